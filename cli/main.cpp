@@ -1,0 +1,2 @@
+#include "hadal/core/error.h"
+int main() { return 0; }

@@ -1,0 +1,107 @@
+#include "hadal/io/file.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "hadal/core/error.h"
+
+namespace hadal {
+namespace {
+
+struct Descriptor {
+  int value;
+  ~Descriptor() {
+    if (value >= 0) ::close(value);
+  }
+};
+
+int open_to_read(const std::filesystem::path& path, struct stat& info) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) throw FileError(path.string(), std::strerror(errno));
+  if (::fstat(descriptor, &info) != 0 || S_ISDIR(info.st_mode)) {
+    ::close(descriptor);
+    throw FileError(path.string(), S_ISDIR(info.st_mode) ? "is a folder, not a file" : std::strerror(errno));
+  }
+  return descriptor;
+}
+
+}  // namespace
+
+std::string read_file(const std::filesystem::path& path) {
+  struct stat info{};
+  const Descriptor file{open_to_read(path, info)};
+  std::string bytes;
+  if (info.st_size > 0) bytes.reserve(static_cast<size_t>(info.st_size));
+  char block[1 << 16];
+  for (;;) {
+    const auto count = ::read(file.value, block, sizeof block);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw FileError(path.string(), std::strerror(errno));
+    if (count == 0) return bytes;
+    bytes.append(block, static_cast<size_t>(count));
+  }
+}
+
+AtomicFile::AtomicFile(const std::filesystem::path& path) : path_(path) {
+  std::error_code error;
+  if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), error);
+  auto pattern = path.string() + ".XXXXXX";
+  descriptor_ = ::mkostemp(pattern.data(), O_CLOEXEC);
+  if (descriptor_ < 0) throw FileError(path.string(), fmt::format("cannot write: {}", std::strerror(errno)));
+  temporary_ = pattern;
+  ::fchmod(descriptor_, 0644);
+}
+
+AtomicFile::~AtomicFile() {
+  if (descriptor_ < 0) return;
+  ::close(descriptor_);
+  ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::fail_now(const char* what) {
+  throw FileError(path_.string(), fmt::format("{}: {}", what, std::strerror(errno)));
+}
+
+void AtomicFile::write(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const auto count = ::write(descriptor_, bytes.data(), std::min<size_t>(bytes.size(), 1 << 30));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail_now("cannot write");
+    bytes.remove_prefix(static_cast<size_t>(count));
+  }
+}
+
+void AtomicFile::commit() {
+  if (::fsync(descriptor_) != 0) fail_now("cannot flush to the disk");
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail_now("cannot replace");
+  ::close(descriptor_);
+  descriptor_ = -1;
+  // The rename itself must survive a power cut.
+  const auto parent = path_.has_parent_path() ? path_.parent_path() : std::filesystem::path(".");
+  if (const Descriptor folder{::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)}; folder.value >= 0)
+    ::fsync(folder.value);
+}
+
+void write_file(const std::filesystem::path& path, std::string_view bytes) {
+  AtomicFile file(path);
+  file.write(bytes);
+  file.commit();
+}
+
+MappedFile::MappedFile(const std::filesystem::path& path) : name_(path.string()) {
+  struct stat info{};
+  const Descriptor file{open_to_read(path, info)};
+  const auto size = static_cast<size_t>(info.st_size);
+  if (size == 0) return;
+  void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.value, 0);
+  if (address == MAP_FAILED) throw FileError(name_, std::strerror(errno));
+  mapping_ = std::shared_ptr<const void>(address, [size](const void* p) { ::munmap(const_cast<void*>(p), size); });
+  bytes_ = {static_cast<const std::byte*>(address), size};
+}
+
+}  // namespace hadal

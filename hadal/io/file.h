@@ -1,0 +1,53 @@
+// Whole files in and out. Readers of formats take bytes and a name for their messages; these functions bring both.
+#pragma once
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace hadal {
+
+/// The file's bytes. Throws FileError with the file's name and the system's reason.
+std::string read_file(const std::filesystem::path& path);
+
+/// Writes all or nothing: a temporary file beside `path`, flushed to the disk, then renamed over it. A reader, or a
+/// machine that stops at any moment, finds the old file or the new one. Throws FileError (disk full, read-only folder,
+/// ...) and then leaves no temporary file. Makes missing parent folders.
+void write_file(const std::filesystem::path& path, std::string_view bytes);
+
+/// The same for content that is not in one piece: `fill` writes to the stream.
+class AtomicFile {
+ public:
+  explicit AtomicFile(const std::filesystem::path& path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+  void write(std::string_view bytes);
+  /// Flushes and renames; without it the destructor removes the temporary file.
+  void commit();
+
+ private:
+  [[noreturn]] void fail_now(const char* what);
+  std::filesystem::path path_, temporary_;
+  int descriptor_ = -1;
+};
+
+/// A file mapped read-only. Copies share the mapping; it lives as long as the last of them.
+class MappedFile {
+ public:
+  explicit MappedFile(const std::filesystem::path& path);
+  std::span<const std::byte> bytes() const { return bytes_; }
+  std::string_view text() const { return {reinterpret_cast<const char*>(bytes_.data()), bytes_.size()}; }
+  const std::string& name() const { return name_; }
+  /// Keeps the mapping alive, for tensors that point into it.
+  std::shared_ptr<const void> keep_alive() const { return mapping_; }
+
+ private:
+  std::string name_;
+  std::shared_ptr<const void> mapping_;
+  std::span<const std::byte> bytes_;
+};
+
+}  // namespace hadal
