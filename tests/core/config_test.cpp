@@ -1,0 +1,154 @@
+#include "hadal/core/config.h"
+
+#include <cmath>
+
+#include "hadal/core/catalog.h"
+
+#include "tests/support/support.h"
+
+using namespace hadal;
+
+namespace {
+
+struct Inner {
+  double rate = 0.5;
+  std::vector<std::string> names;
+  static Fields<Inner> fields() {
+    return {{"rate", &Inner::rate, "how fast", above(0)}, {"names", &Inner::names, "class names"}};
+  }
+};
+
+struct SgdLike {
+  double lr = 0.1;
+  int64_t steps = 4;
+  static Fields<SgdLike> fields() {
+    return {{"lr", &SgdLike::lr, "rate", above(0)}, {"steps", &SgdLike::steps, "steps", at_least(1)}};
+  }
+  void validate() const { require(steps * lr < 10, "[sgd] lr ({}) x steps ({}) must stay below 10", lr, steps); }
+};
+
+const Catalog<double>& optimizers() {
+  static const auto catalog = [] {
+    Catalog<double> made("optimizer");
+    made.add("sgd", "plain", SgdLike{}, [](const SgdLike& c) { return c.lr * static_cast<double>(c.steps); });
+    made.add("slow", "slow", SgdLike{.lr = 0.01}, [](const SgdLike& c) { return c.lr; });
+    return made;
+  }();
+  return catalog;
+}
+
+struct Outer {
+  int64_t epochs = 3;
+  bool fast = false;
+  std::string mode = "plain";
+  std::vector<int64_t> sizes = {1, 2};
+  Inner inner;
+  Part optimizer{"sgd", {}};
+  static Fields<Outer> fields() {
+    return {{"epochs", &Outer::epochs, "passes over the data", between(1, 100)},
+            {"fast", &Outer::fast, "hurry"},
+            {"mode", &Outer::mode, "how", one_of({"plain", "fancy"})},
+            {"sizes", &Outer::sizes, "widths", at_least(1)},
+            {"inner", &Outer::inner, "nested"},
+            {"optimizer", &Outer::optimizer, "what moves the weights", optimizers().kinds()}};
+  }
+};
+
+Outer read(const std::string& toml) {
+  Outer config;
+  read_config(config, parse_toml(toml, "test.toml"));
+  return config;
+}
+
+Outer words(std::vector<std::pair<std::string, std::string>> given) {
+  Table table;
+  for (const auto& [path, text] : given) table.set_path(path, Word{text});
+  Outer config;
+  read_config(config, table);
+  return config;
+}
+
+}  // namespace
+
+TEST(Config, ReadsTomlWithSectionsAndParts) {
+  const auto config =
+      read("epochs = 7\nfast = true\nsizes = [3]\noptimizer = 'slow'\n[inner]\nrate = 2\nnames = ['a', 'b']\n");
+  EXPECT_EQ(config.epochs, 7);
+  EXPECT_TRUE(config.fast);
+  EXPECT_EQ(config.sizes, std::vector<int64_t>{3});
+  EXPECT_EQ(config.inner.rate, 2);
+  EXPECT_EQ(config.inner.names.at(1), "b");
+  EXPECT_EQ(optimizers().make(config.optimizer), 0.01);
+}
+
+TEST(Config, ReadsWordsByTheTypeOfTheirSetting) {
+  const auto config = words({{"epochs", "9"},
+                             {"mode", "fancy"},
+                             {"inner.names", "1,true"},
+                             {"inner.rate", "1e-3"},
+                             {"sizes", "[4, 5]"},
+                             {"optimizer", "sgd"},
+                             {"optimizer.lr", "0.25"}});
+  EXPECT_EQ(config.epochs, 9);
+  EXPECT_EQ(config.inner.names, (std::vector<std::string>{"1", "true"}));
+  EXPECT_EQ(config.inner.rate, 1e-3);
+  EXPECT_EQ(config.sizes.at(1), 5);
+  EXPECT_EQ(optimizers().make(config.optimizer), 1.0);
+}
+
+TEST(Config, WritesWhatItReads) {
+  auto config = read(
+      "epochs = 7\n[inner]\nrate = 1e-5\nnames = ['quote \" and \\\\']\n[optimizer]\nname = 'sgd'\nlr = 3\nsteps = 2");
+  config.optimizer = optimizers().resolve(config.optimizer);
+  const auto text = to_toml(write_config(config));
+  EXPECT_THAT(text, testing::HasSubstr("[optimizer]\nname = \"sgd\"\nlr = 3.0\nsteps = 2\n"));
+  auto again = read(text);
+  again.optimizer = optimizers().resolve(again.optimizer);
+  EXPECT_EQ(to_toml(write_config(again)), text);
+}
+
+TEST(Config, MistakesSayWhatWouldBeRight) {
+  EXPECT_ERROR(read("epoch = 3"), "unknown setting epoch; nearest: epochs");
+  EXPECT_ERROR(read("[inner]\nrte = 3"), "unknown setting inner.rte; nearest: rate");
+  EXPECT_ERROR(read("epochs = 'many'"), "epochs wants an integer from 1 to 100, got \"many\"; example: epochs=51");
+  EXPECT_ERROR(words({{"epochs", "3.5"}}), "epochs wants an integer from 1 to 100, got \"3.5\"");
+  EXPECT_ERROR(words({{"epochs", "101"}}), "epochs wants an integer from 1 to 100, got \"101\"");
+  EXPECT_ERROR(words({{"inner.rate", "0"}}), "inner.rate wants a number above 0, got \"0\"; example: inner.rate=1");
+  EXPECT_ERROR(words({{"inner.rate", "nan"}}), "inner.rate wants a number above 0");
+  EXPECT_ERROR(words({{"fast", "maybe"}}), "fast wants true or false, got \"maybe\"");
+  EXPECT_ERROR(words({{"mode", "fanci"}}), "mode = \"fanci\" is not known; nearest: fancy");
+  EXPECT_ERROR(words({{"sizes", "1,x"}}), "sizes wants an integer of at least 1, got \"x\"");
+  EXPECT_ERROR(words({{"optimizer", "sdg"}}), "optimizer \"sdg\" is not known; nearest: sgd");
+  EXPECT_ERROR(words({{"optimizer", "sgd"}, {"optimizer.rl", "1"}}),
+               "unknown setting optimizer.rl of \"sgd\"; nearest: lr");
+  EXPECT_ERROR(words({{"inner", "3"}}), "inner wants a section with settings");
+  EXPECT_ERROR(read("epochs = = 3"), "test.toml:1:10:");
+  EXPECT_ERROR(optimizers().make({"sgd", Table{{"lr", 8.0}}}), "[sgd] lr (8) x steps (4) must stay below 10");
+  EXPECT_ERROR(optimizers().make({"sgd", Table{{"lr", -1.0}}}), "sgd.lr wants a number above 0, got -1.0");
+  EXPECT_ERROR(optimizers().at("sgdd"), "unknown optimizer \"sgdd\"; nearest: sgd");
+}
+
+TEST(Config, HelpNamesEverySettingWithItsDefault) {
+  const auto help = Schema::of(Outer{}).help();
+  for (const auto* line :
+       {"epochs=3", "inner.rate=0.5", "optimizer=\"sgd\"", "sgd | slow", "plain | fancy", "from 1 to 100"})
+    EXPECT_THAT(help, testing::HasSubstr(line));
+}
+
+TEST(Config, FindsASettingByItsLastName) {
+  const auto schema = Schema::of(Outer{});
+  EXPECT_EQ(schema.paths_to("rate", {}), std::vector<std::string>{"inner.rate"});
+  EXPECT_EQ(schema.paths_to("lr", {}), std::vector<std::string>{"optimizer.lr"});
+  EXPECT_TRUE(schema.paths_to("nothing", {}).empty());
+}
+
+TEST(Value, TablesMergeAndKeepTheirOrder) {
+  auto table = parse_toml("b = 1\na = 2\n[c]\nx = 1\ny = 2", "t");
+  table.merge(parse_toml("a = 3\n[c]\ny = 5", "t"));
+  EXPECT_EQ(to_toml(table), "b = 1\na = 3\n\n[c]\nx = 1\ny = 5\n");
+  EXPECT_EQ(*table.find_path("c.y")->get_if<int64_t>(), 5);
+  table.set_path("d", Word{"adam"});
+  table.set_path("d.lr", 0.5);
+  EXPECT_EQ(table.find("d")->text(), "{ name = \"adam\", lr = 0.5 }");
+  EXPECT_ERROR(table.set_path("a.b", 1), "a = 3 is a value");
+}
