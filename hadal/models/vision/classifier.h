@@ -1,0 +1,24 @@
+// What the classification task asks of a model, and the catalog of all of them.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "hadal/core/catalog.h"
+#include "hadal/core/torch.h"
+
+namespace hadal {
+
+struct ImageClassifier : torch::nn::Module {
+  /// (B, C, H, W) normalised pixels -> (B, classes) logits.
+  virtual Tensor forward(const Tensor& pixels) = 0;
+  /// The last layer's name ("fc", "heads.head"): what is replaced when the class count differs.
+  virtual std::string head() const = 0;
+};
+
+/// Their configs share the names `classes`, `channels` and `image` where they have them: the task sets these from the data.
+using ClassifierCatalog = Catalog<std::shared_ptr<ImageClassifier>>;
+
+/// Every image classifier Hadal has.
+const ClassifierCatalog& classifiers();
+
+}  // namespace hadal

@@ -1,0 +1,40 @@
+// What a task can show of a model: the report and TensorBoard draw these.
+#pragma once
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "hadal/core/torch.h"
+
+namespace hadal {
+
+struct PictureGrid {
+  struct Item {
+    Tensor image;  // (H, W, C) uint8, C is 1 or 3
+    std::string caption;
+    bool good = true;  // whether the model was right
+  };
+  std::string title;
+  std::vector<Item> items;
+};
+
+/// A confusion matrix: counts (C, C) int64, truth down, prediction across.
+struct MatrixFigure {
+  std::string title;
+  std::vector<std::string> labels;
+  Tensor counts;
+};
+
+struct CurveFigure {
+  struct Series {
+    std::string name;
+    std::vector<std::pair<double, double>> points;
+  };
+  std::string title, x_label, y_label;
+  std::vector<Series> series;
+};
+
+using Figure = std::variant<PictureGrid, MatrixFigure, CurveFigure>;
+
+}  // namespace hadal
