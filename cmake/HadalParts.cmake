@@ -53,7 +53,8 @@ endif()
 
 find_path(NLOHMANN_JSON nlohmann/json.hpp REQUIRED)
 find_path(TOMLPLUSPLUS toml++/toml.h REQUIRED)
-target_include_directories(hadal_parts SYSTEM INTERFACE ${NLOHMANN_JSON} ${TOMLPLUSPLUS})
+find_path(PROTOZERO protozero/pbf_writer.hpp REQUIRED)
+target_include_directories(hadal_parts SYSTEM INTERFACE ${NLOHMANN_JSON} ${TOMLPLUSPLUS} ${PROTOZERO})
 
 if(NOT HADAL_CORE_ONLY)
   find_package(PkgConfig REQUIRED QUIET)
