@@ -195,6 +195,7 @@ class Classify : public Task {
     std::shared_ptr<ClassificationData> data;
     std::vector<int64_t> labels, predictions;
     std::vector<float> confidence;
+    std::optional<ClassificationScore> score;
   };
 
   ClassifyConfig config_;
@@ -217,13 +218,14 @@ Metrics Classify::evaluate(const std::string& split, int64_t limit) {
   const auto size = limit > 0 ? std::min(limit, data->size()) : data->size();
   Loader<Batch> loader({.size = size, .batch = context_.batch}, context_.workers,
                        [&](const BatchPlan& plan) { return make_batch(*data, *transform_, plan); });
-  judged_ = {data, {}, {}, {}};
-  double loss = 0;
+  judged_ = {data, {}, {}, {}, ClassificationScore(static_cast<int64_t>(config_.names.size()))};
+  Mean loss;
   loader.start(0);
   while (auto made = loader.next()) {
     const auto batch = to_device(*std::move(made));
     const auto logits = model_->forward(batch.pixels).to(torch::kFloat32);
-    loss += at::cross_entropy_loss(logits, batch.labels, {}, at::Reduction::Sum).item<double>();
+    loss.add(at::cross_entropy_loss(logits, batch.labels).item<double>(), static_cast<double>(batch.labels.size(0)));
+    judged_.score->add(logits, batch.labels);
     const auto [confidence, prediction] = logits.softmax(1).max(1);
     const auto keep = [](auto& into, const Tensor& tensor) {
       using T = typename std::decay_t<decltype(into)>::value_type;
@@ -234,10 +236,9 @@ Metrics Classify::evaluate(const std::string& split, int64_t limit) {
     keep(judged_.predictions, prediction);
     keep(judged_.confidence, confidence);
   }
-  int64_t right = 0;
-  for (size_t i = 0; i < judged_.labels.size(); ++i) right += judged_.labels[i] == judged_.predictions[i];
-  const auto count = static_cast<double>(std::max<int64_t>(1, size));
-  return {{"loss", loss / count}, {"accuracy", static_cast<double>(right) / count}};
+  Metrics metrics = {{"loss", loss.value()}};
+  for (auto& item : judged_.score->metrics()) metrics.push_back(std::move(item));
+  return metrics;
 }
 
 std::vector<Figure> Classify::figures() {
@@ -267,9 +268,7 @@ std::vector<Figure> Classify::figures() {
   wrong.resize(std::min<size_t>(wrong.size(), 24));
   std::vector<Figure> out = {grid("Samples", some)};
   if (!wrong.empty()) out.push_back(grid("Most confident mistakes", wrong));
-  const auto classes = static_cast<int64_t>(config_.names.size());
-  out.push_back(
-      MatrixFigure{"Confusion matrix", config_.names, confusion_matrix(judged_.labels, judged_.predictions, classes)});
+  out.push_back(MatrixFigure{"Confusion matrix", config_.names, judged_.score->confusion()});
   return out;
 }
 
