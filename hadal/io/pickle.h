@@ -49,6 +49,7 @@ class Pickle {
   Pickle(std::string_view bytes, const std::string& name, uint64_t offset = 0);
 
   const PickleNode& root() const { return nodes_[root_]; }
+  PickleRef size() const { return static_cast<PickleRef>(nodes_.size()); }
   const PickleNode& operator[](PickleRef ref) const { return nodes_[ref]; }
   /// Bytes that the pickle took, up to its end mark.
   size_t length() const { return length_; }
