@@ -1,13 +1,13 @@
 #include "hadal/core/precision.h"
 
-
 #include "hadal/core/error.h"
 
 namespace hadal {
 
 std::string pick_precision(const std::string& name, const torch::Device& device) {
   if (name == "auto") return "fp32";
-  require(name != "fp16" || !device.is_cpu(), "precision=fp16 wants a GPU; on a CPU use precision=bf16 or precision=fp32");
+  require(name != "fp16" || !device.is_cpu(),
+          "precision=fp16 wants a GPU; on a CPU use precision=bf16 or precision=fp32");
   return name;
 }
 

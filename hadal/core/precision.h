@@ -1,8 +1,8 @@
 // The number format of a forward pass.
 #pragma once
-#include <ATen/autocast_mode.h>
-
 #include <string>
+
+#include <ATen/autocast_mode.h>
 
 #include "hadal/core/torch.h"
 

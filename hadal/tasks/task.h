@@ -17,13 +17,16 @@ struct TaskContext {
   torch::Device device = torch::kCPU;
   std::string precision = "fp32";
   int64_t batch = 64, workers = 2;
+  bool channels_last = false;  // keep pictures and convolutions with their channels innermost
   uint64_t seed = 0;
-  bool open_data = true;  // false: predict alone, no data set is opened
+  bool open_data = true;          // false: predict alone, no data set is opened
+  bool train_data = true;         // false: only to be scored, the training split may be missing
+  std::filesystem::path weights;  // loaded into the model when set
 };
 
 struct Losses {
-  Tensor total;    // what is differentiated, a mean over the batch
-  Metrics parts;   // named pieces worth showing; may be empty
+  Tensor total;   // what is differentiated, a mean over the batch
+  Metrics parts;  // named pieces worth showing; may be empty
 };
 
 /// The score that picks the best weights.
@@ -67,7 +70,8 @@ class Task {
   virtual Losses losses(size_t phase) = 0;
 
   virtual bool has_split(const std::string& split) const = 0;
-  /// Scores the model, in eval mode and without gradients, on at most `limit` samples (0: all). The names carry no split.
+  /// Scores the model, in eval mode and without gradients, on at most `limit` samples (0: all). The names carry no
+  /// split.
   virtual Metrics evaluate(const std::string& split, int64_t limit) = 0;
   virtual Goal goal() const = 0;
   /// Pictures of the last evaluation.
