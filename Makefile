@@ -1,9 +1,21 @@
-# Hadal in a few words: make (build), make demo, make test, make check, make bench. Each installs what it lacks first.
+# Hadal in a few words. Each target installs what it lacks first (scripts/setup), says little, and costs nothing when done.
+#   make            build the program: build/hadal
+#   make demo       train a small model on drawn data; leaves a report to look at
+#   make test       build and run every test
+#   make check      format, lint, build and test: what a change should pass before it is proposed
+#   make sanitize   the tests of readers and data under ASan and UBSan
+#   make fuzz       100,000 mutated files for each reader
+#   make bench      speed beside PyTorch (needs a Python with the references; see docs/performance.md)
+#   make golden     remake the golden files (the same Python)
+#   make recipes    train every recipe and compare with the numbers it names (hours)
 .DEFAULT_GOAL := build
 PRESET ?= default
 DIR := $(if $(filter default,$(PRESET)),build,build-$(PRESET))
+REFERENCE ?= ../shared/peers/reference
+SOURCES = $(shell git ls-files '*.h' '*.cpp')
 
-.PHONY: configure build test
+.PHONY: configure build demo test check format-check lint sanitize fuzz bench golden recipes
+
 configure:
 	@prefix=$$(scripts/setup) && mkdir -p $(DIR) && \
 	if [ ! -e $(DIR)/build.ninja ] || ! grep -qsF "CMAKE_PREFIX_PATH:UNINITIALIZED=$$prefix" $(DIR)/CMakeCache.txt; then \
@@ -15,6 +27,36 @@ configure:
 build: configure
 	@cmake --build $(DIR) --target hadal -- --quiet
 
+demo: build
+	@$(DIR)/hadal train demo
+
 test: configure
 	@cmake --build $(DIR) -- --quiet
 	@ctest --test-dir $(DIR) --output-on-failure
+
+check: format-check lint test
+
+format-check: configure
+	@clang-format-19 --dry-run -Werror $(SOURCES)
+
+lint: configure
+	@scripts/lint $(DIR)
+
+sanitize:
+	@$(MAKE) --no-print-directory configure PRESET=sanitize
+	@cmake --build build-sanitize --target test_core test_io test_data -- --quiet
+	@ASAN_OPTIONS=detect_leaks=0 ctest --test-dir build-sanitize --output-on-failure -R '^(core|io|data)$$'
+
+fuzz:
+	@scripts/fuzz
+
+bench: configure
+	@cmake --build $(DIR) --target hadal_bench hadal_steps -- --quiet
+	@$(REFERENCE) python bench/steps.py
+	@$(REFERENCE) python bench/loader.py
+
+golden:
+	@$(REFERENCE) python tests/golden/make.py
+
+recipes: build
+	@scripts/recipes $(DIR)/hadal

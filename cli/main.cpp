@@ -1,2 +1,71 @@
-#include "hadal/core/error.h"
-int main() { return 0; }
+#include <cstdio>
+#include <new>
+
+#include <c10/util/Exception.h>
+#include <fmt/format.h>
+
+#include "cli/verb.h"
+
+namespace {
+
+using namespace hadal;
+using namespace hadal::cli;
+
+std::string overview() {
+  std::string out = "hadal trains, scores and runs deep-learning models.\n\n";
+  for (const auto& verb : verbs()) out += fmt::format("  hadal {:<46} {}\n", verb.usage, verb.about);
+  out +=
+      "\n  hadal VERB --help                                    all settings of a verb\n"
+      "  hadal --version\n\n"
+      "Exit codes: 0 done, 1 failed, 2 wrong usage.\n";
+  return out;
+}
+
+bool is_help(const std::string& word) { return word == "--help" || word == "-h" || word == "help"; }
+
+int run(std::vector<std::string> arguments) {
+  if (arguments.empty() || is_help(arguments[0])) {
+    fmt::print("{}", overview());
+    return arguments.empty() ? 2 : 0;
+  }
+  if (arguments[0] == "--version") {
+    fmt::print("hadal {}\n", HADAL_VERSION);
+    return 0;
+  }
+  std::vector<std::string> names;
+  for (const auto& verb : verbs()) {
+    names.push_back(verb.name);
+    if (verb.name != arguments[0]) continue;
+    arguments.erase(arguments.begin());
+    const auto asked =
+        std::erase_if(arguments, [](const std::string& word) { return word == "--help" || word == "-h"; });
+    auto words = read_words(arguments);
+    if (!asked) return verb.run(std::move(words));
+    fmt::print("hadal {}\n{}.\n\n{}", verb.usage, verb.about, verb.help(words));
+    return 0;
+  }
+  fail_usage("there is no verb \"{}\"{}; hadal --help lists them", arguments[0], suggest(arguments[0], names));
+}
+
+int report(int code, const std::string& text) {
+  fmt::print(stderr, "hadal: {}\n", text);
+  return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run({argv + 1, argv + argc});
+  } catch (const UsageError& error) {
+    return report(2, error.what());
+  } catch (const Error& error) {
+    return report(1, error.what());
+  } catch (const c10::Error& error) {
+    return report(1, error.what_without_backtrace());
+  } catch (const std::bad_alloc&) {
+    return report(1, "out of memory; a smaller batch or picture size helps");
+  } catch (const std::exception& error) {
+    return report(1, error.what());
+  }
+}

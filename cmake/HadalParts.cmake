@@ -20,7 +20,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL Clang)
   target_compile_options(hadal_parts INTERFACE -Wno-missing-designated-field-initializers)
 endif()
 if(HADAL_SANITIZE)
-  target_compile_options(hadal_parts INTERFACE -fsanitize=${HADAL_SANITIZE} -fno-omit-frame-pointer -g1)
+  target_compile_options(hadal_parts INTERFACE -fsanitize=${HADAL_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)
   target_link_options(hadal_parts INTERFACE -fsanitize=${HADAL_SANITIZE})
 endif()
 
@@ -53,7 +53,8 @@ endif()
 
 find_path(NLOHMANN_JSON nlohmann/json.hpp REQUIRED)
 find_path(TOMLPLUSPLUS toml++/toml.h REQUIRED)
-target_include_directories(hadal_parts SYSTEM INTERFACE ${NLOHMANN_JSON} ${TOMLPLUSPLUS})
+find_path(PROTOZERO protozero/pbf_writer.hpp REQUIRED)
+target_include_directories(hadal_parts SYSTEM INTERFACE ${NLOHMANN_JSON} ${TOMLPLUSPLUS} ${PROTOZERO})
 
 if(NOT HADAL_CORE_ONLY)
   find_package(PkgConfig REQUIRED QUIET)

@@ -1,5 +1,6 @@
 // What a task can show of a model: the report and TensorBoard draw these.
 #pragma once
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -9,11 +10,12 @@
 
 namespace hadal {
 
+/// Pictures with what the model made of them.
 struct PictureGrid {
   struct Item {
     Tensor image;  // (H, W, C) uint8, C is 1 or 3
     std::string caption;
-    bool good = true;  // whether the model was right
+    std::optional<bool> good;  // whether the model was right, where that is a question
   };
   std::string title;
   std::vector<Item> items;
@@ -26,6 +28,7 @@ struct MatrixFigure {
   Tensor counts;
 };
 
+/// Curves over a common x axis: a precision-recall curve, a forecast beside the truth.
 struct CurveFigure {
   struct Series {
     std::string name;

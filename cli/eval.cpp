@@ -1,0 +1,62 @@
+#include <chrono>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "hadal/core/precision.h"
+#include "hadal/io/file.h"
+#include "hadal/train/run_folder.h"
+
+#include "cli/verb.h"
+
+namespace hadal::cli {
+namespace {
+
+std::string help(const Words&) {
+  return "WHAT is a run folder, or a weights file (.safetensors, .pt, .pth, .th) with model=NAME.\n\n"
+         "  data=PATH        a folder, archive or file of the recipe's kind (default: the run's own data)\n"
+         "  split=test       train, val or test (default: test where there is one, else val)\n"
+         "  limit=0          score at most this many samples (0: all)\n"
+         "  out=DIR          where metrics.json goes (default: runs/eval, runs/eval-2, ...)\n"
+         "  batch= workers= device= precision= threads= seed=, and every setting of the recipe\n\n"
+         "  hadal eval runs/mnist-vit\n"
+         "  hadal eval model=resnet20-cifar weights=resnet20.th data=cifar10.tar.gz split=val\n";
+}
+
+int run(Words words) {
+  const auto out = words.take("out");
+  auto split = words.take("split");
+  auto subject = read_subject(words);
+  if (!words.plain.empty()) fail_usage("eval takes one run or weights file; what is \"{}\"?", words.plain[0]);
+  auto task = make_task(subject, true);
+  if (split.empty()) split = task->has_split("test") ? "test" : "val";
+  if (!task->has_split(split)) {
+    std::vector<std::string> there;
+    for (const auto* name : {"train", "val", "test"})
+      if (task->has_split(name)) there.emplace_back(name);
+    fail_usage("the data has no split \"{}\"; it has {}", split, fmt::join(there, ", "));
+  }
+  fmt::print("{}\n", task->summary());
+  const auto begin = std::chrono::steady_clock::now();
+  Metrics metrics;
+  {
+    const Autocast autocast(torch::Device(subject.recipe.train.device), subject.recipe.train.precision);
+    metrics = task->evaluate(split, subject.recipe.train.limit);
+  }
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  nlohmann::ordered_json json;
+  for (const auto& [name, value] : metrics) {
+    fmt::print("  {:<24} {:.6g}\n", split + "/" + name, value);
+    json[split + "/" + name] = value;
+  }
+  const auto folder = out.empty() ? fresh_folder("runs", "eval") : std::filesystem::path(out);
+  write_file(folder / "metrics.json", json.dump(2) + "\n");
+  fmt::print("{:.1f} s; written to {}\n", seconds.count(), (folder / "metrics.json").string());
+  return 0;
+}
+
+}  // namespace
+
+Verb eval_verb() { return {"eval", "eval WHAT [key=value ...]", "score a model on a data set", help, run}; }
+
+}  // namespace hadal::cli

@@ -1,0 +1,48 @@
+#include <fmt/format.h>
+
+#include "hadal/core/precision.h"
+#include "hadal/train/run_folder.h"
+
+#include "cli/verb.h"
+
+namespace hadal::cli {
+namespace {
+
+std::string help(const Words&) {
+  return "WHAT is a run folder, or a weights file with model=NAME. INPUT is a picture or a folder of pictures.\n\n"
+         "  out=DIR          where predictions.jsonl and pictures/ go (default: runs/predict, runs/predict-2, ...)\n"
+         "  top=5            classes a line of predictions.jsonl holds\n"
+         "  pictures=true    write each picture with what the model says of it\n"
+         "  limit=0          stop after this many inputs (0: all)\n"
+         "  names=cat,dog    class names, where the weights do not know them\n"
+         "  size=SIDE        resize pictures to this side (default: what the model was trained with)\n"
+         "  batch= workers= device= precision= threads=, and every setting of the recipe\n\n"
+         "  hadal predict runs/mnist-vit digit.png photos/\n";
+}
+
+int run(Words words) {
+  PredictOptions options;
+  const auto out = words.take("out");
+  options.top = read_count("top", words.take("top", "5"), 1);
+  options.pictures = read_flag(Word{words.take("pictures", "true")}, "pictures");
+  options.limit = read_count("limit", words.take("limit", "0"));
+  auto subject = read_subject(words);
+  options.inputs = words.plain;
+  if (options.inputs.empty()) fail_usage("predict wants at least one picture or folder after the model");
+  for (const auto& input : options.inputs)
+    if (!std::filesystem::exists(input)) fail_usage("there is no file or folder {}", input);
+  auto task = make_task(subject, false);
+  options.out = out.empty() ? fresh_folder("runs", "predict") : std::filesystem::path(out);
+  const Autocast autocast(torch::Device(subject.recipe.train.device), subject.recipe.train.precision);
+  const auto count = task->predict(options, [](const std::string& line) { fmt::print("{}\n", line); });
+  fmt::print("{} input{}; written to {}\n", count, count == 1 ? "" : "s", options.out.string());
+  return 0;
+}
+
+}  // namespace
+
+Verb predict_verb() {
+  return {"predict", "predict WHAT INPUT... [key=value ...]", "run a model on pictures", help, run};
+}
+
+}  // namespace hadal::cli

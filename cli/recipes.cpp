@@ -1,0 +1,49 @@
+#include <fmt/format.h>
+
+#include "hadal/io/file.h"
+
+#include "cli/verb.h"
+
+namespace hadal::cli {
+namespace {
+
+std::string help(const Words&) {
+  return "Without a name: all recipes, and the numbers they reach. With a name: its settings with every default.\n"
+         "Recipes are looked for in ./recipes, HADAL_RECIPES, beside the program and where Hadal is installed.\n";
+}
+
+std::string reaches_text(const Table& reaches) {
+  std::vector<std::string> parts;
+  for (const auto& [key, value] : reaches.entries()) parts.push_back(fmt::format("{} {}", key, value.text()));
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+int run(Words words) {
+  if (words.plain.size() > 1) fail_usage("recipes takes one name; what is \"{}\"?", words.plain[1]);
+  if (words.plain.empty() && !words.settings.empty())
+    fail_usage("settings go behind a recipe's name: hadal recipes NAME key=value");
+  if (words.plain.empty()) {
+    for (const auto& [name, path] : list_recipes()) {
+      std::string ignored;
+      const auto recipe = recipe_from(load_recipe_table(path.string(), ignored), name);
+      fmt::print("{:<22} {}\n{:<22}   reaches {}\n", name, recipe.about, "", reaches_text(recipe.reaches));
+    }
+    return 0;
+  }
+  std::string name;
+  auto table = load_recipe_table(words.plain[0], name);
+  apply_words(table, words.settings);
+  auto recipe = recipe_from(table, name);
+  recipe.resolve();
+  recipe.task = tasks().resolve(recipe.task);
+  fmt::print("{}", to_toml(recipe.table()));
+  return 0;
+}
+
+}  // namespace
+
+Verb recipes_verb() {
+  return {"recipes", "recipes [NAME]", "list the recipes, or show one with all its settings", help, run};
+}
+
+}  // namespace hadal::cli

@@ -1,0 +1,26 @@
+// Classification data by name: what `data.kind` in a recipe chooses.
+#pragma once
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "hadal/core/catalog.h"
+#include "hadal/data/classification.h"
+
+namespace hadal {
+
+/// A data set whose splits are opened when they are asked for.
+struct ClassificationSource {
+  std::vector<std::string> splits;  // of train, val, test: those that are there
+  std::function<std::shared_ptr<ClassificationData>(const std::string& split)> open;
+};
+
+using ClassificationCatalog = Catalog<ClassificationSource>;
+const ClassificationCatalog& classification_sources();
+
+/// A path as recipes write it: `$DATA/mnist` begins with the folder HADAL_DATA names, ../shared/data without it.
+std::filesystem::path data_path(const std::string& path);
+
+}  // namespace hadal

@@ -1,0 +1,304 @@
+#include "hadal/tasks/classify.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include <nlohmann/json.hpp>
+
+#include "hadal/data/loader.h"
+#include "hadal/data/mix.h"
+#include "hadal/data/sources.h"
+#include "hadal/io/weights.h"
+#include "hadal/metrics/classification.h"
+#include "hadal/models/vision/classifier.h"
+#include "hadal/tasks/classify_predict.h"
+
+namespace hadal {
+namespace {
+
+struct Batch {
+  Tensor pixels;   // (B, C, S, S) float32, normalised
+  Tensor labels;   // (B) int64
+  Tensor targets;  // (B, classes) float32 where pictures were mixed; else undefined
+};
+
+class Classify : public Task {
+ public:
+  Classify(const ClassifyConfig& config, const TaskContext& context) : config_(config), context_(context) {
+    if (context.open_data) open_data();
+    settle_model();
+    transform_ = std::make_unique<ClassificationTransform>(config_.augment, channels_, false);
+    if (context.train_data && context.open_data) make_train_loader();
+  }
+
+  nn::Module& model() override { return *model_; }
+  std::string head() const override { return model_->head(); }
+  Table settings() const override { return write_config(config_); }
+  std::map<std::string, std::string> metadata() const override {
+    return {{"classes", nlohmann::json(config_.names).dump()}};
+  }
+
+  int64_t batches_per_epoch() const override { return loader_->batches(); }
+  void start_epoch(int64_t epoch, int64_t first) override { loader_->start(epoch, first); }
+  bool next_batch() override {
+    auto batch = loader_->next();
+    if (!batch) return false;
+    batch_ = to_device(*std::move(batch));
+    return true;
+  }
+  int64_t batch_size() const override { return batch_.labels.size(0); }
+  Losses losses(size_t) override {
+    const auto logits = model_->forward(batch_.pixels).to(torch::kFloat32);
+    const auto& target = batch_.targets.defined() ? batch_.targets : batch_.labels;
+    return {at::cross_entropy_loss(logits, target, {}, at::Reduction::Mean, -100, config_.label_smoothing), {}};
+  }
+
+  bool has_split(const std::string& split) const override {
+    return std::find(source_.splits.begin(), source_.splits.end(), split) != source_.splits.end();
+  }
+  Goal goal() const override { return {"accuracy", true}; }
+  Metrics evaluate(const std::string& split, int64_t limit) override;
+  std::vector<Figure> figures() override;
+
+  std::string summary() const override {
+    int64_t count = 0;
+    for (const auto& parameter : model_->parameters()) count += parameter.numel();
+    auto text = fmt::format("{}: {} parameters, {} classes, {}x{} pixels", config_.model.name, thousands(count),
+                            config_.names.size(), config_.augment.size, config_.augment.size);
+    if (train_) text += fmt::format("; {} training pictures", thousands(train_->size()));
+    return text;
+  }
+  int64_t predict(const PredictOptions& options, const std::function<void(const std::string&)>& line) override {
+    model_->eval();
+    return predict_classes({*model_, *transform_, config_.names, channels_, context_.batch, context_.device}, options,
+                           line);
+  }
+
+ private:
+  static std::string thousands(int64_t number) {
+    auto text = fmt::format("{}", number);
+    for (auto at = static_cast<int64_t>(text.size()) - 3; at > 0; at -= 3) text.insert(static_cast<size_t>(at), ",");
+    return text;
+  }
+
+  void open_data() {
+    source_ = classification_sources().make(config_.data);
+    config_.data = classification_sources().resolve(config_.data);
+    const auto any = source_.splits.empty() ? "train" : has_split("train") ? "train" : source_.splits[0];
+    const auto data = open(any);
+    if (context_.train_data) train_ = data;
+    channels_ = data->channels();
+    if (config_.names.empty()) config_.names = data->classes();
+    if (config_.names.size() != data->classes().size())
+      fail_usage("names lists {} classes and the data has {}", config_.names.size(), data->classes().size());
+    if (config_.augment.size == 0 && data->size() > 0 && !model_size()) {
+      const auto image = data->get(0).image;
+      config_.augment.size = image.size(0);
+    }
+  }
+
+  std::shared_ptr<ClassificationData> open(const std::string& split) {
+    auto& data = opened_[split];
+    if (!data) data = source_.open(split);
+    return data;
+  }
+
+  /// The side the model is made for, where its config fixes one.
+  std::optional<int64_t> model_size() const {
+    const auto& item = classifiers().at(config_.model.name);
+    if (!item.schema.find("image")) return std::nullopt;
+    const auto table = item.resolve(config_.model.settings);
+    return *table.find("image")->get_if<int64_t>();
+  }
+
+  /// What model and data must agree on: classes, channels, side. What the recipe leaves open follows the data.
+  void settle_model() {
+    const auto& item = classifiers().at(config_.model.name);
+    const auto agree = [&](const char* key, int64_t value, const char* what) {
+      if (value <= 0 || !item.schema.find(key)) return;
+      if (!config_.model.settings.find(key)) return config_.model.settings.set(key, value);
+      const auto given = *item.resolve(config_.model.settings).find(key)->get_if<int64_t>();
+      require(given == value, "model.{} is {} and the data has {} {}", key, given, value, what);
+    };
+    agree("classes", static_cast<int64_t>(config_.names.size()), "classes");
+    if (context_.open_data) agree("channels", channels_, "channels");
+    if (const auto size = model_size()) {
+      if (config_.augment.size == 0) config_.augment.size = *size;
+      agree("image", config_.augment.size, "pixels a side after augment.size");
+    }
+    require(config_.augment.size > 0, "say how large pictures are: augment.size=224 (or predict's size=224)");
+    config_.model = classifiers().resolve(config_.model);
+    const auto number = [&](const char* key) -> std::optional<int64_t> {
+      const auto* value = config_.model.settings.find(key);
+      return value ? std::optional(*value->get_if<int64_t>()) : std::nullopt;
+    };
+    channels_ = number("channels").value_or(channels_);
+    for (auto label = static_cast<int64_t>(config_.names.size()); label < number("classes").value_or(0); ++label)
+      config_.names.push_back(fmt::format("{}", label));
+    torch::manual_seed(context_.seed);
+    model_ = classifiers().make(config_.model);
+    if (!context_.weights.empty()) {
+      LoadOptions options;
+      if (context_.train_data) options.head = {model_->head()};  // fine-tuning may change the classes; scoring may not
+      load_weights(*model_, rename_weights(config_.model.name, read_weights(context_.weights)), options);
+    }
+    model_->to(context_.device);
+    if (context_.channels_last)
+      for (auto& parameter : model_->parameters())
+        if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(at::MemoryFormat::ChannelsLast));
+  }
+
+  Batch make_batch(const ClassificationData& data, const ClassificationTransform& transform,
+                   const BatchPlan& plan) const {
+    const auto count = static_cast<int64_t>(plan.indices.size()), side = config_.augment.size;
+    Batch batch{torch::empty({count, channels_, side, side}), torch::empty({count}, torch::kInt64), {}};
+    auto* pixels = batch.pixels.mutable_data_ptr<float>();
+    auto* labels = batch.labels.mutable_data_ptr<int64_t>();
+    for (int64_t i = 0; i < count; ++i) {
+      const auto index = plan.indices[i];
+      auto random = plan.sample(index);
+      const auto sample = data.get(index);
+      labels[i] = sample.label;
+      transform(sample.image, random, pixels + i * channels_ * side * side);
+    }
+    return batch;
+  }
+
+  void make_train_loader() {
+    if (!has_split("train")) fail("the data has no split \"train\"; it has {}", fmt::join(source_.splits, ", "));
+    train_ = open("train");
+    train_transform_ = std::make_unique<ClassificationTransform>(config_.augment, channels_, true);
+    const Sampler sampler{.size = train_->size(),
+                          .batch = context_.batch,
+                          .shuffle = true,
+                          .drop_last = train_->size() > context_.batch,
+                          .seed = context_.seed};
+    loader_ = std::make_unique<Loader<Batch>>(sampler, context_.workers, [this](const BatchPlan& plan) {
+      auto batch = make_batch(*train_, *train_transform_, plan);
+      auto random = plan.whole();
+      mix_batch(config_.augment, batch.pixels, batch.labels, batch.targets, static_cast<int64_t>(config_.names.size()),
+                random);
+      return batch;
+    });
+  }
+
+  Batch to_device(Batch batch) const {
+    const auto format = context_.channels_last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
+    batch.pixels = batch.pixels.to(context_.device, torch::kFloat32, true, false, format);
+    batch.labels = batch.labels.to(context_.device);
+    if (batch.targets.defined()) batch.targets = batch.targets.to(context_.device);
+    return batch;
+  }
+
+  /// How the last evaluation went, sample by sample.
+  struct Judged {
+    std::shared_ptr<ClassificationData> data;
+    std::vector<int64_t> labels, predictions;
+    std::vector<float> confidence;
+    std::optional<ClassificationScore> score;
+  };
+
+  ClassifyConfig config_;
+  TaskContext context_;
+  ClassificationSource source_;
+  std::map<std::string, std::shared_ptr<ClassificationData>> opened_;
+  std::shared_ptr<ClassificationData> train_;
+  int64_t channels_ = 3;
+  std::shared_ptr<ImageClassifier> model_;
+  std::unique_ptr<ClassificationTransform> transform_, train_transform_;
+  std::unique_ptr<Loader<Batch>> loader_;
+  Batch batch_;
+  Judged judged_;
+};
+
+Metrics Classify::evaluate(const std::string& split, int64_t limit) {
+  torch::NoGradGuard no_grad;
+  const auto data = open(split);
+  model_->eval();
+  const auto size = limit > 0 ? std::min(limit, data->size()) : data->size();
+  Loader<Batch> loader({.size = size, .batch = context_.batch}, context_.workers,
+                       [&](const BatchPlan& plan) { return make_batch(*data, *transform_, plan); });
+  judged_ = {data, {}, {}, {}, ClassificationScore(static_cast<int64_t>(config_.names.size()))};
+  Mean loss;
+  loader.start(0);
+  while (auto made = loader.next()) {
+    const auto batch = to_device(*std::move(made));
+    const auto logits = model_->forward(batch.pixels).to(torch::kFloat32);
+    loss.add(at::cross_entropy_loss(logits, batch.labels).item<double>(), static_cast<double>(batch.labels.size(0)));
+    judged_.score->add(logits, batch.labels);
+    const auto [confidence, prediction] = logits.softmax(1).max(1);
+    const auto keep = [](auto& into, const Tensor& tensor) {
+      using T = typename std::decay_t<decltype(into)>::value_type;
+      const auto cpu = tensor.cpu().contiguous();
+      into.insert(into.end(), cpu.template const_data_ptr<T>(), cpu.template const_data_ptr<T>() + cpu.numel());
+    };
+    keep(judged_.labels, batch.labels);
+    keep(judged_.predictions, prediction);
+    keep(judged_.confidence, confidence);
+  }
+  Metrics metrics = {{"loss", loss.value()}};
+  for (auto& item : judged_.score->metrics()) metrics.push_back(std::move(item));
+  return metrics;
+}
+
+std::vector<Figure> Classify::figures() {
+  if (!judged_.data) return {};
+  const auto grid = [&](const char* title, const std::vector<int64_t>& indices) {
+    PictureGrid made{title, {}};
+    for (const auto i : indices) {
+      const auto& truth = config_.names.at(judged_.labels[i]);
+      const auto& said = config_.names.at(judged_.predictions[i]);
+      const bool good = judged_.labels[i] == judged_.predictions[i];
+      made.items.push_back({judged_.data->get(i).image.clone(),
+                            good ? fmt::format("{} {:.0f} %", said, judged_.confidence[i] * 100)
+                                 : fmt::format("{}, said {} {:.0f} %", truth, said, judged_.confidence[i] * 100),
+                            good});
+    }
+    return made;
+  };
+  const auto size = static_cast<int64_t>(judged_.labels.size());
+  Random random(context_.seed, {4});
+  auto some = permutation(size, random);
+  some.resize(std::min<size_t>(some.size(), 24));
+  std::vector<int64_t> wrong;
+  for (int64_t i = 0; i < size; ++i)
+    if (judged_.labels[i] != judged_.predictions[i]) wrong.push_back(i);
+  std::stable_sort(wrong.begin(), wrong.end(),
+                   [&](int64_t a, int64_t b) { return judged_.confidence[a] > judged_.confidence[b]; });
+  wrong.resize(std::min<size_t>(wrong.size(), 24));
+  std::vector<Figure> out = {grid("Samples", some)};
+  if (!wrong.empty()) out.push_back(grid("Most confident mistakes", wrong));
+  out.push_back(MatrixFigure{"Confusion matrix", config_.names, judged_.score->confusion()});
+  return out;
+}
+
+}  // namespace
+
+Fields<ClassifyConfig> ClassifyConfig::fields() {
+  using C = ClassifyConfig;
+  return {{"model", &C::model, "the network", classifiers().kinds()},
+          {"data", &C::data, "where pictures and labels come from", classification_sources().kinds("kind")},
+          {"augment", &C::augment, "how pictures are prepared and varied"},
+          {"names", &C::names, "class names, in the order of the labels (default: the data's)"},
+          {"label_smoothing", &C::label_smoothing, "share of the target spread over all classes", from_below(0, 1)}};
+}
+
+void ClassifyConfig::validate() const { validate_config(augment); }
+
+void register_classify(TaskCatalog& catalog) {
+  catalog.add("classify", "image classification", ClassifyConfig{},
+              [](const ClassifyConfig& config, const TaskContext& context) {
+                return std::make_unique<Classify>(config, context);
+              });
+}
+
+const TaskCatalog& tasks() {
+  static const auto catalog = [] {
+    TaskCatalog made("task");
+    register_classify(made);
+    return made;
+  }();
+  return catalog;
+}
+
+}  // namespace hadal

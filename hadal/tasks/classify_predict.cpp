@@ -1,0 +1,100 @@
+#include "hadal/tasks/classify_predict.h"
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+
+#include <nlohmann/json.hpp>
+
+#include "hadal/io/draw.h"
+#include "hadal/io/file.h"
+#include "hadal/io/image.h"
+
+namespace hadal {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool looks_like_picture(const fs::path& path) {
+  auto ending = path.extension().string();
+  std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
+  static constexpr std::array endings = {".jpg", ".jpeg", ".png", ".webp", ".bmp"};
+  return std::find(endings.begin(), endings.end(), ending) != endings.end();
+}
+
+}  // namespace
+
+std::vector<std::string> find_pictures(const std::vector<std::string>& inputs) {
+  std::vector<std::string> found;
+  for (const auto& input : inputs) {
+    if (!fs::is_directory(input)) {
+      found.push_back(input);
+      continue;
+    }
+    const auto before = found.size();
+    for (const auto& entry : fs::recursive_directory_iterator(input, fs::directory_options::follow_directory_symlink))
+      if (entry.is_regular_file() && looks_like_picture(entry.path())) found.push_back(entry.path().string());
+    if (found.size() == before) fail("{} holds no picture (jpg, png, webp, bmp)", input);
+    std::sort(found.begin() + static_cast<std::ptrdiff_t>(before), found.end());
+  }
+  return found;
+}
+
+int64_t predict_classes(const TrainedClassifier& classifier, const PredictOptions& options,
+                        const std::function<void(const std::string&)>& line) {
+  torch::NoGradGuard no_grad;
+  auto paths = find_pictures(options.inputs);
+  if (options.limit > 0 && static_cast<int64_t>(paths.size()) > options.limit) paths.resize(options.limit);
+  fs::create_directories(options.out);
+  const auto file = options.out / "predictions.jsonl";
+  std::ofstream out(file);
+  if (!out) throw FileError(file.string(), "cannot write");
+  const auto write = [&](const nlohmann::ordered_json& json) {
+    const auto text = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    out << text << '\n';
+    line(text);
+  };
+  const auto side = classifier.transform.size();
+  const auto top = std::min<int64_t>(options.top, static_cast<int64_t>(classifier.names.size()));
+  int64_t done = 0;
+  std::string first_error;
+  for (size_t begin = 0; begin < paths.size(); begin += classifier.batch) {
+    const auto end = std::min(paths.size(), begin + classifier.batch);
+    std::vector<Tensor> images;
+    std::vector<std::string> names;
+    for (auto i = begin; i < end; ++i) try {
+        images.push_back(read_image(paths[i], {.channels = classifier.channels}));
+        names.push_back(paths[i]);
+      } catch (const Error& error) {
+        if (first_error.empty()) first_error = error.what();
+        write({{"input", paths[i]}, {"error", error.what()}});
+      }
+    if (images.empty()) continue;
+    const auto count = static_cast<int64_t>(images.size());
+    auto pixels = torch::empty({count, classifier.channels, side, side});
+    Random random(0);
+    for (int64_t i = 0; i < count; ++i)
+      classifier.transform(images[i], random, pixels.mutable_data_ptr<float>() + i * classifier.channels * side * side);
+    const auto scores = classifier.model.forward(pixels.to(classifier.device)).to(torch::kFloat32).softmax(1).cpu();
+    const auto [values, classes] = scores.topk(top, 1);
+    for (int64_t i = 0; i < count; ++i) {
+      nlohmann::ordered_json json = {{"input", names[i]}, {"top", nlohmann::ordered_json::array()}};
+      for (int64_t k = 0; k < top; ++k)
+        json["top"].push_back(
+            {{"class", classifier.names.at(classes[i][k].item<int64_t>())}, {"score", values[i][k].item<double>()}});
+      write(json);
+      ++done;
+      if (!options.pictures) continue;
+      const auto caption = fmt::format("{} {:.0f} %", classifier.names.at(classes[i][0].item<int64_t>()),
+                                       values[i][0].item<double>() * 100);
+      const auto name = fmt::format("{:04}-{}.png", begin + static_cast<size_t>(i), fs::path(names[i]).stem().string());
+      write_image(options.out / "pictures" / name, draw_caption(images[i], caption));
+    }
+  }
+  out.flush();
+  if (!out) throw FileError(file.string(), "cannot write");
+  if (done == 0 && !first_error.empty()) throw Error(first_error);
+  return done;
+}
+
+}  // namespace hadal

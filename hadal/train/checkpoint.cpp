@@ -1,0 +1,111 @@
+#include "hadal/train/checkpoint.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Context.h>
+#include <nlohmann/json.hpp>
+
+#include "hadal/core/error.h"
+#include "hadal/io/safetensors.h"
+
+namespace hadal {
+namespace {
+
+using nlohmann::json;
+
+constexpr auto kFormat = "hadal-checkpoint-1";
+
+json metrics_json(const Metrics& metrics) {
+  auto out = json::array();
+  for (const auto& [name, value] : metrics) out.push_back({name, value});
+  return out;
+}
+
+Metrics metrics_from(const json& array) {
+  Metrics out;
+  // JSON has no infinities or NaN: they were written as null.
+  for (const auto& item : array) out.emplace_back(item.at(0), item.at(1).is_null() ? NAN : item.at(1).get<double>());
+  return out;
+}
+
+json progress_json(const Progress& p) {
+  return {{"step", p.state.step},
+          {"steps", p.state.steps},
+          {"epochs", p.state.epochs},
+          {"epoch_done", p.state.epoch},
+          {"seconds", p.state.seconds},
+          {"epoch", p.epoch},
+          {"batch", p.batch},
+          {"best", metrics_json(p.best)},
+          {"last", metrics_json(p.last)},
+          {"best_step", p.best_step},
+          {"loss_sum", p.loss_sum},
+          {"loss_count", p.loss_count},
+          {"loss_scale", p.loss_scale},
+          {"good_steps", p.good_steps}};
+}
+
+Progress progress_from(const json& j) {
+  Progress p;
+  p.state = {j.at("step"), j.at("steps"), j.at("epochs"), j.at("epoch_done"), j.at("seconds")};
+  p.epoch = j.at("epoch");
+  p.batch = j.at("batch");
+  p.best = metrics_from(j.at("best"));
+  p.last = metrics_from(j.at("last"));
+  p.best_step = j.at("best_step");
+  p.loss_sum = j.at("loss_sum");
+  p.loss_count = j.at("loss_count");
+  p.loss_scale = j.at("loss_scale");
+  p.good_steps = j.at("good_steps");
+  return p;
+}
+
+}  // namespace
+
+TensorsByName random_states(const torch::Device& device) {
+  TensorsByName states = {{"cpu", at::detail::getDefaultCPUGenerator().get_state()}};
+  if (device.is_cuda()) states.emplace_back("cuda", at::globalContext().defaultGenerator(device).get_state());
+  return states;
+}
+
+void set_random_states(const TensorsByName& states, const torch::Device& device) {
+  for (const auto& [name, state] : states) {
+    auto generator =
+        name == "cpu" ? at::detail::getDefaultCPUGenerator() : at::globalContext().defaultGenerator(device);
+    generator.set_state(state.clone());
+  }
+}
+
+const TensorsByName& Checkpoint::group(const std::string& name) const {
+  for (const auto& [key, tensors] : groups)
+    if (key == name) return tensors;
+  fail("the checkpoint has no {}: it belongs to a run with other settings", name);
+}
+
+void Checkpoint::save(const std::filesystem::path& path) const {
+  NamedTensors all;
+  all.metadata = {{"format", kFormat}, {"progress", progress_json(progress).dump()}};
+  for (const auto& [group, tensors] : groups)
+    for (const auto& [name, tensor] : tensors) all.add(group + "/" + name, tensor);
+  write_safetensors(path, all);
+}
+
+Checkpoint Checkpoint::load(const std::filesystem::path& path) {
+  const auto all = read_safetensors(path);
+  Checkpoint checkpoint;
+  if (const auto format = all.metadata.find("format"); format == all.metadata.end() || format->second != kFormat)
+    throw FileError(path.string(), "is not a checkpoint of this version of Hadal");
+  try {
+    checkpoint.progress = progress_from(json::parse(all.metadata.at("progress")));
+  } catch (const std::exception& error) {
+    throw FileError(path.string(), fmt::format("its progress cannot be read: {}", error.what()));
+  }
+  for (const auto& [name, tensor] : all.entries) {
+    const auto slash = name.find('/');
+    const auto group = name.substr(0, slash);
+    if (checkpoint.groups.empty() || checkpoint.groups.back().first != group) checkpoint.groups.push_back({group, {}});
+    checkpoint.groups.back().second.emplace_back(name.substr(slash + 1), tensor);
+  }
+  return checkpoint;
+}
+
+}  // namespace hadal

@@ -1,0 +1,42 @@
+#include "hadal/train/config.h"
+
+#include "hadal/optim/schedule.h"
+
+namespace hadal {
+
+Fields<TrainConfig> TrainConfig::fields() {
+  using C = TrainConfig;
+  return {
+      {"epochs", &C::epochs, "passes over the training data", at_least(1)},
+      {"steps", &C::steps, "stop after this many optimiser steps instead of `epochs` (0: by epochs)", at_least(0)},
+      {"batch", &C::batch, "samples a batch", at_least(1)},
+      {"accumulate", &C::accumulate, "batches whose gradients are summed before each step", at_least(1)},
+      {"optimizer", &C::optimizer, "what moves the weights", optimizers().kinds()},
+      {"schedule", &C::schedule, "how the learning rate moves", schedules().kinds()},
+      {"clip", &C::clip, "largest norm of all gradients together (0: no clipping)", at_least(0)},
+      {"decay_norms", &C::decay_norms, "apply weight decay to norms and biases too"},
+      {"ema", &C::ema, "keep an exponential moving average of the weights with this decay and score that (0: none)",
+       from_below(0, 1)},
+      {"weights", &C::weights, "weights file to begin from (.safetensors, .pt, .pth, .th)"},
+      {"precision", &C::precision, "number format of the forward and backward pass",
+       one_of({"auto", "fp32", "bf16", "fp16"})},
+      {"channels_last", &C::channels_last, "keep pictures with their channels innermost: faster convolutions"},
+      {"device", &C::device, "where to compute: auto, cpu, cuda, cuda:1"},
+      {"threads", &C::threads, "CPU threads for computing (0: every core this process may use)", at_least(0)},
+      {"workers", &C::workers, "threads that load and augment data (0: none, load between steps)", between(0, 256)},
+      {"seed", &C::seed, "fixes weights, order and augmentation", at_least(0)},
+      {"evaluate_every", &C::evaluate_every, "epochs between evaluations; 0.25 is four times an epoch", above(0)},
+      {"checkpoint_seconds", &C::checkpoint_seconds, "time between checkpoints (0: only at evaluations and the end)",
+       at_least(0)},
+      {"checkpoint_steps", &C::checkpoint_steps, "steps between checkpoints, besides the time (0: by time alone)",
+       at_least(0)},
+      {"limit", &C::limit, "evaluate on at most this many samples (0: all)", at_least(0)},
+  };
+}
+
+void TrainConfig::validate() const {
+  require(device == "auto" || device == "cpu" || device.starts_with("cuda"),
+          "train.device = \"{}\" is not known; use auto, cpu, cuda or cuda:0", device);
+}
+
+}  // namespace hadal

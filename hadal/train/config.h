@@ -1,0 +1,22 @@
+// How to train: the settings every recipe shares, whatever the task.
+#pragma once
+#include "hadal/core/config.h"
+
+namespace hadal {
+
+struct TrainConfig {
+  int64_t epochs = 10, steps = 0, batch = 64, accumulate = 1, workers = 2;
+  Part optimizer{"adamw", {}}, schedule{"one_cycle", {}};
+  double clip = 0, ema = 0;
+  bool decay_norms = false;
+  std::string precision = "auto", device = "auto", weights;
+  bool channels_last = false;
+  int64_t threads = 0, seed = 1;
+  double evaluate_every = 1, checkpoint_seconds = 60;
+  int64_t checkpoint_steps = 0, limit = 0;
+
+  static Fields<TrainConfig> fields();
+  void validate() const;
+};
+
+}  // namespace hadal

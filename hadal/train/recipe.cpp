@@ -1,0 +1,201 @@
+#include "hadal/train/recipe.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "hadal/core/device.h"
+#include "hadal/core/precision.h"
+#include "hadal/io/file.h"
+#include "hadal/optim/schedule.h"
+
+namespace hadal {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// What stands at the top of a recipe besides the task's own settings.
+struct Head {
+  std::string about, task = "classify";
+  Table reaches;
+  TrainConfig train;
+
+  static Fields<Head> fields() {
+    return {{"about", &Head::about, "a line that says what this recipe is"},
+            {"reaches", &Head::reaches, "the numbers it must reach: \"test/accuracy\" = 0.985, minutes = 6"},
+            {"task", &Head::task, "the kind of problem", one_of(tasks().names())},
+            {"train", &Head::train, "how to train"}};
+  }
+};
+
+bool in_head(const std::string& key) { return key == "about" || key == "reaches" || key == "task" || key == "train"; }
+
+std::string task_of(const Table& table) {
+  const auto* task = table.find("task");
+  return task ? read_text(*task, "task", one_of(tasks().names())) : Head{}.task;
+}
+
+std::vector<std::string> names_of(const Schema& schema) {
+  std::vector<std::string> names;
+  for (const auto& field : schema.fields()) names.push_back(field.name);
+  return names;
+}
+
+/// What the short names mean that every verb shares.
+const std::vector<std::pair<std::string, std::string>>& short_names() {
+  static const std::vector<std::pair<std::string, std::string>> names = {
+      {"batch", "train.batch"},   {"workers", "train.workers"}, {"seed", "train.seed"},
+      {"device", "train.device"}, {"threads", "train.threads"}, {"precision", "train.precision"},
+      {"limit", "train.limit"},   {"weights", "train.weights"}};
+  return names;
+}
+
+std::string full_path(const std::string& key, const Table& table, const Schema& schema) {
+  const auto head = key.substr(0, key.find('.'));
+  for (const auto& [name, path] : short_names())
+    if (name == head) return path + key.substr(head.size());
+  if (schema.find(head)) return key;
+  auto paths = schema.paths_to(head, table);
+  std::erase_if(paths, [](const std::string& path) { return path.starts_with("reaches"); });
+  if (paths.size() == 1) return paths[0] + key.substr(head.size());
+  if (paths.size() > 1) fail_usage("{} could be {}; write the whole name", key, fmt::join(paths, " or "));
+  auto known = names_of(schema);
+  for (const auto& field : TrainConfig::fields().list) known.push_back(field.name);
+  for (const auto& field : schema.fields())
+    if (const auto* value = table.find(field.name); value && field.kinds && value->get_if<Table>())
+      if (const auto* kind = value->get_if<Table>()->find(field.kinds->key))
+        if (const auto part = field.kinds->schema(read_text(*kind, field.name, {})))
+          for (const auto& name : names_of(*part)) known.push_back(field.name + "." + name);
+  fail_usage("unknown setting {}{}", key, suggest(key, known));
+}
+
+}  // namespace
+
+Schema recipe_schema(const std::string& task) {
+  const auto& item = tasks().at(task);
+  auto fields = Fields<Head>(Head::fields()).list;
+  auto defaults = write_config(Head{.task = task});
+  for (const auto& field : item.schema.fields()) fields.insert(fields.end() - 1, field);
+  defaults.merge(item.schema.defaults());
+  return {std::move(fields), std::move(defaults)};
+}
+
+Recipe recipe_from(const Table& table, const std::string& name) {
+  Head head;
+  Recipe recipe{.name = name, .task = {task_of(table), {}}};
+  Table own;
+  const auto schema = recipe_schema(recipe.task.name);
+  for (const auto& [key, value] : table.entries()) {
+    if (!schema.find(key)) fail_usage("{}: unknown setting {}{}", name, key, suggest(key, names_of(schema)));
+    (in_head(key) ? own : recipe.task.settings).set(key, value);
+  }
+  read_config(head, own);
+  recipe.about = head.about;
+  recipe.reaches = head.reaches;
+  recipe.train = head.train;
+  recipe.train.validate();
+  return recipe;
+}
+
+Table Recipe::table() const {
+  Table out;
+  if (!about.empty()) out.set("about", about);
+  if (!reaches.empty()) out.set("reaches", reaches);
+  out.set("task", task.name);
+  out.merge(task.settings);
+  out.set("train", write_config(train));
+  return out;
+}
+
+void Recipe::resolve() {
+  train.optimizer = optimizers().resolve(train.optimizer);
+  train.schedule = schedules().resolve(train.schedule);
+}
+
+std::vector<fs::path> recipe_folders() {
+  std::vector<fs::path> candidates = {"recipes"};
+  if (const char* folder = std::getenv("HADAL_RECIPES")) candidates.insert(candidates.begin(), folder);
+  std::error_code error;
+  if (const auto program = fs::read_symlink("/proc/self/exe", error); !error)
+    for (const auto* place : {"../recipes", "../../recipes", "../share/hadal/recipes"})
+      candidates.push_back(program.parent_path() / place);
+  std::vector<fs::path> folders;
+  for (const auto& folder : candidates)
+    if (fs::is_directory(folder, error) && std::none_of(folders.begin(), folders.end(), [&](const fs::path& known) {
+          return fs::equivalent(known, folder);
+        }))
+      folders.push_back(folder.lexically_normal());
+  return folders;
+}
+
+std::vector<std::pair<std::string, fs::path>> list_recipes() {
+  std::vector<std::pair<std::string, fs::path>> found;
+  for (const auto& folder : recipe_folders())
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      const auto name = entry.path().stem().string();
+      const bool known = std::any_of(found.begin(), found.end(), [&](const auto& item) { return item.first == name; });
+      if (entry.path().extension() == ".toml" && !known) found.emplace_back(name, entry.path());
+    }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+Table load_recipe_table(const std::string& what, std::string& name) {
+  fs::path path = what;
+  if (!what.ends_with(".toml")) {
+    const auto recipes = list_recipes();
+    const auto found =
+        std::find_if(recipes.begin(), recipes.end(), [&](const auto& item) { return item.first == what; });
+    if (found == recipes.end()) {
+      std::vector<std::string> names;
+      for (const auto& item : recipes) names.push_back(item.first);
+      fail_usage("there is no recipe \"{}\"{}", what, suggest(what, names));
+    }
+    path = found->second;
+  }
+  name = path.stem().string();
+  try {
+    return parse_toml(read_file(path), path.string());
+  } catch (const FileError& error) {
+    throw UsageError(error.what());  // naming a file that is not there is a mistake in the command
+  }
+}
+
+void apply_words(Table& table, const std::vector<std::pair<std::string, std::string>>& words) {
+  // The task decides which settings there are, and names of parts which settings they have: those words come first.
+  for (const auto& [key, text] : words)
+    if (key == "task") table.set("task", Word{text});
+  const auto schema = recipe_schema(task_of(table));
+  const auto is_part = [&](const std::string& key) { return schema.find(key) && schema.find(key)->kinds; };
+  for (const auto& [key, text] : words) {
+    if (!is_part(key)) continue;
+    const auto& kinds = *schema.find(key)->kinds;
+    if (key == "data" && !kinds.schema(text)) {
+      table.set_path("data.path", Word{text});  // data=FOLDER
+    } else if (const auto* given = table.find(key); given && given->get_if<Table>()) {
+      table.set_path(key + "." + kinds.key, Word{text});
+    } else {
+      table.set(key, Table{{kinds.key, Word{text}}});
+    }
+  }
+  for (const auto& [key, text] : words)
+    if (key != "task" && !is_part(key)) table.set_path(full_path(key, table, schema), Word{text});
+}
+
+void settle_machine(TrainConfig& train) {
+  set_threads(train.threads);
+  train.threads = at::get_num_threads();
+  const auto device = pick_device(train.device);
+  train.device = device.str();
+  train.precision = pick_precision(train.precision, device);
+}
+
+TaskContext context_of(const TrainConfig& train) {
+  return {.device = torch::Device(train.device),
+          .precision = train.precision,
+          .batch = train.batch,
+          .workers = train.workers,
+          .channels_last = train.channels_last,
+          .seed = static_cast<uint64_t>(train.seed)};
+}
+
+}  // namespace hadal

@@ -1,0 +1,45 @@
+// Recipes: a task, its settings and how to train, in one TOML file, with the numbers it must reach.
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "hadal/tasks/task.h"
+#include "hadal/train/config.h"
+
+namespace hadal {
+
+struct Recipe {
+  std::string name, about;
+  Table reaches;  // "test/accuracy" = 0.985, minutes = 6
+  Part task;      // its name and its settings: model, data, augment, ...
+  TrainConfig train;
+
+  /// All settings as TOML lays them out. resolved() fills in every default of the parts too.
+  Table table() const;
+  void resolve();
+};
+
+/// Throws UsageError for an unknown setting, a wrong value or a part that does not exist.
+Recipe recipe_from(const Table& table, const std::string& name);
+/// `what` is a TOML file or the name of a recipe in one of recipe_folders().
+Table load_recipe_table(const std::string& what, std::string& name);
+/// ./recipes, beside the program, and where the library is installed; those that exist.
+std::vector<std::filesystem::path> recipe_folders();
+/// Every recipe's file by name, sorted.
+std::vector<std::pair<std::string, std::filesystem::path>> list_recipes();
+
+/// Every setting a recipe for this task has.
+Schema recipe_schema(const std::string& task);
+
+/// Puts `key=value` words over a recipe's table. A key is a dotted path, one of the short names that every verb shares
+/// (data, batch, seed, device, precision, threads, workers), or the last part of a path when only one setting ends so.
+void apply_words(Table& table, const std::vector<std::pair<std::string, std::string>>& words);
+
+/// The task's context from resolved training settings.
+TaskContext context_of(const TrainConfig& train);
+/// Picks device, precision and threads for this machine and puts them into `train`.
+void settle_machine(TrainConfig& train);
+
+}  // namespace hadal

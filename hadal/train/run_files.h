@@ -1,0 +1,40 @@
+// The files of a run folder that follow the training: metrics.csv, metrics.json, TensorBoard events, report.html.
+#pragma once
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "hadal/train/callback.h"
+#include "hadal/train/history.h"
+#include "hadal/train/recipe.h"
+#include "hadal/train/tensorboard.h"
+
+namespace hadal {
+
+struct RunResult;
+
+class RunFiles : public Callback {
+ public:
+  /// In a resumed run `state` says where it goes on; rows and events of later steps are dropped.
+  RunFiles(std::filesystem::path folder, const Recipe& recipe, const Task& task, std::string config, const RunState& state);
+
+  void on_step(const StepEvent& event) override;
+  void on_evaluation(const EvaluationEvent& event) override;
+  /// The last words: test scores, promises, the report.
+  void finish(const RunResult& result);
+
+ private:
+  void write_report(const Metrics& best, const Metrics& last);
+
+  std::filesystem::path folder_;
+  std::string name_, about_, config_, summary_, goal_;
+  bool higher_is_better_;
+  Table reaches_;
+  History history_;
+  TensorBoard board_;
+  std::vector<Figure> figures_;
+  RunState state_;
+  double logged_at_ = 0;
+};
+
+}  // namespace hadal

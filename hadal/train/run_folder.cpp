@@ -1,0 +1,17 @@
+#include "hadal/train/run_folder.h"
+
+#include "hadal/core/error.h"
+
+namespace hadal {
+
+std::filesystem::path fresh_folder(const std::filesystem::path& parent, const std::string& name) {
+  std::error_code error;
+  std::filesystem::create_directories(parent, error);
+  for (int64_t number = 1;; ++number) {
+    const auto folder = parent / (number == 1 ? name : fmt::format("{}-{}", name, number));
+    if (std::filesystem::create_directory(folder, error)) return folder;
+    if (error) throw FileError(folder.string(), fmt::format("cannot make this folder: {}", error.message()));
+  }
+}
+
+}  // namespace hadal

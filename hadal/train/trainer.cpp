@@ -1,0 +1,204 @@
+#include "hadal/train/trainer.h"
+
+#include <chrono>
+#include <cmath>
+
+#include "hadal/core/precision.h"
+#include "hadal/io/weights.h"
+#include "hadal/train/history.h"
+
+namespace hadal {
+namespace {
+
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+void add_prefixed(Metrics& into, const std::string& prefix, const Metrics& metrics) {
+  for (const auto& [name, value] : metrics) into.emplace_back(prefix + name, value);
+}
+
+}  // namespace
+
+std::atomic<bool>& stop_requested() {
+  static std::atomic<bool> flag = false;
+  return flag;
+}
+
+Trainer::Trainer(Task& task, const TrainConfig& config, std::filesystem::path folder)
+    : task_(task), config_(config), folder_(std::move(folder)), device_(config.device) {
+  const auto count = task_.phases().size();
+  for (size_t phase = 0; phase < count; ++phase) {
+    auto& module = task_.phase_module(phase);
+    auto optimizer = optimizers().make(config_.optimizer, param_groups(module, config_.decay_norms));
+    auto parameters = optimizer->parameters();
+    phases_.push_back({&module, std::move(optimizer), std::move(parameters)});
+  }
+  // A last group of batches that is smaller than `accumulate` still makes a step.
+  steps_per_epoch_ = (task_.batches_per_epoch() + config_.accumulate - 1) / config_.accumulate;
+  require(steps_per_epoch_ > 0, "[train] the training split holds no batch; use more data or a smaller batch ({})",
+          config_.batch);
+  auto& state = progress_.state;
+  state.steps = config_.steps > 0 ? config_.steps : config_.epochs * steps_per_epoch_;
+  state.epochs = (state.steps + steps_per_epoch_ - 1) / steps_per_epoch_;
+  schedule_ = schedules().make(config_.schedule, RunLength{state.steps, steps_per_epoch_});
+  if (config_.ema > 0) ema_ = std::make_unique<Ema>(task_.model(), config_.ema);
+  evaluation_steps_ =
+      std::max<int64_t>(1, std::llround(config_.evaluate_every * static_cast<double>(steps_per_epoch_)));
+}
+
+void Trainer::resume(const std::filesystem::path& path) {
+  const auto checkpoint = Checkpoint::load(path);
+  if (checkpoint.progress.state.steps != progress_.state.steps)
+    fail("{} belongs to a run of {} steps, this one has {}: epochs, batch and data must stay as they were",
+         path.string(), checkpoint.progress.state.steps, progress_.state.steps);
+  load_weights(task_.model(), NamedTensors{checkpoint.group("model"), {}, path.string()});
+  for (size_t phase = 0; phase < phases_.size(); ++phase)
+    phases_[phase].optimizer->load_state(checkpoint.group(fmt::format("optimizer.{}", phase)));
+  if (ema_) ema_->load_state(checkpoint.group("ema"));
+  set_random_states(checkpoint.group("random"), device_);
+  progress_ = checkpoint.progress;
+}
+
+void Trainer::save_checkpoint() {
+  saved_at_ = now();
+  if (folder_.empty()) return;
+  Checkpoint checkpoint{progress_, {{"model", state_dict(task_.model()).entries}}};
+  for (size_t phase = 0; phase < phases_.size(); ++phase)
+    checkpoint.groups.emplace_back(fmt::format("optimizer.{}", phase), phases_[phase].optimizer->state());
+  if (ema_) checkpoint.groups.emplace_back("ema", ema_->state());
+  checkpoint.groups.emplace_back("random", random_states(device_));
+  checkpoint.save(folder_ / "checkpoint/last.safetensors");
+}
+
+void Trainer::checkpoint_if_due() {
+  const bool by_steps = config_.checkpoint_steps > 0 && progress_.state.step % config_.checkpoint_steps == 0;
+  const bool by_time = config_.checkpoint_seconds > 0 && now() - saved_at_ >= config_.checkpoint_seconds;
+  if (by_steps || by_time) save_checkpoint();
+}
+
+double Trainer::clip(const Phase& phase) {
+  return (config_.clip > 0 ? clip_grad_norm(phase.parameters, config_.clip) : grad_norm(phase.parameters))
+      .item<double>();
+}
+
+/// Divides fp16's gradients by the loss scale; false when they overflowed and the step must be left out.
+bool Trainer::unscale(const Phase& phase) {
+  torch::NoGradGuard no_grad;
+  for (const auto& parameter : phase.parameters)
+    if (parameter.grad().defined()) parameter.mutable_grad().mul_(1 / progress_.loss_scale);
+  if (std::isfinite(grad_norm(phase.parameters).item<double>())) {
+    if (++progress_.good_steps % 2000 == 0) progress_.loss_scale *= 2;
+    return true;
+  }
+  progress_.loss_scale = std::max(1.0, progress_.loss_scale / 2);
+  progress_.good_steps = 0;
+  return false;
+}
+
+/// One optimiser step of every phase over `accumulate` batches; false when the epoch had no batch left.
+bool Trainer::step(StepEvent& event) {
+  const auto left = task_.batches_per_epoch() - progress_.batch;
+  const auto batches = std::min(config_.accumulate, left);
+  const auto rates = schedule_(progress_.state.step);
+  double sum = 0;
+  for (int64_t micro = 0; micro < batches; ++micro) {
+    if (!task_.next_batch()) return false;
+    ++progress_.batch;
+    event.samples += task_.batch_size();
+    for (size_t index = 0; index < phases_.size(); ++index) {
+      auto& phase = phases_[index];
+      Losses losses;
+      {
+        const Autocast autocast(device_, config_.precision);
+        losses = task_.losses(index);
+      }
+      const auto scale = (loss_scaling() ? progress_.loss_scale : 1.0) / static_cast<double>(batches);
+      (scale == 1 ? losses.total : losses.total * scale).backward();
+      const auto value = losses.total.item<double>();
+      if (!std::isfinite(value))
+        fail("[train] the loss is {} in step {}; a lower learning rate, clip=1 or a warm-up usually helps", value,
+             progress_.state.step + 1);
+      if (index == 0) sum += value;
+      if (micro + 1 == batches) {
+        for (auto& part : losses.parts) event.losses.push_back(std::move(part));
+        if (!loss_scaling() || unscale(phase)) {
+          event.grad_norm = clip(phase);
+          phase.optimizer->step(rates);
+        }
+        phase.optimizer->zero_grad();
+      }
+    }
+  }
+  event.losses.insert(event.losses.begin(), {"loss", sum / static_cast<double>(batches)});
+  event.lr = phases_[0].optimizer->lr() * rates.lr_factor;
+  return true;
+}
+
+void Trainer::evaluate() {
+  const Ema::Swap averaged(ema_.get());
+  EvaluationEvent event{progress_.state, {}, false, &task_};
+  if (progress_.loss_count > 0) event.values.emplace_back("train/loss", progress_.loss_sum / progress_.loss_count);
+  event.values.emplace_back("lr", last_lr_);
+  event.values.emplace_back("grad_norm", last_norm_);
+  const auto goal = task_.goal();
+  if (task_.has_split("val")) {
+    const Autocast autocast(device_, config_.precision);
+    add_prefixed(event.values, "val/", task_.evaluate("val", config_.limit));
+  }
+  const auto score = find_value(event.values, "val/" + goal.metric);
+  const auto before = find_value(progress_.best, "val/" + goal.metric);
+  // Without a validation split the last weights are the best there are.
+  event.best = !score || !before || (goal.higher_is_better ? *score > *before : *score < *before);
+  progress_.loss_sum = progress_.loss_count = 0;
+  progress_.last = event.values;
+  if (event.best) progress_.best = event.values, progress_.best_step = progress_.state.step;
+  if (!folder_.empty()) {
+    auto metadata = task_.metadata();
+    metadata.insert(metadata_.begin(), metadata_.end());
+    metadata["step"] = fmt::format("{}", progress_.state.step);
+    save_weights(folder_ / "weights/last.safetensors", task_.model(), metadata);
+    if (event.best) save_weights(folder_ / "weights/best.safetensors", task_.model(), metadata);
+  }
+  for (auto* callback : callbacks_) callback->on_evaluation(event);
+}
+
+Trainer::Outcome Trainer::run() {
+  auto& state = progress_.state;
+  const auto seconds_before = state.seconds;
+  const auto begin = now();
+  saved_at_ = begin;
+  task_.model().train();
+  for (auto* callback : callbacks_) callback->on_start(state);
+  bool fresh = true;  // the loader has to be told where to begin
+  while (state.step < state.steps && !stop_requested()) {
+    if (progress_.batch >= task_.batches_per_epoch()) ++progress_.epoch, progress_.batch = 0, fresh = true;
+    if (fresh) task_.start_epoch(progress_.epoch, progress_.batch), fresh = false;
+    StepEvent event;
+    if (!step(event))
+      fail("[train] the data ended {} batches early in epoch {}", task_.batches_per_epoch() - progress_.batch,
+           progress_.epoch);
+    ++state.step;
+    state.epoch = static_cast<double>(progress_.epoch) +
+                  static_cast<double>(progress_.batch) / static_cast<double>(task_.batches_per_epoch());
+    state.seconds = seconds_before + now() - begin;
+    if (ema_) ema_->update(state.step);
+    progress_.loss_sum += event.losses[0].second * static_cast<double>(event.samples);
+    progress_.loss_count += static_cast<double>(event.samples);
+    last_lr_ = event.lr, last_norm_ = event.grad_norm;
+    event.state = state;
+    for (auto* callback : callbacks_) callback->on_step(event);
+    if (state.step % evaluation_steps_ == 0 || state.step == state.steps) {
+      evaluate();
+      task_.model().train();
+      state.seconds = seconds_before + now() - begin;
+      save_checkpoint();
+    } else {
+      checkpoint_if_due();
+    }
+  }
+  const bool done = state.step >= state.steps;
+  if (!done) save_checkpoint();
+  for (auto* callback : callbacks_) callback->on_end(state, done);
+  return {done, progress_.best, progress_.last, state};
+}
+
+}  // namespace hadal

@@ -1,0 +1,74 @@
+// The one training loop: epochs, phases, accumulation, clipping, averaging, evaluation, checkpoints, resume.
+#pragma once
+#include <atomic>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hadal/optim/ema.h"
+#include "hadal/optim/schedule.h"
+#include "hadal/tasks/task.h"
+#include "hadal/train/callback.h"
+#include "hadal/train/checkpoint.h"
+#include "hadal/train/config.h"
+
+namespace hadal {
+
+/// Set from a signal handler: the trainer finishes its step, saves and returns.
+std::atomic<bool>& stop_requested();
+
+class Trainer {
+ public:
+  /// `folder` takes weights/{best,last}.safetensors and checkpoint/last.safetensors; empty: nothing is written. The
+  /// config's device and precision are resolved ("cpu", not "auto").
+  Trainer(Task& task, const TrainConfig& config, std::filesystem::path folder = {});
+
+  /// Text that goes into every weights file besides what the task says of itself.
+  void describe(std::map<std::string, std::string> metadata) { metadata_ = std::move(metadata); }
+  void listen(Callback& callback) { callbacks_.push_back(&callback); }
+  /// Takes up the run where its checkpoint was made; what follows equals a run that was never stopped, bit for bit.
+  void resume(const std::filesystem::path& checkpoint);
+
+  struct Outcome {
+    bool done = true;  // false: stopped by request; resume goes on
+    Metrics best, last;
+    RunState state;
+  };
+  Outcome run();
+
+  const RunState& state() const { return progress_.state; }
+
+ private:
+  struct Phase {
+    nn::Module* module;
+    std::unique_ptr<Optimizer> optimizer;
+    std::vector<Tensor> parameters;
+  };
+
+  bool step(StepEvent& event);
+  double clip(const Phase& phase);
+  bool unscale(const Phase& phase);
+  void evaluate();
+  void save_checkpoint();
+  void checkpoint_if_due();
+  bool loss_scaling() const { return config_.precision == "fp16"; }
+
+  Task& task_;
+  TrainConfig config_;
+  std::filesystem::path folder_;
+  torch::Device device_;
+  std::vector<Phase> phases_;
+  Schedule schedule_;
+  std::unique_ptr<Ema> ema_;
+  int64_t steps_per_epoch_, evaluation_steps_;
+  std::vector<Callback*> callbacks_;
+  std::map<std::string, std::string> metadata_;
+  Progress progress_;
+  double last_lr_ = 0, last_norm_ = 0;
+  double saved_at_ = 0;
+};
+
+}  // namespace hadal
