@@ -73,12 +73,12 @@ Bmp parse(std::string_view bytes, std::string_view name, const DecodeOptions& op
   return bmp;
 }
 
-/// A channel of a masked pixel, stretched to 8 bits.
+/// A channel of a masked pixel, stretched to 8 bits as Pillow rounds it (down).
 uint8_t field(uint32_t pixel, uint32_t mask) {
   if (mask == 0) return 0;
   const auto shift = std::countr_zero(mask);
   const uint64_t most = mask >> shift, value = (pixel & mask) >> shift;
-  return static_cast<uint8_t>((value * 255 + most / 2) / most);
+  return static_cast<uint8_t>(value * 255 / most);
 }
 
 void decode_row(const Bmp& bmp, std::string_view row, uint8_t* to) {

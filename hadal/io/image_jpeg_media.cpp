@@ -147,7 +147,7 @@ class JpegReader {
   void read_rows(const Tensor& image, bool cmyk) {
     auto* pixels = image.data_ptr<uint8_t>();
     const auto height = image.size(0), width = image.size(1), stride = width * image.size(2);
-    std::vector<uint8_t> buffer(cmyk ? static_cast<size_t>(width) * 4 : 0);
+    std::vector<uint8_t> buffer(cmyk ? static_cast<size_t>(width) * 4 : 0), rest(static_cast<size_t>(width) * 4);
     guarded([&] {
       for (int64_t y = 0; y < height; ++y) {
         JSAMPROW row = cmyk ? buffer.data() : pixels + y * stride;
@@ -155,8 +155,9 @@ class JpegReader {
         if (cmyk) cmyk_to_rgb(buffer.data(), pixels + y * stride, width);
       }
       // A file without its end marker was cut off, perhaps below these rows: only going on tells.
-      const auto left = info_.output_height - info_.output_scanline;
-      if (left > 0 && !has_end()) jpeg_skip_scanlines(&info_, left);
+      if (has_end()) return;
+      for (JSAMPROW row = rest.data(); info_.output_scanline < info_.output_height;)
+        jpeg_read_scanlines(&info_, &row, 1);
     });
   }
 
