@@ -14,6 +14,7 @@ void GOMP_parallel(void (*body)(void*), void* data, unsigned threads, unsigned f
 int omp_get_thread_num();
 int omp_get_num_threads();
 int omp_in_parallel();
+void omp_set_num_threads(int);
 }
 #endif
 
@@ -46,10 +47,21 @@ void run_thread(void* data) {
 }
 #endif
 
+thread_local bool single_thread = false;
+
 }  // namespace
+
+void stay_on_this_thread() {
+  at::init_num_threads();  // LibTorch sets a thread's count at its first loop; ours must come after
+#ifdef HADAL_HAVE_GOMP
+  omp_set_num_threads(1);
+#endif
+  single_thread = true;
+}
 
 void parallel_for(int64_t begin, int64_t end, int64_t grain, const std::function<void(int64_t, int64_t)>& body) {
   if (begin >= end) return;
+  if (single_thread) return body(begin, end);
   const auto most = (end - begin + std::max<int64_t>(grain, 1) - 1) / std::max<int64_t>(grain, 1);
   const auto pieces = std::min<int64_t>(at::get_num_threads(), most);
 #ifdef HADAL_HAVE_GOMP

@@ -12,8 +12,8 @@ struct LabelledImage {
   int64_t label = 0;
 };
 
-/// get() may be called from several threads at once and always gives the same for the same index. It may share memory with
-/// the data set: callers do not write into the image.
+/// get() may be called from several threads at once and always gives the same for the same index. It may share memory
+/// with the data set: callers do not write into the image.
 class ClassificationData {
  public:
   virtual ~ClassificationData() = default;

@@ -98,7 +98,8 @@ MappedFile::MappedFile(const std::filesystem::path& path) : name_(path.string())
   const Descriptor file{open_to_read(path, info)};
   const auto size = static_cast<size_t>(info.st_size);
   if (size == 0) return;
-  void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.value, 0);
+  // Writable but private: a tensor that points here may be changed, and the file stays as it is.
+  void* address = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file.value, 0);
   if (address == MAP_FAILED) throw FileError(name_, std::strerror(errno));
   mapping_ = std::shared_ptr<const void>(address, [size](const void* p) { ::munmap(const_cast<void*>(p), size); });
   bytes_ = {static_cast<const std::byte*>(address), size};

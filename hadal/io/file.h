@@ -34,7 +34,8 @@ class AtomicFile {
   int descriptor_ = -1;
 };
 
-/// A file mapped read-only. Copies share the mapping; it lives as long as the last of them.
+/// A file mapped into memory. Copies share the mapping; it lives as long as the last of them. What is written to the
+/// memory stays in it (copy on write): the file never changes.
 class MappedFile {
  public:
   explicit MappedFile(const std::filesystem::path& path);

@@ -45,3 +45,14 @@ TEST(Parallel, NestedLoopsAndErrors) {
                             }),
                "piece 4");
 }
+
+TEST(Parallel, AThreadCanStayAlone) {
+  std::thread([] {
+    stay_on_this_thread();
+    parallel_for(0, 1000, 1, [caller = std::this_thread::get_id()](int64_t first, int64_t last) {
+      EXPECT_EQ(last - first, 1000);
+      EXPECT_EQ(std::this_thread::get_id(), caller);
+    });
+  }).join();
+  EXPECT_EQ(at::get_num_threads(), 2);
+}

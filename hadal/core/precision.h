@@ -1,0 +1,28 @@
+// The number format of a forward pass.
+#pragma once
+#include <ATen/autocast_mode.h>
+
+#include <string>
+
+#include "hadal/core/torch.h"
+
+namespace hadal {
+
+/// "auto" becomes fp32; fp16 wants a GPU. Throws UsageError otherwise.
+std::string pick_precision(const std::string& name, const torch::Device& device);
+
+/// LibTorch's autocast for the life of the guard: bf16 or fp16 products, fp32 where it matters. Nothing for "fp32".
+class Autocast {
+ public:
+  Autocast(const torch::Device& device, const std::string& precision);
+  ~Autocast();
+  Autocast(const Autocast&) = delete;
+  Autocast& operator=(const Autocast&) = delete;
+
+ private:
+  c10::DeviceType type_;
+  bool active_, before_;
+  at::ScalarType dtype_before_;
+};
+
+}  // namespace hadal

@@ -1,0 +1,111 @@
+// Batches, made ahead by threads. Which samples a batch holds and which random numbers they see depend on the seed, the
+// epoch and the sample's index alone: never on the threads, their number or their timing.
+#pragma once
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "hadal/core/random.h"
+
+namespace hadal {
+
+/// What one batch is made from.
+struct BatchPlan {
+  uint64_t seed = 0;
+  int64_t epoch = 0, number = 0;
+  std::vector<int64_t> indices;
+
+  /// The random stream of a sample in this epoch.
+  Random sample(int64_t index) const { return Random(seed, {1, uint64_t(epoch), uint64_t(index)}); }
+  /// The random stream of the batch as a whole (mixup).
+  Random whole() const { return Random(seed, {2, uint64_t(epoch), uint64_t(number)}); }
+};
+
+/// The order in which an epoch visits a data set.
+struct Sampler {
+  int64_t size = 0, batch = 1;
+  bool shuffle = false;
+  bool drop_last = false;  // leave out a last batch that is not full
+  uint64_t seed = 0;
+
+  int64_t batches() const { return drop_last ? size / batch : (size + batch - 1) / batch; }
+  std::vector<int64_t> order(int64_t epoch) const;
+};
+
+/// The threads behind Loader: they run make(number) for rising numbers, at most `ahead` beyond the last one taken.
+class BatchWorkers {
+ public:
+  /// No thread at all when `threads` is 0: then take() makes the batch itself.
+  BatchWorkers(int64_t threads, int64_t ahead, std::function<void(int64_t number)> make);
+  ~BatchWorkers();
+  void start(int64_t first, int64_t end);
+  /// Waits until batch `number` is made; rethrows what its making threw.
+  void take(int64_t number);
+
+ private:
+  void work();
+
+  std::function<void(int64_t)> make_;
+  int64_t ahead_, next_ = 0, end_ = 0, taken_ = 0, busy_ = 0;
+  std::map<int64_t, std::exception_ptr> made_;
+  bool stop_ = false;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::thread> threads_;
+};
+
+/// Batch is the task's own type. `make` is called from the loader's threads, several at once.
+template <class Batch>
+class Loader {
+ public:
+  Loader(Sampler sampler, int64_t threads, std::function<Batch(const BatchPlan&)> make, int64_t ahead = 4)
+      : sampler_(sampler), make_(std::move(make)), workers_(threads, ahead, [this](int64_t number) { fill(number); }) {}
+
+  int64_t batches() const { return sampler_.batches(); }
+
+  /// Begins an epoch at its batch `first`; what was made of an earlier one is thrown away.
+  void start(int64_t epoch, int64_t first = 0) {
+    workers_.start(0, 0);
+    batches_.clear();
+    epoch_ = epoch;
+    order_ = sampler_.order(epoch);
+    next_ = first;
+    workers_.start(first, batches());
+  }
+
+  /// The next batch, or nothing when the epoch is over. A worker's error comes out here.
+  std::optional<Batch> next() {
+    if (next_ >= batches()) return std::nullopt;
+    const auto number = next_++;
+    workers_.take(number);
+    std::lock_guard lock(mutex_);
+    auto taken = batches_.extract(number);
+    return std::move(taken.mapped());
+  }
+
+ private:
+  void fill(int64_t number) {
+    BatchPlan plan{sampler_.seed, epoch_, number, {}};
+    const auto first = number * sampler_.batch, last = std::min(first + sampler_.batch, sampler_.size);
+    plan.indices.assign(order_.begin() + first, order_.begin() + last);
+    auto batch = make_(plan);
+    std::lock_guard lock(mutex_);
+    batches_.emplace(number, std::move(batch));
+  }
+
+  Sampler sampler_;
+  std::function<Batch(const BatchPlan&)> make_;
+  int64_t epoch_ = 0, next_ = 0;
+  std::vector<int64_t> order_;
+  std::map<int64_t, Batch> batches_;
+  std::mutex mutex_;
+  BatchWorkers workers_;  // last: its threads end before what they use
+};
+
+}  // namespace hadal

@@ -1,0 +1,58 @@
+#include "hadal/io/bytes.h"
+
+#include <array>
+
+namespace hadal {
+
+std::string quoted(std::string_view text) {
+  constexpr size_t kMost = 80;
+  std::string out = "\"";
+  for (const unsigned char c : text.substr(0, kMost)) {
+    if (c < 0x20 || c >= 0x7f)
+      out += fmt::format("\\x{:02x}", c);
+    else
+      out += static_cast<char>(c);
+  }
+  return out + (text.size() > kMost ? "...\"" : "\"");
+}
+
+std::optional<uint64_t> checked_product(uint64_t a, uint64_t b) {
+  uint64_t product;
+  if (__builtin_mul_overflow(a, b, &product)) return std::nullopt;
+  return product;
+}
+
+namespace {
+
+// Eight bytes a step: table[k][b] is the checksum of byte b followed by k zero bytes.
+using Tables = std::array<std::array<uint32_t, 256>, 8>;
+constexpr Tables make_tables() {
+  Tables tables{};
+  for (uint32_t b = 0; b < 256; ++b) {
+    uint32_t value = b;
+    for (int bit = 0; bit < 8; ++bit) value = (value >> 1) ^ (value & 1 ? 0xEDB88320u : 0u);
+    tables[0][b] = value;
+  }
+  for (size_t k = 1; k < 8; ++k)
+    for (size_t b = 0; b < 256; ++b) tables[k][b] = (tables[k - 1][b] >> 8) ^ tables[0][tables[k - 1][b] & 255];
+  return tables;
+}
+constexpr Tables kTables = make_tables();
+
+}  // namespace
+
+uint32_t crc32(std::span<const std::byte> bytes) {
+  uint32_t crc = ~0u;
+  size_t i = 0;
+  for (; i + 8 <= bytes.size(); i += 8) {
+    uint64_t word;
+    std::memcpy(&word, bytes.data() + i, 8);
+    word ^= crc;
+    crc = 0;
+    for (size_t k = 0; k < 8; ++k) crc ^= kTables[7 - k][(word >> (8 * k)) & 255];
+  }
+  for (; i < bytes.size(); ++i) crc = (crc >> 8) ^ kTables[0][(crc ^ static_cast<uint32_t>(bytes[i])) & 255];
+  return ~crc;
+}
+
+}  // namespace hadal

@@ -1,0 +1,86 @@
+// A task joins a model, data, losses and scores into something the trainer can train without knowing what it is.
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "hadal/core/catalog.h"
+#include "hadal/core/torch.h"
+#include "hadal/metrics/metrics.h"
+#include "hadal/tasks/figure.h"
+
+namespace hadal {
+
+/// What every task is given besides its own settings.
+struct TaskContext {
+  torch::Device device = torch::kCPU;
+  std::string precision = "fp32";
+  int64_t batch = 64, workers = 2;
+  uint64_t seed = 0;
+  bool open_data = true;  // false: predict alone, no data set is opened
+};
+
+struct Losses {
+  Tensor total;    // what is differentiated, a mean over the batch
+  Metrics parts;   // named pieces worth showing; may be empty
+};
+
+/// The score that picks the best weights.
+struct Goal {
+  std::string metric;  // without its split: "accuracy"
+  bool higher_is_better = true;
+};
+
+/// What predict was asked for.
+struct PredictOptions {
+  std::vector<std::string> inputs;  // files and folders
+  std::filesystem::path out;        // predictions.jsonl and pictures go here
+  int64_t limit = 0;                // 0: all
+  int64_t top = 5;
+  bool pictures = true;
+};
+
+class Task {
+ public:
+  virtual ~Task() = default;
+
+  virtual nn::Module& model() = 0;
+  /// The settings with all defaults, as config.toml keeps them.
+  virtual Table settings() const = 0;
+  /// What a weights file should say about itself so that predict needs nothing else: class names and the like.
+  virtual std::map<std::string, std::string> metadata() const { return {}; }
+  /// Layers whose weights may stay as they are when pretrained ones have another class count; empty: none.
+  virtual std::string head() const { return ""; }
+
+  /// A step may have several phases (a GAN: discriminator, generator), each with its own module and optimiser.
+  virtual std::vector<std::string> phases() const { return {"train"}; }
+  virtual nn::Module& phase_module(size_t) { return model(); }
+
+  virtual int64_t batches_per_epoch() const = 0;
+  /// From here on next_batch() walks through `epoch`, beginning with its batch `first`.
+  virtual void start_epoch(int64_t epoch, int64_t first) = 0;
+  /// Loads the next batch; false at the end of the epoch.
+  virtual bool next_batch() = 0;
+  /// Samples in the batch.
+  virtual int64_t batch_size() const = 0;
+  virtual Losses losses(size_t phase) = 0;
+
+  virtual bool has_split(const std::string& split) const = 0;
+  /// Scores the model, in eval mode and without gradients, on at most `limit` samples (0: all). The names carry no split.
+  virtual Metrics evaluate(const std::string& split, int64_t limit) = 0;
+  virtual Goal goal() const = 0;
+  /// Pictures of the last evaluation.
+  virtual std::vector<Figure> figures() { return {}; }
+  /// A line about model and data for the start of a run and the report.
+  virtual std::string summary() const = 0;
+
+  /// Writes predictions.jsonl and pictures; returns the number of inputs. `line` is called with each JSON line.
+  virtual int64_t predict(const PredictOptions& options, const std::function<void(const std::string&)>& line) = 0;
+};
+
+using TaskCatalog = Catalog<std::unique_ptr<Task>, const TaskContext&>;
+/// Every kind of problem Hadal knows.
+const TaskCatalog& tasks();
+
+}  // namespace hadal
