@@ -2,74 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <numbers>
 
 namespace hadal::drawing {
 namespace {
 
-constexpr float kPi = std::numbers::pi_v<float>;
-
 float clamp01(float v) { return std::min(1.f, std::max(0.f, v)); }
-
-// Signed distances of points (p, q) to each kind of unit radius. Near corners some are bounds of the distance, which
-// only rounds the antialiasing there.
-
-void circle_row(const float* p, const float* q, int64_t n, float* d) {
-  for (int64_t i = 0; i < n; ++i) d[i] = std::sqrt(p[i] * p[i] + q[i] * q[i]) - 1;
-}
-
-void square_row(const float* p, const float* q, int64_t n, float* d) {
-  for (int64_t i = 0; i < n; ++i) d[i] = std::max(std::abs(p[i]), std::abs(q[i])) - 0.7071f;
-}
-
-void triangle_row(const float* p, const float* q, int64_t n, float* d) {
-  for (int64_t i = 0; i < n; ++i) d[i] = std::max(-q[i], 0.8660f * std::abs(p[i]) + 0.5f * q[i]) - 0.5f;
-}
-
-void hexagon_row(const float* p, const float* q, int64_t n, float* d) {
-  for (int64_t i = 0; i < n; ++i) {
-    const float side = std::abs(p[i]);
-    d[i] = std::max(side, 0.5f * side + 0.8660f * std::abs(q[i])) - 0.8660f;
-  }
-}
-
-/// Folds the plane by the star's mirrors until every arm lies on the one that points up; there its edge is a single
-/// line, from the tip (0, 1) to the notch at 36 degrees and radius 0.45.
-void star_row(const float* p, const float* q, int64_t n, float* d) {
-  const float s36 = std::sin(kPi / 5), c36 = std::cos(kPi / 5);
-  const float nx = 1 - 0.45f * c36, ny = 0.45f * s36, length = std::sqrt(nx * nx + ny * ny);
-  for (int64_t i = 0; i < n; ++i) {
-    float x = std::abs(p[i]), y = q[i];
-    for (int fold = 0; fold < 2; ++fold) {
-      const float beyond = std::max(0.f, x * c36 - y * s36);  // over the mirror at 36 degrees from the head
-      x = std::abs(x - 2 * beyond * c36);
-      y += 2 * beyond * s36;
-    }
-    d[i] = (x * nx + (y - 1) * ny) / length;
-  }
-}
-
-void cross_row(const float* p, const float* q, int64_t n, float* d) {
-  constexpr float kLong = 0.95f, kWide = 0.3f;
-  for (int64_t i = 0; i < n; ++i) {
-    const float x = std::abs(p[i]), y = std::abs(q[i]);
-    d[i] = std::min(std::max(x - kLong, y - kWide), std::max(x - kWide, y - kLong));
-  }
-}
-
-void ring_row(const float* p, const float* q, int64_t n, float* d) {
-  for (int64_t i = 0; i < n; ++i) d[i] = std::abs(std::sqrt(p[i] * p[i] + q[i] * q[i]) - 0.75f) - 0.25f;
-}
-
-void crescent_row(const float* p, const float* q, int64_t n, float* d) {
-  for (int64_t i = 0; i < n; ++i) {
-    const float x = p[i] - 0.45f;
-    d[i] = std::max(std::sqrt(p[i] * p[i] + q[i] * q[i]) - 1, 0.8f - std::sqrt(x * x + q[i] * q[i]));
-  }
-}
-
-constexpr void (*kRows[])(const float*, const float*, int64_t, float*) = {
-    circle_row, square_row, triangle_row, star_row, cross_row, ring_row, crescent_row, hexagon_row};
 
 Colour random_colour(Random& random) {
   const auto part = [&] { return static_cast<float>(random.uniform(0.03, 0.97)); };
@@ -123,6 +62,38 @@ class Lattice {
   std::vector<int32_t> column_;
 };
 
+/// A gradient over the whole picture, half of the time with soft noise in it.
+class Ground {
+ public:
+  Ground(Random& random, int64_t size)
+      : size_(size),
+        share_(random.chance(0.5) ? 0 : static_cast<float>(random.uniform(0.3, 1))),
+        coarse_(random, size, size, static_cast<float>(static_cast<double>(size) / random.uniform(2, 8))),
+        fine_(random, size, size,
+              static_cast<float>(std::max(2.0, static_cast<double>(size) / random.uniform(12, 40)))),
+        soft_(size),
+        grain_(size) {
+    const auto angle = random.uniform(0, 2 * std::numbers::pi);
+    x_ = static_cast<float>(std::cos(angle)) / static_cast<float>(size);
+    y_ = static_cast<float>(std::sin(angle)) / static_cast<float>(size);
+  }
+
+  void row(int64_t y, float* mix) {
+    const float start = 0.5f - 0.5f * static_cast<float>(size_) * (x_ + y_) + static_cast<float>(y) * y_;
+    for (int64_t i = 0; i < size_; ++i) mix[i] = clamp01(start + x_ * static_cast<float>(i));
+    if (share_ == 0) return;
+    coarse_.row(y, soft_.data());
+    fine_.row(y, grain_.data());
+    for (int64_t i = 0; i < size_; ++i) mix[i] += share_ * (0.65f * soft_[i] + 0.35f * grain_[i] - mix[i]);
+  }
+
+ private:
+  int64_t size_;
+  float share_, x_ = 0, y_ = 0;
+  Lattice coarse_, fine_;
+  std::vector<float> soft_, grain_;
+};
+
 /// How much of a shape's second colour a pixel gets.
 class Texture {
  public:
@@ -139,8 +110,6 @@ class Texture {
       noise_ = std::make_unique<Lattice>(random, outline.width, outline.height, period_ * 0.6f);
     left_ = static_cast<float>(outline.left) - shape.x, top_ = static_cast<float>(outline.top) - shape.y;
   }
-
-  bool plain() const { return kind_ == Pattern::plain; }
 
   void row(int64_t y, int64_t width, float* mix) {
     if (kind_ == Pattern::plain) std::fill_n(mix, width, 0.f);
@@ -178,40 +147,6 @@ class Texture {
 
 }  // namespace
 
-const std::vector<std::string>& kind_names() {
-  static const std::vector<std::string> names = {"circle", "square", "triangle", "star",
-                                                 "cross",  "ring",   "crescent", "hexagon"};
-  return names;
-}
-
-std::array<float, 2> Shape::at(float right, float head) const {
-  const float c = std::cos(angle), s = std::sin(angle);
-  return {x + radius * (right * c + head * s), y + radius * (right * s - head * c)};
-}
-
-Outline trace(const Shape& shape, int64_t size) {
-  const auto inside = [&](float v) { return std::clamp<int64_t>(static_cast<int64_t>(std::floor(v)), 0, size); };
-  Outline out{inside(shape.x - shape.radius - 1), inside(shape.y - shape.radius - 1)};
-  out.width = inside(shape.x + shape.radius + 2) - out.left;
-  out.height = inside(shape.y + shape.radius + 2) - out.top;
-  out.distance.resize(out.width * out.height);
-  const float c = std::cos(shape.angle) / shape.radius, s = std::sin(shape.angle) / shape.radius;
-  std::vector<float> p(out.width), q(out.width);
-  for (int64_t y = 0; y < out.height; ++y) {
-    const float dx = static_cast<float>(out.left) + 0.5f - shape.x,
-                dy = static_cast<float>(out.top + y) + 0.5f - shape.y;
-    for (int64_t i = 0; i < out.width; ++i) {
-      const float x = dx + static_cast<float>(i);
-      p[i] = x * c + dy * s;
-      q[i] = x * s - dy * c;
-    }
-    float* d = out.distance.data() + y * out.width;
-    kRows[static_cast<int>(shape.kind)](p.data(), q.data(), out.width, d);
-    for (int64_t i = 0; i < out.width; ++i) d[i] *= shape.radius;
-  }
-  return out;
-}
-
 /// pixels = pixels + cover * (a + mix * (b - a) - pixels) for a row of each channel.
 void Canvas::blend_row(int64_t left, int64_t y, int64_t width, const float* cover, const float* mix, Colour a,
                        Colour b) {
@@ -224,24 +159,22 @@ void Canvas::blend_row(int64_t left, int64_t y, int64_t width, const float* cove
 
 void Canvas::fill_background(Random& random, int64_t strokes) {
   const auto a = random_colour(random), b = random_colour(random);
-  const auto angle = random.uniform(0, 2 * std::numbers::pi);
-  const float x = static_cast<float>(std::cos(angle)) / static_cast<float>(size_);
-  const float y = static_cast<float>(std::sin(angle)) / static_cast<float>(size_);
-  const float share = random.chance(0.5) ? 0 : static_cast<float>(random.uniform(0.3, 1));  // noise in the gradient
-  const auto side = static_cast<double>(size_);
-  Lattice coarse(random, size_, size_, static_cast<float>(side / random.uniform(2, 8)));
-  Lattice fine(random, size_, size_, static_cast<float>(std::max(2.0, side / random.uniform(12, 40))));
-  std::vector<float> mix(size_), soft(size_), grain(size_);
   const std::vector<float> cover(size_, 1.f);
-  for (int64_t line = 0; line < size_; ++line) {
-    const float start = 0.5f - 0.5f * static_cast<float>(size_) * (x + y) + static_cast<float>(line) * y;
-    for (int64_t i = 0; i < size_; ++i) mix[i] = clamp01(start + x * static_cast<float>(i));
-    if (share > 0) {
-      coarse.row(line, soft.data());
-      fine.row(line, grain.data());
-      for (int64_t i = 0; i < size_; ++i) mix[i] += share * (0.65f * soft[i] + 0.35f * grain[i] - mix[i]);
+  std::vector<float> mix(size_);
+  if (random.chance(0.3)) {  // a shape's textures, paler, so that stripes alone do not give a shape away
+    const auto half = 0.5f * static_cast<float>(size_), pale = static_cast<float>(random.uniform(0.15, 0.4));
+    Texture texture(random, {Kind::square, half, half, half}, {0, 0, size_, size_, {}});
+    const Colour near{a.r + pale * (b.r - a.r), a.g + pale * (b.g - a.g), a.b + pale * (b.b - a.b)};
+    for (int64_t y = 0; y < size_; ++y) {
+      texture.row(y, size_, mix.data());
+      blend_row(0, y, size_, cover.data(), mix.data(), a, near);
     }
-    blend_row(0, line, size_, cover.data(), mix.data(), a, b);
+  } else {
+    Ground ground(random, size_);
+    for (int64_t y = 0; y < size_; ++y) {
+      ground.row(y, mix.data());
+      blend_row(0, y, size_, cover.data(), mix.data(), a, b);
+    }
   }
   for (int64_t i = 0; i < strokes; ++i) stroke(random);
 }
