@@ -20,7 +20,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL Clang)
   target_compile_options(hadal_parts INTERFACE -Wno-missing-designated-field-initializers)
 endif()
 if(HADAL_SANITIZE)
-  target_compile_options(hadal_parts INTERFACE -fsanitize=${HADAL_SANITIZE} -fno-omit-frame-pointer -g1)
+  target_compile_options(hadal_parts INTERFACE -fsanitize=${HADAL_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)
   target_link_options(hadal_parts INTERFACE -fsanitize=${HADAL_SANITIZE})
 endif()
 

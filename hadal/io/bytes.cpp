@@ -4,7 +4,7 @@
 
 namespace hadal {
 
-std::string quoted(std::string_view text) {
+std::string shown(std::string_view text) {
   constexpr size_t kMost = 80;
   std::string out = "\"";
   for (const unsigned char c : text.substr(0, kMost)) {

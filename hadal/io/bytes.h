@@ -24,7 +24,7 @@ struct ByteSource {
 };
 
 /// Text from a file, in quotes, at most 80 characters, with anything unprintable as \xNN: safe to show.
-std::string quoted(std::string_view text);
+std::string shown(std::string_view text);
 
 /// The product, or nothing when it does not fit.
 std::optional<uint64_t> checked_product(uint64_t a, uint64_t b);

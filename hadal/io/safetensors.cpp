@@ -1,269 +1,231 @@
 #include "hadal/io/safetensors.h"
 
 #include <algorithm>
+#include <cstring>
+#include <numeric>
 #include <set>
-#include <unordered_set>
 
 #include <nlohmann/json.hpp>
 
+#include "hadal/core/error.h"
 #include "hadal/io/file.h"
 
 namespace hadal {
 namespace {
 
-using Json = nlohmann::json;
+constexpr uint64_t kMaxHeader = 100'000'000;  // the limit of the reference implementation
+constexpr size_t kMaxDims = 64;
 
-constexpr uint64_t kMostHeader = 100'000'000;  // the reference implementation's limit
-constexpr size_t kMostDimensions = 64;
-
-struct DtypeName {
-  const char* name;
-  at::ScalarType type;
-};
-constexpr DtypeName kDtypes[] = {
-    {"F64", at::kDouble},          {"F32", at::kFloat},        {"F16", at::kHalf},
-    {"BF16", at::kBFloat16},       {"I64", at::kLong},         {"I32", at::kInt},
-    {"I16", at::kShort},           {"I8", at::kChar},          {"U64", at::kUInt64},
-    {"U32", at::kUInt32},          {"U16", at::kUInt16},       {"U8", at::kByte},
-    {"BOOL", at::kBool},           {"C64", at::kComplexFloat}, {"F8_E4M3", at::kFloat8_e4m3fn},
-    {"F8_E5M2", at::kFloat8_e5m2},
-};
-
-struct Entry {
+struct Item {
   std::string name, dtype;
-  std::vector<int64_t> shape;
-  std::vector<uint64_t> offsets;
-  bool has_shape = false;
+  std::vector<uint64_t> shape, offsets;
+  std::set<std::string> seen;  // which of dtype, shape and data_offsets came
 };
 
-/// Takes the header as it is read: keeps its order, sees names given twice, and holds no more than a header may say.
-class HeaderReader : public nlohmann::json_sax<Json> {
+/// Takes the header's JSON as it is parsed and refuses at once what a header may not hold, so that no hostile header
+/// becomes a large tree. The base class only names the callbacks.
+class Header : public nlohmann::json_sax<nlohmann::json> {
  public:
-  std::vector<Entry> entries;
+  std::vector<Item> items;
   std::map<std::string, std::string> metadata;
+  std::string mistake;
 
+  bool null() override { return refuse("null"); }
+  bool boolean(bool) override { return refuse("a truth value"); }
+  bool number_integer(number_integer_t) override { return refuse("a negative number"); }
+  bool number_float(number_float_t, const string_t&) override { return refuse("a fraction"); }
+  bool binary(binary_t&) override { return refuse("binary data"); }
+
+  bool number_unsigned(number_unsigned_t value) override {
+    if (!list_) return refuse("a number");
+    if (list_->size() == kMaxDims) return stop(fmt::format("more than {} numbers in \"{}\"", kMaxDims, key_));
+    list_->push_back(value);
+    return true;
+  }
+  bool string(string_t& text) override {
+    if (depth_ == 2 && in_metadata_) return metadata.emplace(key_, text).second || stop(twice(key_));
+    if (depth_ != 2 || list_ || key_ != "dtype") return refuse("a text");
+    items.back().dtype = text;
+    return true;
+  }
   bool start_object(size_t) override {
-    if (depth_ == 2 || in_list_) refuse("an object where none belongs");
-    if (++depth_ == 2 && !in_metadata()) entries.push_back({.name = name_, .dtype = {}, .shape = {}, .offsets = {}});
+    if (list_ || depth_ > 1 || (depth_ == 1 && key_.empty() && !has_key_)) return refuse("a table");
+    if (++depth_ == 2 && !in_metadata_) items.push_back({.name = key_});
     return true;
   }
   bool end_object() override {
-    --depth_;
-    return true;
-  }
-  bool key(std::string& text) override {
-    auto& place = depth_ == 1 ? name_ : field_;
-    place = text;
-    if (depth_ == 1 && !names_.insert(text).second) refuse("the name is given twice");
+    if (depth_-- == 2 && !in_metadata_ && items.back().seen.size() != 3)
+      return stop(fmt::format("\"{}\" must have dtype, shape and data_offsets", items.back().name));
     return true;
   }
   bool start_array(size_t) override {
-    if (depth_ != 2 || in_list_ || in_metadata() || (field_ != "shape" && field_ != "data_offsets"))
-      refuse("a list where none belongs");
-    auto& entry = entries.back();
-    if (field_ == "shape" ? std::exchange(entry.has_shape, true) : !entry.offsets.empty())
-      refuse(field_ + " is given twice");
-    in_list_ = true;
+    if (depth_ != 2 || in_metadata_ || list_ || (key_ != "shape" && key_ != "data_offsets")) return refuse("a list");
+    list_ = key_ == "shape" ? &items.back().shape : &items.back().offsets;
     return true;
   }
-  bool end_array() override {
-    in_list_ = false;
-    return true;
-  }
-  bool number_unsigned(number_unsigned_t value) override {
-    if (!in_list_) refuse("a number where none belongs");
-    auto& entry = entries.back();
-    if (field_ == "shape") {
-      if (value > INT64_MAX || entry.shape.size() == kMostDimensions) refuse("the shape is too large");
-      entry.shape.push_back(static_cast<int64_t>(value));
-    } else {
-      if (entry.offsets.size() == 2) refuse("data_offsets must be two numbers");
-      entry.offsets.push_back(value);
+  bool end_array() override { return list_ = nullptr, true; }
+  bool key(string_t& text) override {
+    key_ = text, has_key_ = true;
+    if (depth_ == 1) {
+      in_metadata_ = text == "__metadata__";
+      return names_.insert(text).second || stop(twice(text));
     }
-    return true;
+    if (in_metadata_) return true;
+    if (text != "dtype" && text != "shape" && text != "data_offsets")
+      return stop(fmt::format("unknown key \"{}\" in \"{}\"", text, items.back().name));
+    return items.back().seen.insert(text).second || stop(twice(text));
   }
-  bool string(std::string& text) override {
-    if (depth_ != 2 || in_list_) refuse("text where none belongs");
-    if (in_metadata())
-      metadata[field_] = text;
-    else if (field_ == "dtype" && entries.back().dtype.empty())
-      entries.back().dtype = text;
-    else
-      refuse("unknown field " + quoted(field_));
-    return true;
-  }
-  bool number_integer(number_integer_t) override { refuse("a negative number"); }
-  bool number_float(number_float_t, const std::string&) override { refuse("a fraction"); }
-  bool null() override { refuse("null where none belongs"); }
-  bool boolean(bool) override { refuse("true or false where none belongs"); }
-  bool binary(Json::binary_t&) override { refuse("binary data"); }
-  bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception& error) override {
-    fail("not JSON at character {}", position);
+  bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception&) override {
+    return stop(fmt::format("not JSON at byte {} of the header", position));
   }
 
  private:
-  [[noreturn]] void refuse(const std::string& what) const {
-    if (name_.empty()) fail("{}", what);
-    fail("{}: {}", quoted(name_), what);
+  static std::string twice(const std::string& name) { return fmt::format("\"{}\" comes twice", name); }
+  bool stop(std::string text) { return mistake = std::move(text), false; }
+  bool refuse(const char* what) {
+    if (depth_ == 0) return stop(fmt::format("the header must be a table, not {}", what));
+    return stop(fmt::format("{} does not belong in \"{}\"", what, key_));
   }
-  bool in_metadata() const { return name_ == "__metadata__"; }
+
   int depth_ = 0;
-  bool in_list_ = false;
-  std::string name_, field_;
-  std::unordered_set<std::string> names_;
+  bool in_metadata_ = false, has_key_ = false;
+  std::string key_;
+  std::set<std::string> names_;
+  std::vector<uint64_t>* list_ = nullptr;
 };
 
-std::optional<at::ScalarType> dtype_of(std::string_view name) {
-  for (const auto& known : kDtypes)
-    if (known.name == name) return known.type;
-  return std::nullopt;
+const DtypeNames* dtype_of(std::string_view name) {
+  for (const auto& names : all_dtype_names())
+    if (!names.safetensors.empty() && names.safetensors == name) return &names;
+  return nullptr;
 }
 
-std::string dtype_names() {
-  std::vector<std::string> names;
-  for (const auto& known : kDtypes) names.push_back(known.name);
-  return fmt::format("{}", fmt::join(names, ", "));
-}
-
-at::ScalarType check_entry(const Entry& entry, uint64_t data_size) {
-  const auto where = quoted(entry.name);
-  const auto dtype = dtype_of(entry.dtype);
-  if (!dtype) fail("{}: type {} is not one of {}", where, quoted(entry.dtype), dtype_names());
-  if (!entry.has_shape || entry.offsets.size() != 2) fail("{}: shape or data_offsets is missing", where);
-  std::optional<uint64_t> spread =
-      c10::elementSize(*dtype);  // with zeros taken as one: LibTorch's strides must fit too
-  for (const auto size : entry.shape)
-    if (spread && size > 0) spread = checked_product(*spread, static_cast<uint64_t>(size));
-  if (!spread || *spread > INT64_MAX) fail("{}: the shape [{}] is too large", where, fmt::join(entry.shape, ", "));
-  const bool empty = std::find(entry.shape.begin(), entry.shape.end(), 0) != entry.shape.end();
-  const auto bytes = empty ? 0 : *spread, begin = entry.offsets[0], end = entry.offsets[1];
-  if (begin > end || end > data_size)
-    fail("{}: bytes {} to {} are not inside the {} bytes of data: the file is cut short or corrupt", where, begin, end,
-         data_size);
-  if (end - begin != bytes)
-    fail("{}: shape [{}] of {} takes {} bytes, the file gives it {}", where, fmt::join(entry.shape, ", "), entry.dtype,
-         bytes, end - begin);
-  return *dtype;
-}
-
-/// Tensors must cover the data exactly: no overlap, no hole, nothing after the last.
-void check_cover(const std::vector<Entry>& entries, uint64_t data_size) {
-  std::vector<const Entry*> sorted;
-  for (const auto& entry : entries) sorted.push_back(&entry);
-  std::sort(sorted.begin(), sorted.end(), [](const auto* a, const auto* b) { return a->offsets < b->offsets; });
-  uint64_t end = 0;
-  for (const auto* entry : sorted) {
-    if (entry->offsets[0] != end)
-      fail("{}: starts at byte {} of the data, expected {}: tensors {}", quoted(entry->name), entry->offsets[0], end,
-           entry->offsets[0] < end ? "overlap" : "leave a hole");
-    end = entry->offsets[1];
+/// The tensor of one header entry over `data`, everything checked but overlaps.
+Tensor place(const Item& item, std::span<const std::byte> data, const std::string& file,
+             const std::shared_ptr<const void>& keep_alive) {
+  const auto bad = [&](const std::string& what) { throw FileError(file, fmt::format("\"{}\": {}", item.name, what)); };
+  const auto* names = dtype_of(item.dtype);
+  if (!names) bad(fmt::format("type \"{}\" is not one that is read here (F32, F16, BF16, I64, ...)", item.dtype));
+  if (item.offsets.size() != 2) bad("data_offsets must be two numbers");
+  const auto begin = item.offsets[0], end = item.offsets[1];
+  if (begin > end || end > data.size())
+    bad(fmt::format("bytes {} to {} are outside of the file's {} bytes of data", begin, end, data.size()));
+  // A side that is too large for int64_t turns negative here and is refused as such.
+  const std::vector<int64_t> shape(item.shape.begin(), item.shape.end());
+  int64_t numel = 0;
+  if (!checked_numel(shape, numel)) bad(fmt::format("shape ({}) overflows", fmt::join(item.shape, ", ")));
+  const auto width = c10::elementSize(names->dtype);
+  if (static_cast<uint64_t>(numel) > data.size() / width || static_cast<uint64_t>(numel) * width != end - begin)
+    bad(fmt::format("{} of {} does not fit the {} bytes at {}", item.dtype, shape_text(shape), end - begin, begin));
+  const auto options = torch::dtype(names->dtype);
+  if (numel == 0) return torch::empty(shape, options);
+  auto* address = const_cast<std::byte*>(data.data() + begin);
+  if (reinterpret_cast<uintptr_t>(address) % width != 0) {
+    auto copy = torch::empty(shape, options);
+    std::memcpy(copy.data_ptr(), address, end - begin);
+    return copy;
   }
-  if (end != data_size) fail("{} bytes after the last tensor", data_size - end);
+  return torch::from_blob(address, shape, [keep_alive](void*) {}, options);
 }
 
-NamedTensors parse(const ByteSource& source) {
-  Cursor cursor(source.bytes, source.name);
-  if (source.bytes.size() < 8) fail("{} bytes are too few for a safetensors file", source.bytes.size());
-  const auto header_size = cursor.read<uint64_t>();
-  if (header_size > cursor.left() || header_size > kMostHeader)
-    fail("the header claims {} bytes, {} are left: cut short, or no safetensors file", header_size, cursor.left());
-  const auto header = cursor.take_text(header_size);
-  HeaderReader reader;
-  if (!header.starts_with('{')) fail("the header does not start with '{{': no safetensors file");
-  Json::sax_parse(header.begin(), header.end(), &reader);
-  const auto data = cursor.take(cursor.left());
-
-  NamedTensors out;
-  out.metadata = std::move(reader.metadata);
-  for (const auto& entry : reader.entries) {
-    const auto dtype = check_entry(entry, data.size());
-    const auto bytes = data.subspan(entry.offsets[0], entry.offsets[1] - entry.offsets[0]);
-    auto tensor = torch::empty({0}, dtype);
-    out.add(entry.name, tensor.set_(storage_of(bytes, source.owner), 0, entry.shape));
+/// Every byte of the data belongs to exactly one tensor: no overlaps, no holes, nothing behind the last.
+void check_cover(const std::vector<Item>& items, uint64_t size, const std::string& file) {
+  std::vector<const Item*> order;
+  for (const auto& item : items) order.push_back(&item);
+  std::sort(order.begin(), order.end(), [](const Item* a, const Item* b) { return a->offsets < b->offsets; });
+  uint64_t place = 0;
+  for (const auto* item : order) {
+    if (item->offsets[0] != place)
+      throw FileError(file,
+                      fmt::format("\"{}\" begins at byte {} of the data, expected {}: tensors {}", item->name,
+                                  item->offsets[0], place, item->offsets[0] < place ? "overlap" : "leave a hole"));
+    place = item->offsets[1];
   }
-  check_cover(reader.entries, data.size());
-  return out;
+  if (place != size)
+    throw FileError(file, fmt::format("{} bytes of data, but its tensors fill {}: cut off or damaged", size, place));
+}
+
+std::string header_text(const NamedTensors& tensors, const std::vector<size_t>& order) {
+  std::vector<std::array<uint64_t, 2>> offsets(order.size());
+  uint64_t place = 0;
+  for (const auto i : order) {
+    const auto begin = place;
+    place += tensors.entries[i].second.nbytes();
+    offsets[i] = {begin, place};
+  }
+  auto header = nlohmann::ordered_json::object();
+  if (!tensors.metadata.empty()) header["__metadata__"] = tensors.metadata;
+  for (size_t i = 0; i < order.size(); ++i) {
+    const auto& [name, tensor] = tensors.entries[i];
+    header[name] = {{"dtype", dtype_names(tensor.scalar_type())->safetensors},
+                    {"shape", tensor.sizes().vec()},
+                    {"data_offsets", offsets[i]}};
+  }
+  auto text = header.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  text.resize((text.size() + 7) / 8 * 8, ' ');
+  return text;
+}
+
+void check_writable(const NamedTensors& tensors) {
+  std::set<std::string_view> seen;
+  for (const auto& [name, tensor] : tensors.entries) {
+    if (name == "__metadata__" || !seen.insert(name).second)
+      fail("[safetensors] two tensors cannot both be called \"{}\"", name);
+    if (!tensor.defined()) fail("[safetensors] \"{}\" is an empty tensor handle", name);
+    const auto* names = tensor.layout() == torch::kStrided ? dtype_names(tensor.scalar_type()) : nullptr;
+    if (!names || names->safetensors.empty())
+      fail("[safetensors] \"{}\" is {} {}, which the format cannot hold; convert it first", name,
+           c10::toString(tensor.scalar_type()), tensor.layout() == torch::kStrided ? "" : "not strided");
+  }
 }
 
 }  // namespace
-
-NamedTensors parse_safetensors(const ByteSource& source) try { return parse(source); } catch (const FileError&) {
-  throw;
-} catch (const Error& error) {
-  throw FileError(source.name, error.what());
-}
 
 NamedTensors read_safetensors(const std::filesystem::path& path) {
   const MappedFile file(path);
-  return parse_safetensors({file.bytes(), file.name(), file.keep_alive()});
+  return read_safetensors(file.bytes(), file.name(), file.keep_alive());
 }
 
-namespace {
+NamedTensors read_safetensors(std::span<const std::byte> bytes, const std::string& name,
+                              const std::shared_ptr<const void>& keep_alive) {
+  uint64_t length = 0;
+  if (bytes.size() < sizeof length) throw FileError(name, "too short for a safetensors file");
+  std::memcpy(&length, bytes.data(), sizeof length);
+  if (length > kMaxHeader || length > bytes.size() - sizeof length)
+    throw FileError(name, fmt::format("a header of {} bytes in a file of {}: cut off, or no safetensors file", length,
+                                      bytes.size()));
+  const auto text = bytes.subspan(sizeof length, length);
+  const auto data = bytes.subspan(sizeof length + length);
+  Header header;
+  const auto* begin = reinterpret_cast<const char*>(text.data());
+  if (!nlohmann::json::sax_parse(begin, begin + text.size(), &header)) throw FileError(name, header.mistake);
 
-struct Plan {
-  std::string header;
-  std::vector<const std::pair<std::string, Tensor>*> order;  // of the data: wide elements first
-};
-
-std::string dtype_name(const std::string& path, const std::string& name, at::ScalarType type) {
-  for (const auto& known : kDtypes)
-    if (known.type == type) return known.name;
-  throw FileError(path, fmt::format("cannot write {}: safetensors has no type for {}; it has {}", quoted(name),
-                                    c10::toString(type), dtype_names()));
+  NamedTensors out;
+  out.source = name;
+  out.metadata = std::move(header.metadata);
+  out.entries.reserve(header.items.size());
+  for (const auto& item : header.items) out.add(item.name, place(item, data, name, keep_alive));
+  check_cover(header.items, data.size(), name);
+  return out;
 }
-
-std::string json_text(const std::string& path, const std::string& text) try {
-  return Json(text).dump();
-} catch (const Json::exception&) {
-  throw FileError(path, fmt::format("cannot write {}: not UTF-8", quoted(text)));
-}
-
-Plan plan_file(const std::string& path, const NamedTensors& tensors) {
-  Plan plan;
-  std::set<std::string_view> names{"__metadata__"};
-  for (const auto& entry : tensors.entries) {
-    if (!names.insert(entry.first).second)
-      throw FileError(path, fmt::format("cannot write {}: the name is taken", quoted(entry.first)));
-    if (!entry.second.defined()) throw FileError(path, fmt::format("cannot write {}: undefined", quoted(entry.first)));
-    plan.order.push_back(&entry);
-  }
-  std::stable_sort(plan.order.begin(), plan.order.end(),
-                   [](const auto* a, const auto* b) { return a->second.element_size() > b->second.element_size(); });
-  std::map<const void*, uint64_t> begins;
-  uint64_t end = 0;
-  for (const auto* entry : plan.order) {
-    begins[entry] = end;
-    end += static_cast<uint64_t>(entry->second.numel()) * entry->second.element_size();
-  }
-  std::vector<std::string> items;
-  if (!tensors.metadata.empty()) {
-    std::vector<std::string> pairs;
-    for (const auto& [key, value] : tensors.metadata)
-      pairs.push_back(json_text(path, key) + ":" + json_text(path, value));
-    items.push_back(fmt::format("\"__metadata__\":{{{}}}", fmt::join(pairs, ",")));
-  }
-  for (const auto& entry : tensors.entries) {
-    const auto& [name, tensor] = entry;
-    const auto begin = begins[&entry];
-    items.push_back(fmt::format(R"({}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})", json_text(path, name),
-                                dtype_name(path, name, tensor.scalar_type()), fmt::join(tensor.sizes(), ","), begin,
-                                begin + static_cast<uint64_t>(tensor.numel()) * tensor.element_size()));
-  }
-  plan.header = fmt::format("{{{}}}", fmt::join(items, ","));
-  plan.header.resize((plan.header.size() + 7) / 8 * 8, ' ');
-  return plan;
-}
-
-}  // namespace
 
 void write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors) {
-  const auto plan = plan_file(path.string(), tensors);
-  if (plan.header.size() > kMostHeader) throw FileError(path.string(), "cannot write: the names take over 100 MB");
+  check_writable(tensors);
+  // Wide elements first: behind a header of a multiple of 8 bytes each tensor then lies aligned to its own.
+  std::vector<size_t> order(tensors.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return tensors.entries[a].second.element_size() > tensors.entries[b].second.element_size();
+  });
+  const auto header = header_text(tensors, order);
+  const uint64_t length = header.size();
   AtomicFile file(path);
-  const uint64_t size = plan.header.size();
-  file.write({reinterpret_cast<const char*>(&size), sizeof size});
-  file.write(plan.header);
-  for (const auto* entry : plan.order) file.write(memory_of(plain_copy(entry->second, entry->first, path.string())));
+  file.write({reinterpret_cast<const char*>(&length), sizeof length});
+  file.write(header);
+  for (const auto i : order) {
+    const auto tensor = tensors.entries[i].second.detach().resolve_conj().resolve_neg().cpu().contiguous();
+    if (tensor.numel() > 0) file.write({static_cast<const char*>(tensor.data_ptr()), tensor.nbytes()});
+  }
   file.commit();
 }
 

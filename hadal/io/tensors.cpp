@@ -1,5 +1,9 @@
 #include "hadal/io/tensors.h"
 
+#include <fmt/ranges.h>
+
+#include "hadal/core/error.h"
+
 namespace hadal {
 
 const Tensor* NamedTensors::find(std::string_view name) const {
@@ -8,31 +12,63 @@ const Tensor* NamedTensors::find(std::string_view name) const {
   return nullptr;
 }
 
-c10::Storage storage_of(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner) {
-  const auto size = static_cast<int64_t>(bytes.size());
-  const bool aligned = reinterpret_cast<uintptr_t>(bytes.data()) % 8 == 0;
-  if (owner && aligned && size > 0) {
-    auto* data = const_cast<std::byte*>(bytes.data());
-    return torch::from_blob(data, {size}, [owner](void*) {}, torch::kUInt8).storage();
-  }
-  auto copy = torch::empty({size}, torch::kUInt8);
-  if (size > 0) std::memcpy(copy.data_ptr(), bytes.data(), bytes.size());
-  return copy.storage();
+const Tensor& NamedTensors::at(std::string_view name) const {
+  if (const auto* tensor = find(name)) return *tensor;
+  fail("{}: no tensor \"{}\"{}", source.empty() ? "tensors" : source, name, suggest(name, names()));
 }
 
-Tensor plain_copy(const Tensor& tensor, std::string_view name, std::string_view where) {
-  const auto refuse = [&](std::string_view kind) {
-    throw FileError(where, fmt::format("cannot write {}: it is {}", quoted(name), kind));
+std::vector<std::string> NamedTensors::names() const {
+  std::vector<std::string> out;
+  out.reserve(entries.size());
+  for (const auto& [name, tensor] : entries) out.push_back(name);
+  return out;
+}
+
+const std::vector<DtypeNames>& all_dtype_names() {
+  static const std::vector<DtypeNames> table = {
+      {torch::kFloat64, "float64", "F64", "DoubleStorage"},
+      {torch::kFloat32, "float32", "F32", "FloatStorage"},
+      {torch::kFloat16, "float16", "F16", "HalfStorage"},
+      {torch::kBFloat16, "bfloat16", "BF16", "BFloat16Storage"},
+      {torch::kInt64, "int64", "I64", "LongStorage"},
+      {torch::kInt32, "int32", "I32", "IntStorage"},
+      {torch::kInt16, "int16", "I16", "ShortStorage"},
+      {torch::kInt8, "int8", "I8", "CharStorage"},
+      {torch::kUInt8, "uint8", "U8", "ByteStorage"},
+      {torch::kBool, "bool", "BOOL", "BoolStorage"},
+      {torch::kComplexFloat, "complex64", "C64", "ComplexFloatStorage"},
+      {torch::kComplexDouble, "complex128", "", "ComplexDoubleStorage"},
+      {torch::kUInt16, "uint16", "U16", ""},
+      {torch::kUInt32, "uint32", "U32", ""},
+      {torch::kUInt64, "uint64", "U64", ""},
+      {torch::kFloat8_e4m3fn, "float8_e4m3fn", "F8_E4M3", ""},
+      {torch::kFloat8_e5m2, "float8_e5m2", "F8_E5M2", ""},
+      {torch::kFloat8_e4m3fnuz, "float8_e4m3fnuz", "F8_E4M3FNUZ", ""},
+      {torch::kFloat8_e5m2fnuz, "float8_e5m2fnuz", "F8_E5M2FNUZ", ""},
   };
-  if (!tensor.defined()) refuse("undefined");
-  if (tensor.is_quantized()) refuse("quantised; dequantize() it first");
-  if (tensor.layout() != torch::kStrided) refuse("sparse; to_dense() it first");
-  return tensor.detach().cpu().resolve_conj().resolve_neg().contiguous();
+  return table;
 }
 
-std::string_view memory_of(const Tensor& plain) {
-  if (plain.numel() == 0) return {};
-  return {static_cast<const char*>(plain.const_data_ptr()), plain.nbytes()};
+const DtypeNames* dtype_names(torch::ScalarType dtype) {
+  for (const auto& names : all_dtype_names())
+    if (names.dtype == dtype) return &names;
+  return nullptr;
+}
+
+std::string shape_text(at::IntArrayRef shape) { return fmt::format("({})", fmt::join(shape, ", ")); }
+
+bool checked_numel(at::IntArrayRef shape, int64_t& numel) {
+  numel = 1;
+  bool empty = false;
+  for (const auto side : shape) {
+    if (side < 0) return false;
+    if (side == 0) empty = true;
+  }
+  // The sides beside a zero still have to multiply without overflow: LibTorch derives strides from them.
+  for (const auto side : shape)
+    if (side > 0 && __builtin_mul_overflow(numel, side, &numel)) return false;
+  if (empty) numel = 0;
+  return true;
 }
 
 }  // namespace hadal
