@@ -19,7 +19,7 @@ using drawing::Shape;
 
 constexpr int64_t kClasses = 4, kKeypoints = 5;
 constexpr double kLeastVisible = 0.3;  // of a shape's pixels in the picture; below, it is not drawn
-constexpr int64_t kLeastPixels = 12;
+constexpr int64_t kLeastPixels = 4;
 
 /// Where each class carries its keypoints, as (right, head) in radii: inside its outline, or just on it.
 constexpr float kPlaces[kClasses][kKeypoints][2] = {
@@ -45,9 +45,9 @@ int64_t split_count(const Config& config, uint64_t split) {
 void check_sizes(int64_t size, double low, double high) {
   require(low <= high, "[shapes] min_size ({}) must not be above max_size ({})", low, high);
   const auto smallest = low * static_cast<double>(size);
-  require(smallest >= 6,
+  require(smallest >= 5,
           "[shapes] min_size ({}) of {} pixels is {:.1f} pixels, too small to tell shapes apart; at least {:.3f}", low,
-          size, smallest, 6.0 / static_cast<double>(size));
+          size, smallest, 5.0 / static_cast<double>(size));
 }
 
 /// A random shape; sizes are evenly spread over the octaves.

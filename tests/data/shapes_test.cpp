@@ -1,9 +1,10 @@
 #include "hadal/data/shapes.h"
 
+#include <algorithm>
+#include <cmath>
 #include <set>
 #include <thread>
 
-#include "hadal/core/toml.h"
 #include "hadal/data/shapes_outline.h"
 
 #include "tests/support/support.h"
@@ -56,7 +57,7 @@ TEST(Shapes, BoxesAreTightAroundDisjointMasks) {
     EXPECT_LE(scene.masks.sum(0).max().item<int64_t>(), 1) << "masks overlap";
     for (int64_t n = 0; n < count; ++n) {
       EXPECT_TRUE(torch::equal(scene.boxes[n], bounds(scene.masks[n])));
-      EXPECT_GE(scene.masks[n].sum().item<int64_t>(), 12);
+      EXPECT_GE(scene.masks[n].sum().item<int64_t>(), 4);
     }
   }
 }
@@ -79,7 +80,7 @@ TEST(Shapes, KeypointsAreInThePictureOrAbsent) {
         if (seen != 0) EXPECT_EQ(masks[n][static_cast<int64_t>(y)][static_cast<int64_t>(x)], seen == 2);
       }
   }
-  EXPECT_GT(of[0], 50);
+  EXPECT_GT(of[0], 20);
   EXPECT_GT(of[1], 50);
   EXPECT_GT(of[2], 10 * of[1]);
 }
