@@ -110,6 +110,8 @@ void add_empty_folders(const fs::path& folder, std::map<std::string, std::vector
 
 }  // namespace
 
+std::vector<std::string> image_folder_splits(const FileTree& tree) { return find_layout(tree).splits; }
+
 ImageFolder::ImageFolder(FileTree tree, const std::string& split, const ImageFolderOptions& options)
     : tree_(std::move(tree)), options_(options) {
   require(std::find(kSplits.begin(), kSplits.end(), split) != kSplits.end(),
