@@ -3,7 +3,7 @@
 PRESET ?= default
 DIR := $(if $(filter default,$(PRESET)),build,build-$(PRESET))
 
-.PHONY: configure build test
+.PHONY: configure build test sanitize
 configure:
 	@prefix=$$(scripts/setup) && mkdir -p $(DIR) && \
 	if [ ! -e $(DIR)/build.ninja ] || ! grep -qsF "CMAKE_PREFIX_PATH:UNINITIALIZED=$$prefix" $(DIR)/CMakeCache.txt; then \
@@ -18,3 +18,9 @@ build: configure
 test: configure
 	@cmake --build $(DIR) -- --quiet
 	@ctest --test-dir $(DIR) --output-on-failure
+
+# The readers' and data tests under ASan and UBSan. Leaks are not looked for: LibTorch keeps its singletons to the end.
+sanitize:
+	@$(MAKE) -s configure PRESET=sanitize
+	@cmake --build build-sanitize --target test_core test_io test_data -- --quiet
+	@ASAN_OPTIONS=detect_leaks=0 ctest --test-dir build-sanitize --output-on-failure -R '^(core|io|data)$$'
