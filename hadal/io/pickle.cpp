@@ -35,7 +35,7 @@ std::string unescape(std::string_view text) {
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] != '\\' || i + 1 == text.size()) {
-      out += text[i];
+      append_utf8(out, static_cast<unsigned char>(text[i]));  // protocol 0 writes Latin-1
       continue;
     }
     const char kind = text[i + 1];

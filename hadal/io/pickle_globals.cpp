@@ -78,7 +78,7 @@ std::string_view dangerous_global(std::string_view module, std::string_view name
   if ((top == "builtins" || top == "__builtin__" || top == "__builtins__") &&
       std::find(std::begin(kTypes), std::end(kTypes), name) == std::end(kTypes))
     return "is a built-in function";
-  if (module == "torch.hub" || module == "torch.serialization" || (module == "torch" && name == "load") ||
+  if (module == "torch.hub" || ((module == "torch" || module == "torch.serialization") && name == "load") ||
       module == "numpy.testing._private.utils" || (module == "functools" && name == "partial"))
     return "calls others";
   return {};
