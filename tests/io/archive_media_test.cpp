@@ -73,6 +73,30 @@ TEST_F(Archive, ContentDecidesNotTheName) {
   EXPECT_EQ(FileTree(folder_ / "b.tar").size(), 41);
 }
 
+TEST_F(Archive, SparseFilesKeepTheirHoles) {
+  pack("truncate -s 300000 {0}/sparse && printf end >> {0}/sparse && tar -cSf {0}/s.tar -C {0} sparse");
+  EXPECT_EQ(FileTree(folder_ / "s.tar").read(0), std::string(300000, '\0') + "end");
+  EXPECT_ERROR(FileTree(folder_ / "s.tar", {.max_bytes = 300000}), "more than the limit of 300000 bytes");
+}
+
+TEST_F(Archive, OfOnePathTheLastEntryStays) {
+  pack("cd {0} && mkdir -p r && echo one > r/f && tar -cf r.tar r && echo two > r/f && tar -rf r.tar r");
+  const FileTree tree(folder_ / "r.tar");
+  ASSERT_EQ(tree.size(), 1);
+  EXPECT_EQ(tree.read(0), "two\n");
+}
+
+TEST_F(Archive, ZipsOfMoreThan65535FilesAreRead) {
+  write_file(folder_ / "large.py",
+             "import sys, zipfile\n"
+             "with zipfile.ZipFile(sys.argv[1], 'w') as z:\n"
+             "  for i in range(66000): z.writestr(zipfile.ZipInfo(f'{i:05}'), str(i))\n");
+  pack("python3 {0}/large.py {0}/large.zip");
+  const FileTree tree(folder_ / "large.zip");
+  ASSERT_EQ(tree.size(), 66000);
+  EXPECT_EQ(tree.read(65999), "65999");
+}
+
 TEST_F(Archive, ManyThreadsMayRead) {
   for (const auto* container : {"a.tar.gz", "a.zip"}) {
     const FileTree tree(folder_ / container);

@@ -54,7 +54,7 @@ TEST(Draw, CaptionsKeepThePictureAndGrowWithTheirText) {
       torch::equal(little.narrow(0, 0, 192).slice(0, 2, 192, 6).slice(1, 2, 192, 6), image.expand({32, 32, 3})));
   const auto strip = little.narrow(0, 192, little.size(0) - 192);
   EXPECT_GT(is_colour(strip, {20, 120, 20}).to(torch::kFloat32).mean().item<float>(), 0.4);
-  EXPECT_GT((strip == 255).all(2).sum().item<int64_t>(), 20) << "white letters on the dark bar";
+  EXPECT_GT((strip > 170).all(2).sum().item<int64_t>(), 100) << "white letters on the dark bar";
   EXPECT_GT(with_caption(image, "a much longer text that says what was seen here", {20, 120, 20}).size(0),
             little.size(0));
   const auto large = with_caption(blank(1000, 2000), "x", {0, 0, 0});
