@@ -46,12 +46,13 @@ Header parse_header(std::string_view bytes, std::string_view name) {
   return header;
 }
 
-/// Bytes of the array, or -1 when no file can hold that many.
+/// Bytes of the array, or -1 when no memory can hold that many. A size of 0 does not excuse the others: strides are
+/// products too.
 int64_t payload(const Header& header) {
   int64_t total = header.type.width;
   for (const auto size : header.sizes)
-    if (__builtin_mul_overflow(total, size, &total)) return -1;
-  return total;
+    if (__builtin_mul_overflow(total, std::max<int64_t>(size, 1), &total)) return -1;
+  return std::count(header.sizes.begin(), header.sizes.end(), 0) > 0 ? 0 : total;
 }
 
 /// Reverses each value's bytes: IDX is big-endian, Hadal's machines are not.

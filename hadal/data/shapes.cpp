@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <numbers>
 #include <optional>
 
@@ -148,7 +149,9 @@ Scene describe(const std::vector<Drawn>& drawn, const Owners& owners) {
   Scene scene;
   scene.boxes = torch::empty({n, 4});
   scene.labels = torch::empty({n}, torch::kInt64);
-  scene.masks = torch::zeros({n, owners.size, owners.size}, torch::kUInt8);
+  // Not torch::zeros: large ones are filled by all of LibTorch's threads, in the way of a loader's own.
+  scene.masks = torch::empty({n, owners.size, owners.size}, torch::kUInt8);
+  std::memset(scene.masks.data_ptr(), 0, scene.masks.numel());
   scene.keypoints = torch::zeros({n, kKeypoints, 3});
   for (int64_t i = 0; i < n; ++i) {
     const auto& [shape, outline] = drawn[i];

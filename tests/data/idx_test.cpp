@@ -53,6 +53,7 @@ TEST(Idx, RefusesWhatTheHeaderDoesNotTell) {
   EXPECT_ERROR(parse_idx(idx(8, {2}, "abc"), "f"), "says (2) values of 1 bytes, 3 bytes follow it");
   const uint32_t huge = 0xffffffff;
   EXPECT_ERROR(parse_idx(idx(14, {huge, huge, huge}, "abc"), "f"), "4294967295");
+  EXPECT_ERROR(parse_idx(idx(14, {huge, 0, huge, huge}, ""), "f"), "0 bytes follow it; the file is cut off or damaged");
 }
 
 TEST(IdxData, SplitsTheTrainFile) {

@@ -47,7 +47,7 @@ TEST(Shapes, ASceneFollowsFromSeedSplitAndIndexAlone) {
 
 TEST(Shapes, BoxesAreTightAroundDisjointMasks) {
   const Shapes shapes({.max_objects = 9}, "train");
-  for (int64_t i = 0; i < 150; ++i) {
+  for (int64_t i = 0; i < 50; ++i) {
     const auto scene = shapes.get(i);
     const auto count = scene.labels.size(0);
     ASSERT_TRUE(count >= 1 && count <= 9) << count;
