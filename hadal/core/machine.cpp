@@ -82,8 +82,8 @@ void warn_about_speeds(const Machine& m, const Speeds& s, std::vector<std::strin
   const auto threads = static_cast<double>(std::min(m.threads, m.cores));
   const auto fp32 = std::max(s.fp32, s.linear), promised = threads * m.cpu.ghz * m.cpu.fp32_per_cycle();
   if (fp32 < 0.25 * promised)
-    say("fp32 products reach {:.0f} GFLOP/s where {} with {} could do about {:.0f}; is the machine busy, throttled or "
-        "the BLAS ({}) a plain one?",
+    say("fp32 products reach {:.0f} GFLOP/s where {} with {} could do about {:.0f}; is it throttled, shared "
+        "with others, or the BLAS ({}) a plain one?",
         fp32, cores_text(static_cast<int64_t>(threads)), best_feature(m.cpu), promised, m.blas);
   if (m.cpu.bf16_per_cycle() > 0 && s.bf16 < 1.2 * fp32)
     say("bf16 products ({:.0f} GFLOP/s) are hardly faster than fp32 ({:.0f}) though the CPU has {}; precision=fp32 may "
@@ -93,7 +93,8 @@ void warn_about_speeds(const Machine& m, const Speeds& s, std::vector<std::strin
     say("this CPU has no bf16 arithmetic: bf16 products reach {:.0f} GFLOP/s, fp32 {:.0f}; use precision=fp32", s.bf16,
         fp32);
   if (s.memory < 5)
-    say("memory moves {:.1f} GB/s, far below the 10 and more of ordinary machines; is it busy?", s.memory);
+    say("memory moves {:.1f} GB/s, far below the 10 and more of ordinary machines; is it shared with others?",
+        s.memory);
 }
 
 }  // namespace
@@ -103,7 +104,7 @@ Machine inspect_machine() {
   Machine m{.hadal = HADAL_VERSION, .build = build_kind(), .compiler = compiler_name(), .torch = TORCH_VERSION};
   m.blas = blas_name(config);
   if (at::hasMKLDNN()) m.onednn = after(config, "DNN v", " \n");
-  m.openmp = at::hasOpenMP() ? after(config, "OpenMP ", " \n") : "";
+  m.openmp = at::hasOpenMP() ? after(config, "a.k.a. OpenMP ", ")\n") : "";
   m.torch_has_cuda = at::globalContext().hasCUDART();
   std::ifstream cpuinfo("/proc/cpuinfo");
   m.cpu = parse_cpuinfo({std::istreambuf_iterator<char>(cpuinfo), {}});
@@ -146,7 +147,8 @@ std::vector<std::string> machine_warnings(const Machine& m, const std::optional<
   if (m.load > 1.2 * static_cast<double>(m.processors))
     say("the machine is busy (load {:.1f} on {} processors): the speeds measured here are too low", m.load,
         m.processors);
-  warn_about_speeds(m, *speeds, out);
+  else
+    warn_about_speeds(m, *speeds, out);
   return out;
 }
 
