@@ -29,11 +29,12 @@ TEST(SelfAttention, IsMultiheadAttentionUnderEveryMask) {
   const auto refused = torch::rand({7, 7}) < 0.3;
   refused.fill_diagonal_(false);
   const auto later = torch::ones({7, 7}, torch::kBool).triu(1);
+  const auto minus_infinity = [](const Tensor& mask) { return torch::zeros({7, 7}).masked_fill(mask, -INFINITY); };
   const auto added = torch::randn({7, 7});
   const std::vector<std::pair<AttentionOptions, Tensor>> cases = {
       {{}, {}},
-      {{.causal = true}, later},
-      {{.mask = ~refused}, refused},
+      {{.causal = true}, minus_infinity(later)},
+      {{.mask = ~refused}, minus_infinity(refused)},
       {{.mask = added}, added},
   };
   for (const auto& [options, mask] : cases) {
@@ -65,6 +66,6 @@ TEST(SelfAttention, DropsWeightsInTrainingAlone) {
 }
 
 TEST(SelfAttention, RefusesWhatDoesNotFit) {
-  EXPECT_ERROR(SelfAttention(10, 4), "[attention] dim (10) must be divisible by heads (4); nearest: 8");
+  EXPECT_ERROR(SelfAttention(10, 4), "[attention] dim (10) must be divisible by heads (4); nearest: 12");
   EXPECT_ERROR(SelfAttention(8, 2)(torch::zeros({1, 3, 9})), "[attention] wants (any, any, 8), got (1, 3, 9)");
 }
