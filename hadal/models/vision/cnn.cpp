@@ -17,8 +17,9 @@ void CnnConfig::validate() const {
           widths.size(), "widths=[32, 64, 128]");
 }
 
-CnnImpl::CnnImpl(const CnnConfig& config)
-    : channels_(config.channels), smallest_(int64_t{1} << (config.widths.size() - 1)) {
+CnnImpl::CnnImpl(const CnnConfig& config) : channels_(config.channels) {
+  config.validate();
+  smallest_ = int64_t{1} << (config.widths.size() - 1);
   auto width = channels_;
   for (const auto next : config.widths) {
     if (!features_->is_empty()) features_->push_back(nn::MaxPool2d(2));

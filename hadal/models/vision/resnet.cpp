@@ -82,7 +82,7 @@ nn::Sequential stage(int64_t& in, int64_t width, int64_t count, int64_t stride, 
 }
 
 void init_convolutions(nn::Module& module, bool fan_out) {
-  for (const auto& child : module.modules())
+  for (const auto& child : module.modules(false))  // itself is in no shared_ptr while it is made
     if (auto* layer = child->as<nn::Conv2d>()) init::kaiming_normal(layer->weight, fan_out);
 }
 

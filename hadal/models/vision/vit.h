@@ -2,6 +2,7 @@
 // arXiv:2010.11929).
 #pragma once
 #include "hadal/models/vision/classifier.h"
+#include "hadal/models/vision/vit_names.h"
 #include "hadal/nn/transformer.h"
 
 namespace hadal {
@@ -35,6 +36,7 @@ struct VitImpl : ImageClassifier {
   /// pixels (B, channels, image, image), normalised -> logits (B, classes). Throws Error on any other size.
   Tensor forward(const Tensor& pixels) override;
   std::string head() const override { return "heads.head"; }
+  TensorsByName own_names(const TensorsByName& weights) const override { return torchvision_vit_names(weights); }
 
  private:
   int64_t channels_, image_;
