@@ -36,7 +36,7 @@ double top_k_accuracy(const Tensor& logits, const Tensor& targets, int64_t k) {
   return hit.to(torch::kFloat64).mean().item<double>();
 }
 
-Tensor confusion_matrix(const Tensor& predicted, const Tensor& targets, int64_t classes) {
+Tensor confusion_matrix(const Tensor& targets, const Tensor& predicted, int64_t classes) {
   expect_classes("predictions", predicted, classes);
   expect_classes("targets", targets, classes);
   if (predicted.size(0) != targets.size(0))
@@ -65,7 +65,7 @@ void ClassificationScore::add(const Tensor& logits, const Tensor& targets) {
   const auto samples = static_cast<double>(logits.size(0));
   top_1_.add(accuracy(logits, targets), samples);
   if (top_k_ > 1 && top_k_ < classes_) top_several_.add(top_k_accuracy(logits, targets, top_k_), samples);
-  confusion_ += confusion_matrix(logits.argmax(1), targets, classes_);
+  confusion_ += confusion_matrix(targets, logits.argmax(1), classes_);
 }
 
 Metrics ClassificationScore::metrics() const {

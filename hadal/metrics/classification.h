@@ -22,8 +22,12 @@ class Mean {
 double top_k_accuracy(const Tensor& logits, const Tensor& targets, int64_t k);
 inline double accuracy(const Tensor& logits, const Tensor& targets) { return top_k_accuracy(logits, targets, 1); }
 
-/// Counts (C, C) int64, truth down, prediction across, on the CPU. `predicted` and `targets` are class numbers (B).
-Tensor confusion_matrix(const Tensor& predicted, const Tensor& targets, int64_t classes);
+/// Counts (C, C) int64, truth down, prediction across, on the CPU. `targets` and `predicted` are class numbers (B).
+Tensor confusion_matrix(const Tensor& targets, const Tensor& predicted, int64_t classes);
+inline Tensor confusion_matrix(const std::vector<int64_t>& targets, const std::vector<int64_t>& predicted,
+                               int64_t classes) {
+  return confusion_matrix(torch::tensor(targets, torch::kInt64), torch::tensor(predicted, torch::kInt64), classes);
+}
 
 /// Per class (C) float64; 0 where a class was never predicted (precision) or never there (recall), as scikit-learn
 /// does.

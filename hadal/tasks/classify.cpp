@@ -84,8 +84,8 @@ class Classify : public Task {
   void open_data() {
     source_ = classification_sources().make(config_.data);
     config_.data = classification_sources().resolve(config_.data);
-    const auto any = source_.splits.empty() ? "train" : has_split("train") ? "train" : source_.splits[0];
-    const auto data = open(any);
+    if (context_.train_data && !source_.divided) source_.splits = {"train"};
+    const auto data = open(has_split("train") ? "train" : source_.splits.at(0));
     if (context_.train_data) train_ = data;
     channels_ = data->channels();
     if (config_.names.empty()) config_.names = data->classes();
@@ -165,7 +165,7 @@ class Classify : public Task {
   }
 
   void make_train_loader() {
-    if (!has_split("train")) fail("the data has no split \"train\"; it has {}", fmt::join(source_.splits, ", "));
+    if (!has_split("train")) fail_usage("the data has no split \"train\"; it has {}", fmt::join(source_.splits, ", "));
     train_ = open("train");
     train_transform_ = std::make_unique<ClassificationTransform>(config_.augment, channels_, true);
     const Sampler sampler{.size = train_->size(),

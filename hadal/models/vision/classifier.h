@@ -15,7 +15,8 @@ struct ImageClassifier : torch::nn::Module {
   virtual std::string head() const = 0;
 };
 
-/// Their configs share the names `classes`, `channels` and `image` where they have them: the task sets these from the data.
+/// Their configs share the names `classes`, `channels` and `image` where they have them: the task sets these from the
+/// data.
 using ClassifierCatalog = Catalog<std::shared_ptr<ImageClassifier>>;
 
 /// Every image classifier Hadal has.

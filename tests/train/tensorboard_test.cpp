@@ -1,0 +1,95 @@
+#include "hadal/train/tensorboard.h"
+
+#include <cmath>
+#include <map>
+
+#include <protozero/pbf_reader.hpp>
+
+#include "hadal/io/file.h"
+#include "hadal/io/safetensors.h"
+
+#include "tests/support/support.h"
+
+using namespace hadal;
+
+namespace {
+
+/// The records of an event file, lengths and checksums checked.
+std::vector<std::string> records(const std::filesystem::path& file) {
+  const auto bytes = read_file(file);
+  std::vector<std::string> out;
+  for (size_t at = 0; at < bytes.size();) {
+    uint64_t length = 0;
+    for (size_t i = 0; i < 8; ++i)
+      length |= static_cast<uint64_t>(static_cast<unsigned char>(bytes.at(at + i))) << 8 * i;
+    out.push_back(bytes.substr(at + 12, length));
+    EXPECT_EQ(tfrecord(out.back()), bytes.substr(at, length + 16));
+    at += length + 16;
+  }
+  return out;
+}
+
+std::map<std::string, float> scalars_of(const std::string& event) {
+  std::map<std::string, float> out;
+  for (protozero::pbf_reader fields(event); fields.next();) {
+    if (fields.tag() != 5) {
+      fields.skip();
+      continue;
+    }
+    for (auto summary = fields.get_message(); summary.next();) {
+      std::string tag;
+      for (auto value = summary.get_message(); value.next();) {
+        if (value.tag() == 1)
+          tag = value.get_string();
+        else
+          out[tag] = value.get_float();
+      }
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST(TensorBoard, ChecksumsAreCastagnolis) {
+  EXPECT_EQ(crc32c(""), 0u);
+  EXPECT_EQ(crc32c("123456789"), 0xe3069283u);            // the check value of CRC-32C
+  EXPECT_EQ(crc32c(std::string(32, '\0')), 0x8a9136aau);  // RFC 3720, B.4
+}
+
+TEST(TensorBoard, BytesEqualThoseOfTensorBoardsOwnWriter) {
+  test::TemporaryFolder folder;
+  TensorBoard board(folder.path(), 5, [] { return 1700000000.5; });
+  board.scalars(6, {{"train/loss", 0.25}, {"val/accuracy", NAN}});
+  board.image(300, "samples", "\x89PNG\r\n\x1a\nnot really", 2, 3, 3);
+  board.verbatim(300, "config", "lr = 0.1\n");
+  const auto golden = read_safetensors(test::golden("tensorboard_events.safetensors")).at("bytes");
+  EXPECT_EQ(read_file(board.file()), std::string(static_cast<const char*>(golden.data_ptr()), golden.numel()));
+}
+
+TEST(TensorBoard, EveryEventIsInTheFileAtOnce) {
+  test::TemporaryFolder folder;
+  TensorBoard board(folder / "run/events");
+  EXPECT_EQ(records(board.file()).size(), 1u);
+  board.scalars(1, {{"lr", 0.5}, {"loss", INFINITY}});
+  board.scalars(2, {});
+  ASSERT_EQ(records(board.file()).size(), 2u);
+  EXPECT_EQ(scalars_of(records(board.file()).at(1)), (std::map<std::string, float>{{"lr", 0.5f}, {"loss", INFINITY}}));
+}
+
+TEST(TensorBoard, AResumedRunsFileSortsLast) {
+  test::TemporaryFolder folder;
+  const TensorBoard first(folder.path(), {}, [] { return 1700000000.0; });
+  const TensorBoard second(folder.path(), 10, [] { return 1700000000.0; });
+  const TensorBoard third(folder.path(), 20, [] { return 1600000000.0; });
+  EXPECT_LT(first.file().filename().string(), second.file().filename().string());
+  EXPECT_LT(second.file().filename().string(), third.file().filename().string());
+  EXPECT_EQ(third.file().filename().string().rfind("events.out.tfevents.1700000002.", 0), 0u);
+}
+
+TEST(TensorBoard, FoldersThatCannotBeWritten) {
+  test::TemporaryFolder folder;
+  write_file(folder / "file", "");
+  EXPECT_ERROR(TensorBoard(folder / "file/events"), "cannot make the folder");
+  EXPECT_ERROR(TensorBoard("/proc"), "cannot write");
+}
