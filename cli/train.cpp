@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "hadal/io/file.h"
-#include "hadal/train/progress_callback.h"
+#include "hadal/train/progress.h"
 #include "hadal/train/run.h"
 #include "hadal/train/run_folder.h"
 
@@ -79,7 +79,7 @@ int run(Words words) {
   }
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
-  ProgressCallback progress;
+  ProgressDisplay progress;
   options.listeners = {&progress};
   options.say = [](const std::string& line) { fmt::print("{}\n", line), std::fflush(stdout); };
   const auto result = train_recipe(recipe, options);

@@ -140,7 +140,9 @@ class Classify : public Task {
     if (!context_.weights.empty()) {
       LoadOptions options;
       if (context_.train_data) options.head = {model_->head()};  // fine-tuning may change the classes; scoring may not
-      load_weights(*model_, rename_weights(config_.model.name, read_weights(context_.weights)), options);
+      auto weights = read_weights(context_.weights);
+      weights.entries = model_->own_names(weights.entries);
+      load_weights(*model_, weights, options);
     }
     model_->to(context_.device);
     if (context_.channels_last)

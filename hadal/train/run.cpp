@@ -77,7 +77,8 @@ RunResult train_recipe(Recipe recipe, const RunOptions& options) {
   const auto outcome = trainer.run();
   RunResult result{outcome.done, outcome.best, outcome.last, outcome.state.seconds};
   if (outcome.done && task->has_split("test"))
-    for (auto& item : score_test(*task, recipe.train, options.folder / "weights/best.safetensors")) result.best.push_back(std::move(item));
+    for (auto& item : score_test(*task, recipe.train, options.folder / "weights/best.safetensors"))
+      result.best.push_back(std::move(item));
   files.finish(result);
   return result;
 }

@@ -10,9 +10,9 @@
 namespace hadal {
 
 struct RunOptions {
-  std::filesystem::path folder;                     // must not hold a run yet, unless `resume`
-  bool resume = false;                              // go on from the folder's checkpoint
-  std::vector<Callback*> listeners;                 // besides the run folder's own files: progress
+  std::filesystem::path folder;                      // must not hold a run yet, unless `resume`
+  bool resume = false;                               // go on from the folder's checkpoint
+  std::vector<Callback*> listeners;                  // besides the run folder's own files: progress
   std::function<void(const std::string&)> say = {};  // a line for people
 };
 
@@ -22,7 +22,8 @@ struct RunResult {
   double seconds = 0;
 };
 
-/// Trains `recipe`, scores the test split with the best weights where there is one, and writes everything into the folder.
+/// Trains `recipe`, scores the test split with the best weights where there is one, and writes everything into the
+/// folder.
 RunResult train_recipe(Recipe recipe, const RunOptions& options);
 
 /// What a recipe promises beside what a run gave.

@@ -16,7 +16,7 @@ struct RunResult;
 class RunFiles : public Callback {
  public:
   /// In a resumed run `state` says where it goes on; rows and events of later steps are dropped.
-  RunFiles(std::filesystem::path folder, const Recipe& recipe, const Task& task, std::string config, const RunState& state);
+  RunFiles(std::filesystem::path folder, const Recipe& recipe, Task& task, std::string config, const RunState& state);
 
   void on_step(const StepEvent& event) override;
   void on_evaluation(const EvaluationEvent& event) override;
@@ -24,17 +24,17 @@ class RunFiles : public Callback {
   void finish(const RunResult& result);
 
  private:
-  void write_report(const Metrics& best, const Metrics& last);
+  void write(const RunResult& result);
 
   std::filesystem::path folder_;
-  std::string name_, about_, config_, summary_, goal_;
-  bool higher_is_better_;
-  Table reaches_;
+  Task& task_;
+  const Recipe& recipe_;
+  std::string config_, machine_;
   History history_;
   TensorBoard board_;
   std::vector<Figure> figures_;
+  Metrics best_, last_;
   RunState state_;
-  double logged_at_ = 0;
 };
 
 }  // namespace hadal
