@@ -91,7 +91,7 @@ class Classify : public Task {
     if (config_.names.empty()) config_.names = data->classes();
     if (config_.names.size() != data->classes().size())
       fail_usage("names lists {} classes and the data has {}", config_.names.size(), data->classes().size());
-    if (config_.augment.size == 0 && data->size() > 0 && !model_size()) {
+    if (config_.augment.size == 0 && data->size() > 0 && !model_setting("image")) {
       const auto image = data->get(0).image;
       config_.augment.size = image.size(0);
     }
@@ -103,12 +103,14 @@ class Classify : public Task {
     return data;
   }
 
-  /// The side the model is made for, where its config fixes one.
-  std::optional<int64_t> model_size() const {
+  /// A whole-number setting of the model, given or its preset's; nothing where it has no such setting. Not through the
+  /// catalog, which would check a config that is not complete yet.
+  std::optional<int64_t> model_setting(const std::string& key) const {
     const auto& item = classifiers().at(config_.model.name);
-    if (!item.schema.find("image")) return std::nullopt;
-    const auto table = item.resolve(config_.model.settings);
-    return *table.find("image")->get_if<int64_t>();
+    const auto* field = item.schema.find(key);
+    if (!field) return std::nullopt;
+    const auto* given = config_.model.settings.find(key);
+    return read_integer(given ? *given : *item.schema.defaults().find(key), "model." + key, field->limit);
   }
 
   /// What model and data must agree on: classes, channels, side. What the recipe leaves open follows the data.
@@ -117,23 +119,19 @@ class Classify : public Task {
     const auto agree = [&](const char* key, int64_t value, const char* what) {
       if (value <= 0 || !item.schema.find(key)) return;
       if (!config_.model.settings.find(key)) return config_.model.settings.set(key, value);
-      const auto given = *item.resolve(config_.model.settings).find(key)->get_if<int64_t>();
+      const auto given = *model_setting(key);
       require(given == value, "model.{} is {} and the data has {} {}", key, given, value, what);
     };
     agree("classes", static_cast<int64_t>(config_.names.size()), "classes");
     if (context_.open_data) agree("channels", channels_, "channels");
-    if (const auto size = model_size()) {
+    if (const auto size = model_setting("image")) {
       if (config_.augment.size == 0) config_.augment.size = *size;
       agree("image", config_.augment.size, "pixels a side after augment.size");
     }
     require(config_.augment.size > 0, "say how large pictures are: augment.size=224 (or predict's size=224)");
     config_.model = classifiers().resolve(config_.model);
-    const auto number = [&](const char* key) -> std::optional<int64_t> {
-      const auto* value = config_.model.settings.find(key);
-      return value ? std::optional(*value->get_if<int64_t>()) : std::nullopt;
-    };
-    channels_ = number("channels").value_or(channels_);
-    for (auto label = static_cast<int64_t>(config_.names.size()); label < number("classes").value_or(0); ++label)
+    channels_ = model_setting("channels").value_or(channels_);
+    for (auto label = static_cast<int64_t>(config_.names.size()); label < model_setting("classes").value_or(0); ++label)
       config_.names.push_back(fmt::format("{}", label));
     torch::manual_seed(context_.seed);
     model_ = classifiers().make(config_.model);
