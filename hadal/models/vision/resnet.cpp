@@ -130,8 +130,8 @@ Fields<CifarResNetConfig> CifarResNetConfig::fields() {
 }
 
 void CifarResNetConfig::validate() const {
-  require(depth % 6 == 2, "[resnet-cifar] depth ({}) must be 6 n + 2; nearest: {}", depth,
-          nearest_multiple(depth - 2, 6) + 2);
+  require(depth >= 8 && depth % 6 == 2, "[resnet-cifar] depth ({}) must be 6 n + 2, n >= 1; nearest: {}", depth,
+          nearest_multiple(std::max<int64_t>(depth - 2, 6), 6) + 2);
 }
 
 CifarResNetImpl::CifarResNetImpl(const CifarResNetConfig& config) : channels_(config.channels) {

@@ -165,22 +165,26 @@ def shapes():
     pathlib.Path(__file__).parents[1].joinpath("vision.json").write_text(json.dumps(out, indent=1) + "\n")
 
 
-def case(tensors, about, name, model, shape, preset, settings="", gradients=True, source=SOURCE, rename=None):
+def case(tensors, about, name, model, shape, preset, settings="", gradients=True, source=SOURCE, names=str):
     """Logits in eval mode; logits and gradients in training mode, of a loss that weighs the logits by a hash."""
-    logits_of = lambda pixels: getattr(model(pixels), "logits", None) if rename else model(pixels)
-    names = rename or (lambda key: key)
+    def logits_of(pixels):
+        out = model(pixels)
+        return out if torch.is_tensor(out) else out.logits  # Hugging Face wraps them
+
     keys = {key: list(value.shape) for key, value in model.state_dict().items()}
     for key, tensor in model.state_dict().items():
         if not key.endswith("num_batches_tracked"):
             tensor.copy_(weight(names(key), tuple(tensor.shape)).float())
     pixels = (uniform("pixels", shape) * math.sqrt(3)).float().requires_grad_(gradients)
+    model.eval()
     with torch.no_grad():
-        tensors[f"{name}/logits"] = logits_of(pixels) if rename else model.eval()(pixels)
+        tensors[f"{name}/logits"] = logits_of(pixels)
     about[name] = json.dumps({"preset": preset, "settings": settings, "input": list(shape), "source": source,
                               "weights": [[names(k), s] for k, s in keys.items() if not k.endswith("tracked")]})
     if not gradients:
         return
-    logits = logits_of(pixels) if rename else model.train()(pixels)
+    model.train()
+    logits = logits_of(pixels)
     (logits * uniform("target", tuple(logits.shape)).float()).sum().backward()
     tensors[f"{name}/train_logits"] = logits
     rows = [("pixels", pixels.grad)] + [(names(k), p.grad) for k, p in model.named_parameters()]
@@ -219,9 +223,9 @@ def make(save):
     config = transformers.ViTConfig(hidden_size=64, num_hidden_layers=2, num_attention_heads=4, intermediate_size=96,
                                     image_size=32, patch_size=8, num_labels=7, attn_implementation="eager")
     settings = "classes = 7\nimage = 32\npatch = 8\ndim = 64\ndepth = 2\nheads = 4\nmlp = 96\nnorm_eps = 1e-12"
-    for name, rename in (("huggingface", lambda key: key), ("huggingface_file", file_name)):
-        case(tensors, about, name, transformers.ViTForImageClassification(config).eval(), (2, 3, 32, 32), "vit",
-             settings, source=f"transformers {transformers.__version__}", rename=rename)
+    for name, names in (("huggingface", str), ("huggingface_file", file_name)):
+        case(tensors, about, name, transformers.ViTForImageClassification(config), (2, 3, 32, 32), "vit",
+             settings, source=f"transformers {transformers.__version__}", names=names)
     save("vision", tensors, about)
 
 

@@ -13,7 +13,7 @@ using namespace hadal::test;
 namespace {
 
 /// The preset with few and narrow layers, for five classes.
-std::shared_ptr<ImageClassifier> small(const Catalog<std::shared_ptr<ImageClassifier>>::Item& item, Table more = {}) {
+std::shared_ptr<ImageClassifier> small(const ClassifierCatalog::Item& item, Table more = {}) {
   Table settings{{"classes", 5}, {"channels", 2}};
   const auto set = [&](const char* key, const Value& value) {
     if (item.schema.find(key)) settings.set(key, value);
@@ -28,14 +28,22 @@ std::shared_ptr<ImageClassifier> small(const Catalog<std::shared_ptr<ImageClassi
     set("depth", 2);
     set("image", *patch->get_if<int64_t>() * 2);
   } else {
+    set("depth", 8);
     set("image", 12);
   }
   settings.merge(more);
   return item.make(settings);
 }
 
-Tensor pixels_for(const Catalog<std::shared_ptr<ImageClassifier>>::Item& item, int64_t height = 32,
-                  int64_t width = 32) {
+/// The same, with values where first weights are zero (a head), so that its outputs tell something.
+std::shared_ptr<ImageClassifier> awake(const ClassifierCatalog::Item& item) {
+  auto model = small(item);
+  for (auto& parameter : model->parameters())
+    if (parameter.abs().max().item<double>() == 0) parameter.data().normal_(0, 0.1);
+  return model;
+}
+
+Tensor pixels_for(const ClassifierCatalog::Item& item, int64_t height = 32, int64_t width = 32) {
   if (const auto* patch = item.schema.defaults().find("patch"))
     height = width = *patch->get_if<int64_t>() * 2;
   else if (item.schema.find("image"))
@@ -45,16 +53,14 @@ Tensor pixels_for(const Catalog<std::shared_ptr<ImageClassifier>>::Item& item, i
 
 class Classifiers : public testing::TestWithParam<std::string> {
  protected:
-  const Catalog<std::shared_ptr<ImageClassifier>>::Item& item() const { return classifiers().at(GetParam()); }
+  const ClassifierCatalog::Item& item() const { return classifiers().at(GetParam()); }
   void SetUp() override { torch::manual_seed(0); }
 };
 
 }  // namespace
 
 TEST_P(Classifiers, GivesLogitsAndAGradientToEveryParameter) {
-  const auto model = small(item());
-  for (auto& parameter : model->parameters())
-    if (parameter.abs().max().item<double>() == 0) parameter.data().normal_(0, 0.1);  // a head that begins at zero
+  const auto model = awake(item());
   const auto logits = model->forward(pixels_for(item()));
   EXPECT_EQ(logits.sizes(), (std::vector<int64_t>{3, 5}));
   F::cross_entropy(logits, torch::tensor({0, 3, 4})).backward();
@@ -67,7 +73,7 @@ TEST_P(Classifiers, GivesLogitsAndAGradientToEveryParameter) {
 
 TEST_P(Classifiers, ForgetsNothingInAFile) {
   const TemporaryFolder folder;
-  const auto first = small(item());
+  const auto first = awake(item());
   first->forward(pixels_for(item()));  // moves running statistics
   NamedTensors saved;
   saved.entries = tensors_of(*first);
@@ -86,12 +92,12 @@ TEST_P(Classifiers, ForgetsNothingInAFile) {
 }
 
 TEST_P(Classifiers, DoesNotMixThePicturesOfABatchWhenItScores) {
-  const auto model = small(item());
+  const auto model = awake(item());
   model->eval();
   const auto pixels = pixels_for(item());
   const auto together = model->forward(pixels);
   for (int64_t i = 0; i < 3; ++i)
-    EXPECT_LT((together[i] - model->forward(pixels.slice(0, i, i + 1))[0]).abs().max().item<double>(), 1e-5);
+    EXPECT_LT(relative_error(together[i], model->forward(pixels.slice(0, i, i + 1))[0]), 1e-4);
 }
 
 TEST_P(Classifiers, TakesOddSizesOrSaysWhichSizeItWants) {

@@ -16,6 +16,7 @@ TEST(ResNet, GivesTheFourStagesToAFeaturePyramid) {
 
 TEST(ResNet, RefusesWhatMakesNoNetwork) {
   EXPECT_ERROR(ResNet(ResNetConfig{.layers = {2, 2, 2}}), "[resnet] layers must name 4 stages, got 3");
-  EXPECT_ERROR(CifarResNet(CifarResNetConfig{.depth = 21}), "[resnet-cifar] depth (21) must be 6 n + 2; nearest: 20");
-  EXPECT_ERROR(CifarResNet(CifarResNetConfig{.depth = 2}), "depth (2)");
+  EXPECT_ERROR(CifarResNet(CifarResNetConfig{.depth = 21}),
+               "[resnet-cifar] depth (21) must be 6 n + 2, n >= 1; nearest: 20");
+  EXPECT_ERROR(CifarResNet(CifarResNetConfig{.depth = 2}), "depth (2) must be 6 n + 2, n >= 1; nearest: 8");
 }
