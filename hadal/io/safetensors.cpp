@@ -5,6 +5,7 @@
 #include <numeric>
 #include <set>
 
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "hadal/io/bytes.h"
