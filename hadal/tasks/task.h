@@ -1,6 +1,8 @@
 // A task joins a model, data, losses and scores into something the trainer can train without knowing what it is.
 #pragma once
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -50,7 +52,7 @@ class Task {
 
   virtual nn::Module& model() = 0;
   /// The settings with all defaults, as config.toml keeps them.
-  virtual Table settings() const = 0;
+  virtual Table settings() const { return {}; }
   /// What a weights file should say about itself so that predict needs nothing else: class names and the like.
   virtual std::map<std::string, std::string> metadata() const { return {}; }
   /// Layers whose weights may stay as they are when pretrained ones have another class count; empty: none.
@@ -66,21 +68,23 @@ class Task {
   /// Loads the next batch; false at the end of the epoch.
   virtual bool next_batch() = 0;
   /// Samples in the batch.
-  virtual int64_t batch_size() const = 0;
+  virtual int64_t batch_size() const { return 1; }
   virtual Losses losses(size_t phase) = 0;
 
-  virtual bool has_split(const std::string& split) const = 0;
+  virtual bool has_split(const std::string&) const { return false; }
   /// Scores the model, in eval mode and without gradients, on at most `limit` samples (0: all). The names carry no
   /// split.
-  virtual Metrics evaluate(const std::string& split, int64_t limit) = 0;
-  virtual Goal goal() const = 0;
+  virtual Metrics evaluate(const std::string&, int64_t /*limit*/) { return {}; }
+  virtual Goal goal() const { return {"loss", false}; }
   /// Pictures of the last evaluation.
   virtual std::vector<Figure> figures() { return {}; }
   /// A line about model and data for the start of a run and the report.
-  virtual std::string summary() const = 0;
+  virtual std::string summary() const { return ""; }
 
   /// Writes predictions.jsonl and pictures; returns the number of inputs. `line` is called with each JSON line.
-  virtual int64_t predict(const PredictOptions& options, const std::function<void(const std::string&)>& line) = 0;
+  virtual int64_t predict(const PredictOptions&, const std::function<void(const std::string&)>& /*line*/) {
+    fail_usage("this task makes no predictions");
+  }
 };
 
 using TaskCatalog = Catalog<std::unique_ptr<Task>, const TaskContext&>;
