@@ -62,7 +62,8 @@ class PickleMachine {
  public:
   PickleMachine(Pickle& out, std::string_view bytes, const std::string& name, uint64_t offset)
       : out_(out), bytes_(bytes), name_(name), offset_(offset) {
-    for (const auto [kind, number] : {std::pair{Node::kNone, 0}, {Node::kBool, 0}, {Node::kBool, 1}, {Node::kTuple, 0}})
+    for (const auto& [kind, number] :
+         {std::pair{Node::kNone, 0}, {Node::kBool, 0}, {Node::kBool, 1}, {Node::kTuple, 0}})
       out_.nodes_.push_back({.kind = kind, .number = number});
   }
 
