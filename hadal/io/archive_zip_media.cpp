@@ -119,10 +119,12 @@ class Zip : public FileSource {
     const auto found = window.rfind("PK\5\6"sv);
     if (found == std::string_view::npos) throw FileError(name_, "cut short: a zip ends with its directory");
     const auto end = bytes.size() - window.size() + found;
-    Cursor record(as_bytes(bytes), name_, end + 10);
+    Cursor record = at(end);
+    record.take(10);
     count = record.read<uint16_t>();
     record.take(4);
     uint64_t offset = record.read<uint32_t>();
+    record.take(record.read<uint16_t>());  // the comment
     if (end >= 20 && bytes.substr(end - 20, 4) == "PK\6\7"sv) {
       Cursor locator(as_bytes(bytes), name_, end - 20 + 8);
       Cursor large = at(locator.read<uint64_t>());

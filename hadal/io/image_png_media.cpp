@@ -23,9 +23,21 @@ struct ErrorTrap {
 }
 void on_warning(png_structp, png_const_charp) {}
 
+/// libpng takes memory for what a chunk says it holds before it reads it; here no chunk may say more than there is.
+void check_chunks(std::string_view bytes, std::string_view name) {
+  for (size_t at = 8; at + 8 <= bytes.size();) {
+    const size_t size =
+        byte_at(bytes, at) << 24 | byte_at(bytes, at + 1) << 16 | byte_at(bytes, at + 2) << 8 | byte_at(bytes, at + 3);
+    if (size > bytes.size() - at - 8) throw FileError(name, "cannot decode this PNG: the file ends early");
+    if (bytes.substr(at + 4, 4) == "IEND") return;
+    at += 12 + size;
+  }
+}
+
 class PngReader {
  public:
   PngReader(std::string_view bytes, std::string_view name, const DecodeOptions& options) : rest_(bytes), name_(name) {
+    check_chunks(bytes, name);
     png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, &trap_, on_error, on_warning);
     info_ = png_ ? png_create_info_struct(png_) : nullptr;
     if (!info_) {

@@ -117,6 +117,9 @@ TEST_F(Archive, ManyThreadsMayRead) {
 TEST_F(Archive, CutOffArchivesAreErrors) {
   for (const auto* container : {"a.tar", "a.tar.gz", "a.tar.xz", "a.zip"})
     for (const double share : {0.3, 0.7, 0.85}) EXPECT_ERROR(FileTree(cut(container, share), container), container);
+  const auto zip = read_file(folder_ / "a.zip");
+  for (size_t missing = 1; missing < 22; ++missing)  // within the record that ends the file
+    EXPECT_ERROR(FileTree(zip.substr(0, zip.size() - missing), "cut.zip"), "cut.zip");
   const auto bytes = read_file(folder_ / "a.tar.gz");
   EXPECT_ERROR(FileTree(bytes.substr(0, bytes.size() - 4), "t.tar.gz"), "t.tar.gz: cut short");
 }

@@ -152,6 +152,14 @@ TEST(Image, MistakesNameTheFileAndTheReason) {
   EXPECT_ERROR(write_image("x.gif", scene(2, 2)), "x.gif: pictures are written as .png, .jpg or .jpeg");
 }
 
+TEST(Image, NoMemoryIsTakenForAPngChunkThatIsNotThere) {
+  auto bytes = picture("turn6.png");
+  const auto chunk = bytes.find("eXIf");
+  ASSERT_NE(chunk, std::string::npos);
+  bytes[chunk - 4] = '\x79';  // 2 GB
+  EXPECT_ERROR(decode_image(bytes, "liar.png"), "liar.png: cannot decode this PNG: the file ends early");
+}
+
 TEST(Image, HugeSizesAreRefusedBeforeMemoryIsTaken) {
   const auto with = [](std::string bytes, size_t at, std::string_view patch) {
     return bytes.replace(at, patch.size(), patch);
