@@ -128,10 +128,7 @@ TEST(Report, CurvesThatAreNotFinite) {
   EXPECT_THAT(draw({{1, NAN}, {2, INFINITY}}), HasSubstr("No finite values"));
   EXPECT_THAT(draw({}), HasSubstr("No finite values"));
   const auto gap = draw({{0, 1}, {1, 2}, {2, NAN}, {3, 2}, {4, 1}});
-  EXPECT_EQ(count(std::smatch::string_type(
-                      gap.substr(gap.find("class=line"), gap.find("class=dots") - gap.find("class=line"))),
-                  "M"),
-            2u);
+  EXPECT_EQ(count(gap.substr(0, gap.find("class=dots")).substr(gap.find("class=line")), "M"), 2u);
   for (const auto& points : std::vector<std::vector<std::pair<double, double>>>{{{7, 3}},
                                                                                 {{1, 5}, {2, 5}},
                                                                                 {{1, 0}, {2, 0}},
