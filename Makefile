@@ -42,6 +42,7 @@ format-check: configure
 lint: configure
 	@scripts/lint $(DIR)
 
+# Leaks are not looked for: LibTorch keeps its singletons to the end.
 sanitize:
 	@$(MAKE) --no-print-directory configure PRESET=sanitize
 	@cmake --build build-sanitize --target test_core test_io test_data -- --quiet

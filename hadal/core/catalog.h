@@ -68,7 +68,11 @@ class Catalog {
   /// For a Part field: {"optimizer", &TrainConfig::optimizer, "...", optimizers().kinds()}. The catalog must outlive
   /// it.
   PartKinds kinds(std::string key = "name") const {
-    return {[this] { return names(); },
+    return {[this] {
+              std::vector<PartKind> kinds;
+              for (const auto& item : items_) kinds.push_back({item.name, item.about});
+              return kinds;
+            },
             [this](const std::string& name) -> std::optional<Schema> {
               const auto* item = find(name);
               return item ? std::optional(item->schema) : std::nullopt;

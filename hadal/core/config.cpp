@@ -42,6 +42,12 @@ bool parse_number(const std::string& text, T& number) {
 
 }  // namespace
 
+std::vector<std::string> PartKinds::names() const {
+  std::vector<std::string> out;
+  for (const auto& kind : list()) out.push_back(kind.name);
+  return out;
+}
+
 std::string Limit::text() const {
   if (!choices.empty()) return fmt::format("(one of {})", fmt::join(choices, ", "));
   const bool has_low = std::isfinite(low), has_high = std::isfinite(high);

@@ -48,11 +48,16 @@ struct Part {
 };
 
 class Schema;
-/// Names a part can have and, for each, its settings (empty when the name is unknown).
+struct PartKind {
+  std::string name, about;
+};
+/// What a part can be and, for each name, its settings (empty when the name is unknown).
 struct PartKinds {
-  std::function<std::vector<std::string>()> names;
+  std::function<std::vector<PartKind>()> list;
   std::function<std::optional<Schema>(const std::string& name)> schema;
   std::string key = "name";  // the TOML key that chooses
+
+  std::vector<std::string> names() const;
 };
 
 /// One setting of a config struct, type-erased. `path` in messages is the whole dotted name.

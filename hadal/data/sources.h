@@ -13,7 +13,8 @@ namespace hadal {
 
 /// A data set whose splits are opened when they are asked for.
 struct ClassificationSource {
-  std::vector<std::string> splits;  // of train, val, test: those that are there
+  std::vector<std::string> splits;  // of train, val, test: those that can be opened
+  bool divided = true;              // false: every split is all there is (a folder of classes), good for scoring alone
   std::function<std::shared_ptr<ClassificationData>(const std::string& split)> open;
 };
 

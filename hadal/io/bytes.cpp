@@ -16,12 +16,6 @@ std::string shown(std::string_view text) {
   return out + (text.size() > kMost ? "...\"" : "\"");
 }
 
-std::optional<uint64_t> checked_product(uint64_t a, uint64_t b) {
-  uint64_t product;
-  if (__builtin_mul_overflow(a, b, &product)) return std::nullopt;
-  return product;
-}
-
 namespace {
 
 // Eight bytes a step: table[k][b] is the checksum of byte b followed by k zero bytes.

@@ -4,8 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,18 +14,8 @@ namespace hadal {
 
 static_assert(std::endian::native == std::endian::little, "Hadal's file formats are read as little-endian memory");
 
-/// Bytes to read, the name to give in errors, and what keeps the bytes alive. Without `owner` results are copies.
-struct ByteSource {
-  std::span<const std::byte> bytes;
-  std::string name;
-  std::shared_ptr<const void> owner;
-};
-
 /// Text from a file, in quotes, at most 80 characters, with anything unprintable as \xNN: safe to show.
 std::string shown(std::string_view text);
-
-/// The product, or nothing when it does not fit.
-std::optional<uint64_t> checked_product(uint64_t a, uint64_t b);
 
 /// CRC-32 as zip has it (polynomial 0xEDB88320).
 uint32_t crc32(std::span<const std::byte> bytes);

@@ -5,9 +5,10 @@
 #include <numeric>
 #include <set>
 
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
-#include "hadal/core/error.h"
+#include "hadal/io/bytes.h"
 #include "hadal/io/file.h"
 
 namespace hadal {
@@ -38,7 +39,7 @@ class Header : public nlohmann::json_sax<nlohmann::json> {
 
   bool number_unsigned(number_unsigned_t value) override {
     if (!list_) return refuse("a number");
-    if (list_->size() == kMaxDims) return stop(fmt::format("more than {} numbers in \"{}\"", kMaxDims, key_));
+    if (list_->size() == kMaxDims) return stop(fmt::format("more than {} numbers in {}", kMaxDims, shown(key_)));
     list_->push_back(value);
     return true;
   }
@@ -55,7 +56,7 @@ class Header : public nlohmann::json_sax<nlohmann::json> {
   }
   bool end_object() override {
     if (depth_-- == 2 && !in_metadata_ && items.back().seen.size() != 3)
-      return stop(fmt::format("\"{}\" must have dtype, shape and data_offsets", items.back().name));
+      return stop(fmt::format("{} must have dtype, shape and data_offsets", shown(items.back().name)));
     return true;
   }
   bool start_array(size_t) override {
@@ -72,7 +73,7 @@ class Header : public nlohmann::json_sax<nlohmann::json> {
     }
     if (in_metadata_) return true;
     if (text != "dtype" && text != "shape" && text != "data_offsets")
-      return stop(fmt::format("unknown key \"{}\" in \"{}\"", text, items.back().name));
+      return stop(fmt::format("unknown key {} in {}", shown(text), shown(items.back().name)));
     return items.back().seen.insert(text).second || stop(twice(text));
   }
   bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception&) override {
@@ -80,11 +81,11 @@ class Header : public nlohmann::json_sax<nlohmann::json> {
   }
 
  private:
-  static std::string twice(const std::string& name) { return fmt::format("\"{}\" comes twice", name); }
+  static std::string twice(const std::string& name) { return fmt::format("{} comes twice", shown(name)); }
   bool stop(std::string text) { return mistake = std::move(text), false; }
   bool refuse(const char* what) {
     if (depth_ == 0) return stop(fmt::format("the header must be a table, not {}", what));
-    return stop(fmt::format("{} does not belong in \"{}\"", what, key_));
+    return stop(fmt::format("{} does not belong in {}", what, shown(key_)));
   }
 
   int depth_ = 0;
@@ -103,9 +104,11 @@ const DtypeNames* dtype_of(std::string_view name) {
 /// The tensor of one header entry over `data`, everything checked but overlaps.
 Tensor place(const Item& item, std::span<const std::byte> data, const std::string& file,
              const std::shared_ptr<const void>& keep_alive) {
-  const auto bad = [&](const std::string& what) { throw FileError(file, fmt::format("\"{}\": {}", item.name, what)); };
+  const auto bad = [&](const std::string& what) {
+    throw FileError(file, fmt::format("{}: {}", shown(item.name), what));
+  };
   const auto* names = dtype_of(item.dtype);
-  if (!names) bad(fmt::format("type \"{}\" is not one that is read here (F32, F16, BF16, I64, ...)", item.dtype));
+  if (!names) bad(fmt::format("type {} is not one that is read here (F32, F16, BF16, I64, ...)", shown(item.dtype)));
   if (item.offsets.size() != 2) bad("data_offsets must be two numbers");
   const auto begin = item.offsets[0], end = item.offsets[1];
   if (begin > end || end > data.size())
@@ -137,7 +140,7 @@ void check_cover(const std::vector<Item>& items, uint64_t size, const std::strin
   for (const auto* item : order) {
     if (item->offsets[0] != place)
       throw FileError(file,
-                      fmt::format("\"{}\" begins at byte {} of the data, expected {}: tensors {}", item->name,
+                      fmt::format("{} begins at byte {} of the data, expected {}: tensors {}", shown(item->name),
                                   item->offsets[0], place, item->offsets[0] < place ? "overlap" : "leave a hole"));
     place = item->offsets[1];
   }

@@ -84,14 +84,14 @@ class Classify : public Task {
   void open_data() {
     source_ = classification_sources().make(config_.data);
     config_.data = classification_sources().resolve(config_.data);
-    const auto any = source_.splits.empty() ? "train" : has_split("train") ? "train" : source_.splits[0];
-    const auto data = open(any);
+    if (context_.train_data && !source_.divided) source_.splits = {"train"};
+    const auto data = open(has_split("train") ? "train" : source_.splits.at(0));
     if (context_.train_data) train_ = data;
     channels_ = data->channels();
     if (config_.names.empty()) config_.names = data->classes();
     if (config_.names.size() != data->classes().size())
       fail_usage("names lists {} classes and the data has {}", config_.names.size(), data->classes().size());
-    if (config_.augment.size == 0 && data->size() > 0 && !model_size()) {
+    if (config_.augment.size == 0 && data->size() > 0 && !model_setting("image")) {
       const auto image = data->get(0).image;
       config_.augment.size = image.size(0);
     }
@@ -103,12 +103,14 @@ class Classify : public Task {
     return data;
   }
 
-  /// The side the model is made for, where its config fixes one.
-  std::optional<int64_t> model_size() const {
+  /// A whole-number setting of the model, given or its preset's; nothing where it has no such setting. Not through the
+  /// catalog, which would check a config that is not complete yet.
+  std::optional<int64_t> model_setting(const std::string& key) const {
     const auto& item = classifiers().at(config_.model.name);
-    if (!item.schema.find("image")) return std::nullopt;
-    const auto table = item.resolve(config_.model.settings);
-    return *table.find("image")->get_if<int64_t>();
+    const auto* field = item.schema.find(key);
+    if (!field) return std::nullopt;
+    const auto* given = config_.model.settings.find(key);
+    return read_integer(given ? *given : *item.schema.defaults().find(key), "model." + key, field->limit);
   }
 
   /// What model and data must agree on: classes, channels, side. What the recipe leaves open follows the data.
@@ -117,30 +119,28 @@ class Classify : public Task {
     const auto agree = [&](const char* key, int64_t value, const char* what) {
       if (value <= 0 || !item.schema.find(key)) return;
       if (!config_.model.settings.find(key)) return config_.model.settings.set(key, value);
-      const auto given = *item.resolve(config_.model.settings).find(key)->get_if<int64_t>();
+      const auto given = *model_setting(key);
       require(given == value, "model.{} is {} and the data has {} {}", key, given, value, what);
     };
     agree("classes", static_cast<int64_t>(config_.names.size()), "classes");
     if (context_.open_data) agree("channels", channels_, "channels");
-    if (const auto size = model_size()) {
+    if (const auto size = model_setting("image")) {
       if (config_.augment.size == 0) config_.augment.size = *size;
       agree("image", config_.augment.size, "pixels a side after augment.size");
     }
     require(config_.augment.size > 0, "say how large pictures are: augment.size=224 (or predict's size=224)");
     config_.model = classifiers().resolve(config_.model);
-    const auto number = [&](const char* key) -> std::optional<int64_t> {
-      const auto* value = config_.model.settings.find(key);
-      return value ? std::optional(*value->get_if<int64_t>()) : std::nullopt;
-    };
-    channels_ = number("channels").value_or(channels_);
-    for (auto label = static_cast<int64_t>(config_.names.size()); label < number("classes").value_or(0); ++label)
+    channels_ = model_setting("channels").value_or(channels_);
+    for (auto label = static_cast<int64_t>(config_.names.size()); label < model_setting("classes").value_or(0); ++label)
       config_.names.push_back(fmt::format("{}", label));
     torch::manual_seed(context_.seed);
     model_ = classifiers().make(config_.model);
     if (!context_.weights.empty()) {
       LoadOptions options;
       if (context_.train_data) options.head = {model_->head()};  // fine-tuning may change the classes; scoring may not
-      load_weights(*model_, rename_weights(config_.model.name, read_weights(context_.weights)), options);
+      auto weights = read_weights(context_.weights);
+      weights.entries = model_->own_names(weights.entries);
+      load_weights(*model_, weights, options);
     }
     model_->to(context_.device);
     if (context_.channels_last)
@@ -165,7 +165,7 @@ class Classify : public Task {
   }
 
   void make_train_loader() {
-    if (!has_split("train")) fail("the data has no split \"train\"; it has {}", fmt::join(source_.splits, ", "));
+    if (!has_split("train")) fail_usage("the data has no split \"train\"; it has {}", fmt::join(source_.splits, ", "));
     train_ = open("train");
     train_transform_ = std::make_unique<ClassificationTransform>(config_.augment, channels_, true);
     const Sampler sampler{.size = train_->size(),
@@ -195,6 +195,7 @@ class Classify : public Task {
     std::shared_ptr<ClassificationData> data;
     std::vector<int64_t> labels, predictions;
     std::vector<float> confidence;
+    std::optional<ClassificationScore> score;
   };
 
   ClassifyConfig config_;
@@ -217,13 +218,14 @@ Metrics Classify::evaluate(const std::string& split, int64_t limit) {
   const auto size = limit > 0 ? std::min(limit, data->size()) : data->size();
   Loader<Batch> loader({.size = size, .batch = context_.batch}, context_.workers,
                        [&](const BatchPlan& plan) { return make_batch(*data, *transform_, plan); });
-  judged_ = {data, {}, {}, {}};
-  double loss = 0;
+  judged_ = {data, {}, {}, {}, ClassificationScore(static_cast<int64_t>(config_.names.size()))};
+  Mean loss;
   loader.start(0);
   while (auto made = loader.next()) {
     const auto batch = to_device(*std::move(made));
     const auto logits = model_->forward(batch.pixels).to(torch::kFloat32);
-    loss += at::cross_entropy_loss(logits, batch.labels, {}, at::Reduction::Sum).item<double>();
+    loss.add(at::cross_entropy_loss(logits, batch.labels).item<double>(), static_cast<double>(batch.labels.size(0)));
+    judged_.score->add(logits, batch.labels);
     const auto [confidence, prediction] = logits.softmax(1).max(1);
     const auto keep = [](auto& into, const Tensor& tensor) {
       using T = typename std::decay_t<decltype(into)>::value_type;
@@ -234,10 +236,9 @@ Metrics Classify::evaluate(const std::string& split, int64_t limit) {
     keep(judged_.predictions, prediction);
     keep(judged_.confidence, confidence);
   }
-  int64_t right = 0;
-  for (size_t i = 0; i < judged_.labels.size(); ++i) right += judged_.labels[i] == judged_.predictions[i];
-  const auto count = static_cast<double>(std::max<int64_t>(1, size));
-  return {{"loss", loss / count}, {"accuracy", static_cast<double>(right) / count}};
+  Metrics metrics = {{"loss", loss.value()}};
+  for (auto& item : judged_.score->metrics()) metrics.push_back(std::move(item));
+  return metrics;
 }
 
 std::vector<Figure> Classify::figures() {
@@ -267,9 +268,7 @@ std::vector<Figure> Classify::figures() {
   wrong.resize(std::min<size_t>(wrong.size(), 24));
   std::vector<Figure> out = {grid("Samples", some)};
   if (!wrong.empty()) out.push_back(grid("Most confident mistakes", wrong));
-  const auto classes = static_cast<int64_t>(config_.names.size());
-  out.push_back(
-      MatrixFigure{"Confusion matrix", config_.names, confusion_matrix(judged_.labels, judged_.predictions, classes)});
+  out.push_back(MatrixFigure{"Confusion matrix", config_.names, judged_.score->confusion()});
   return out;
 }
 

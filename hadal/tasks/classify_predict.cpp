@@ -88,7 +88,7 @@ int64_t predict_classes(const TrainedClassifier& classifier, const PredictOption
       const auto caption = fmt::format("{} {:.0f} %", classifier.names.at(classes[i][0].item<int64_t>()),
                                        values[i][0].item<double>() * 100);
       const auto name = fmt::format("{:04}-{}.png", begin + static_cast<size_t>(i), fs::path(names[i]).stem().string());
-      write_image(options.out / "pictures" / name, draw_caption(images[i], caption));
+      write_image(options.out / "pictures" / name, with_caption(images[i], caption, class_colour(classes[i][0].item<int64_t>())));
     }
   }
   out.flush();

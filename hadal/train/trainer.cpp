@@ -5,6 +5,7 @@
 
 #include "hadal/core/precision.h"
 #include "hadal/io/weights.h"
+#include "hadal/train/history.h"
 
 namespace hadal {
 namespace {
@@ -20,12 +21,6 @@ void add_prefixed(Metrics& into, const std::string& prefix, const Metrics& metri
 std::atomic<bool>& stop_requested() {
   static std::atomic<bool> flag = false;
   return flag;
-}
-
-std::optional<double> find_metric(const Metrics& metrics, const std::string& name) {
-  for (const auto& [key, value] : metrics)
-    if (key == name) return value;
-  return std::nullopt;
 }
 
 Trainer::Trainer(Task& task, const TrainConfig& config, std::filesystem::path folder)
@@ -149,8 +144,8 @@ void Trainer::evaluate() {
     const Autocast autocast(device_, config_.precision);
     add_prefixed(event.values, "val/", task_.evaluate("val", config_.limit));
   }
-  const auto score = find_metric(event.values, "val/" + goal.metric);
-  const auto before = find_metric(progress_.best, "val/" + goal.metric);
+  const auto score = find_value(event.values, "val/" + goal.metric);
+  const auto before = find_value(progress_.best, "val/" + goal.metric);
   // Without a validation split the last weights are the best there are.
   event.best = !score || !before || (goal.higher_is_better ? *score > *before : *score < *before);
   progress_.loss_sum = progress_.loss_count = 0;
@@ -158,6 +153,7 @@ void Trainer::evaluate() {
   if (event.best) progress_.best = event.values, progress_.best_step = progress_.state.step;
   if (!folder_.empty()) {
     auto metadata = task_.metadata();
+    metadata.insert(metadata_.begin(), metadata_.end());
     metadata["step"] = fmt::format("{}", progress_.state.step);
     save_weights(folder_ / "weights/last.safetensors", task_.model(), metadata);
     if (event.best) save_weights(folder_ / "weights/best.safetensors", task_.model(), metadata);

@@ -2,6 +2,7 @@
 #pragma once
 #include <atomic>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,9 +23,11 @@ std::atomic<bool>& stop_requested();
 class Trainer {
  public:
   /// `folder` takes weights/{best,last}.safetensors and checkpoint/last.safetensors; empty: nothing is written. The
-  /// config's device and precision are resolved ("cpu", not "auto"). `metadata` goes into the weights files.
+  /// config's device and precision are resolved ("cpu", not "auto").
   Trainer(Task& task, const TrainConfig& config, std::filesystem::path folder = {});
 
+  /// Text that goes into every weights file besides what the task says of itself.
+  void describe(std::map<std::string, std::string> metadata) { metadata_ = std::move(metadata); }
   void listen(Callback& callback) { callbacks_.push_back(&callback); }
   /// Takes up the run where its checkpoint was made; what follows equals a run that was never stopped, bit for bit.
   void resume(const std::filesystem::path& checkpoint);
@@ -62,12 +65,10 @@ class Trainer {
   std::unique_ptr<Ema> ema_;
   int64_t steps_per_epoch_, evaluation_steps_;
   std::vector<Callback*> callbacks_;
+  std::map<std::string, std::string> metadata_;
   Progress progress_;
   double last_lr_ = 0, last_norm_ = 0;
   double saved_at_ = 0;
 };
-
-/// "val/accuracy" of metrics, or nothing.
-std::optional<double> find_metric(const Metrics& metrics, const std::string& name);
 
 }  // namespace hadal

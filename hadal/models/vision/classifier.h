@@ -13,9 +13,12 @@ struct ImageClassifier : torch::nn::Module {
   virtual Tensor forward(const Tensor& pixels) = 0;
   /// The last layer's name ("fc", "heads.head"): what is replaced when the class count differs.
   virtual std::string head() const = 0;
+  /// Weights as other libraries name them -> as this model does; unknown names stay.
+  virtual TensorsByName own_names(const TensorsByName& weights) const { return weights; }
 };
 
-/// Their configs share the names `classes`, `channels` and `image` where they have them: the task sets these from the data.
+/// Their configs share the names `classes`, `channels` and `image` where they have them: the task sets these from the
+/// data.
 using ClassifierCatalog = Catalog<std::shared_ptr<ImageClassifier>>;
 
 /// Every image classifier Hadal has.

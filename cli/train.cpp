@@ -1,0 +1,100 @@
+#include <csignal>
+#include <filesystem>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "hadal/io/file.h"
+#include "hadal/train/progress.h"
+#include "hadal/train/run.h"
+#include "hadal/train/run_folder.h"
+
+#include "cli/verb.h"
+
+namespace hadal::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+extern "C" void on_signal(int signal) {
+  stop_requested() = true;
+  std::signal(signal, SIG_DFL);  // a second Ctrl-C ends the program at once
+}
+
+std::string help(const Words& words) {
+  std::string task = "classify";
+  if (!words.plain.empty()) {
+    std::string name;
+    if (const auto* found = load_recipe_table(words.plain[0], name).find("task")) task = read_text(*found, "task", {});
+  }
+  return "RECIPE is a name (hadal recipes lists them) or a TOML file. key=value changes a setting; the last part of a "
+         "name is\n"
+         "enough where it is the only one. Short names: batch workers seed device threads precision limit weights.\n\n"
+         "  out=DIR          the run folder (default: runs/RECIPE, runs/RECIPE-2, ...)\n"
+         "  resume=RUN       go on with a run where it stopped, with its own settings\n"
+         "  data=PATH        train on this data instead of the recipe's\n\n"
+         "  hadal train mnist-vit epochs=3 lr=1e-3\n"
+         "  hadal train resume=runs/mnist-vit\n\n"
+         "Settings:\n" +
+         recipe_schema(task).help() + "\nhadal models NAME and hadal recipes NAME show the settings of parts.\n";
+}
+
+void print_promises(const Recipe& recipe, const RunResult& result, const fs::path& folder) {
+  const auto promises = promises_of(recipe.reaches, result);
+  bool all = true;
+  nlohmann::ordered_json json;
+  for (const auto& promise : promises) {
+    fmt::print("{} {} {:.4g} (asked {:.4g})\n", promise.kept ? "reached" : "missed", promise.name, promise.reached,
+               promise.asked);
+    json[promise.name] = {{"asked", promise.asked}, {"reached", promise.reached}, {"kept", promise.kept}};
+    all = all && promise.kept;
+  }
+  json["reached"] = all;
+  if (!promises.empty()) write_file(folder / "reached.json", json.dump(2) + "\n");
+}
+
+int run(Words words) {
+  RunOptions options;
+  const auto out = words.take("out");
+  const auto resumed = words.take("resume");
+  Recipe recipe;
+  if (!resumed.empty()) {
+    options.folder = resumed;
+    options.resume = true;
+    const auto config = options.folder / "config.toml";
+    if (!fs::exists(config)) fail_usage("{} is not a run folder: it has no config.toml", resumed);
+    if (!words.settings.empty() || !out.empty())
+      fail_usage("a resumed run keeps its own settings; leave out {}", out.empty() ? words.settings[0].first : "out");
+    recipe = recipe_from(parse_toml(read_file(config), config.string()), options.folder.filename().string());
+  } else {
+    if (words.plain.size() != 1)
+      fail_usage("train takes one recipe: hadal train RECIPE [key=value ...]; hadal recipes lists them");
+    std::string name;
+    auto table = load_recipe_table(words.plain[0], name);
+    apply_words(table, words.settings);
+    recipe = recipe_from(table, name);
+    if (!out.empty() && fs::exists(fs::path(out) / "config.toml"))
+      fail_usage("{} already holds a run; resume={} goes on with it, another out= begins anew", out, out);
+    options.folder = out.empty() ? fresh_folder("runs", name) : fs::path(out);
+  }
+  std::signal(SIGINT, on_signal);
+  std::signal(SIGTERM, on_signal);
+  ProgressDisplay progress;
+  options.listeners = {&progress};
+  options.say = [](const std::string& line) { fmt::print("{}\n", line), std::fflush(stdout); };
+  const auto result = train_recipe(recipe, options);
+  if (!result.done) {
+    fmt::print("stopped; hadal train resume={} goes on\n", options.folder.string());
+    return 0;
+  }
+  for (const auto& [key, value] : result.best) fmt::print("  {:<24} {:.6g}\n", key, value);
+  print_promises(recipe, result, options.folder);
+  fmt::print("{:.1f} minutes; look at {}\n", result.seconds / 60, (options.folder / "report.html").string());
+  return 0;
+}
+
+}  // namespace
+
+Verb train_verb() { return {"train", "train RECIPE [key=value ...]", "train a model by a recipe", help, run}; }
+
+}  // namespace hadal::cli

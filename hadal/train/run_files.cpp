@@ -1,0 +1,80 @@
+#include "hadal/train/run_files.h"
+
+#include "hadal/core/machine.h"
+#include "hadal/io/file.h"
+#include "hadal/io/image.h"
+#include "hadal/train/report.h"
+#include "hadal/train/run.h"
+
+namespace hadal {
+
+RunFiles::RunFiles(std::filesystem::path folder, const Recipe& recipe, Task& task, std::string config,
+                   const RunState& state)
+    : folder_(std::move(folder)),
+      task_(task),
+      recipe_(recipe),
+      config_(std::move(config)),
+      machine_(machine_line()),
+      history_(folder_ / "metrics.csv", state.step > 0 ? state.step : -1),
+      board_(folder_ / "tensorboard", state.step > 0 ? std::optional(state.step) : std::nullopt),
+      state_(state) {
+  if (state.step == 0) board_.verbatim(0, "config", config_);
+}
+
+void RunFiles::on_step(const StepEvent& event) {
+  state_ = event.state;
+  if (event.state.step % 10 != 0) return;
+  Metrics values;
+  for (const auto& [name, value] : event.losses) values.emplace_back("train/" + name + "_step", value);
+  values.emplace_back("lr", event.lr);
+  values.emplace_back("grad_norm", event.grad_norm);
+  board_.scalars(event.state.step, values);
+}
+
+void RunFiles::on_evaluation(const EvaluationEvent& event) {
+  state_ = event.state;
+  history_.append({event.state.step, event.state.epoch, event.state.seconds, event.values});
+  Metrics scores;
+  for (const auto& item : event.values)
+    if (item.first.find('/') != std::string::npos) scores.push_back(item);
+  board_.scalars(event.state.step, scores);
+  if (event.best) {
+    best_ = event.values;
+    figures_ = task_.figures();
+  }
+  last_ = event.values;
+  write(RunResult{false, best_, last_, event.state.seconds});
+}
+
+void RunFiles::finish(const RunResult& result) {
+  if (result.done && task_.has_split("test")) figures_ = task_.figures();
+  write(result);
+}
+
+void RunFiles::write(const RunResult& result) {
+  write_file(folder_ / "metrics.json", metrics_json(result.best, result.last));
+  const auto goal = task_.goal();
+  ReportInput report{
+      .title = recipe_.name,
+      .about = recipe_.about,
+      .goal = "val/" + goal.metric,
+      .higher_is_better = goal.higher_is_better,
+      .facts = {{"Model and data", task_.summary()},
+                {"Trained", fmt::format("{} of {} steps, {:.1f} epochs, {:.1f} minutes{}", state_.step, state_.steps,
+                                        state_.epoch, state_.seconds / 60, result.done ? "" : " so far")}},
+      .rows = history_.rows(),
+      .best = result.best,
+      .last = result.last,
+      .figures = figures_,
+      .config = config_,
+      .machine = {machine_},
+      .encode_png = encode_png};
+  if (result.done)
+    for (const auto& promise : promises_of(recipe_.reaches, result))
+      report.facts.emplace_back(
+          fmt::format("Asked: {}", promise.name),
+          fmt::format("{:.4g}, {} with {:.4g}", promise.asked, promise.kept ? "reached" : "missed", promise.reached));
+  write_file(folder_ / "report.html", make_report(report));
+}
+
+}  // namespace hadal

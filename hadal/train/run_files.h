@@ -1,0 +1,40 @@
+// The files of a run folder that follow the training: metrics.csv, metrics.json, TensorBoard events, report.html.
+#pragma once
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "hadal/train/callback.h"
+#include "hadal/train/history.h"
+#include "hadal/train/recipe.h"
+#include "hadal/train/tensorboard.h"
+
+namespace hadal {
+
+struct RunResult;
+
+class RunFiles : public Callback {
+ public:
+  /// In a resumed run `state` says where it goes on; rows and events of later steps are dropped.
+  RunFiles(std::filesystem::path folder, const Recipe& recipe, Task& task, std::string config, const RunState& state);
+
+  void on_step(const StepEvent& event) override;
+  void on_evaluation(const EvaluationEvent& event) override;
+  /// The last words: test scores, promises, the report.
+  void finish(const RunResult& result);
+
+ private:
+  void write(const RunResult& result);
+
+  std::filesystem::path folder_;
+  Task& task_;
+  const Recipe& recipe_;
+  std::string config_, machine_;
+  History history_;
+  TensorBoard board_;
+  std::vector<Figure> figures_;
+  Metrics best_, last_;
+  RunState state_;
+};
+
+}  // namespace hadal

@@ -1,0 +1,5 @@
+#include "hadal/io/pytorch.h"
+
+#include "tests/fuzz/fuzz.h"
+
+FUZZ(input, hadal::read_pytorch(input, "input"))

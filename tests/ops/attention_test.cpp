@@ -1,0 +1,217 @@
+#include "hadal/ops/attention.h"
+
+#include <ATen/autocast_mode.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "hadal/ops/attention_cpu.h"
+
+#include "tests/support/support.h"
+
+namespace hadal::test {
+namespace {
+
+struct Shape {
+  int64_t batch, heads, queries, keys, width;
+};
+
+// One for each path and both sides of a causal mask; the third has several blocks of queries, the last rows without
+// keys.
+const std::vector<Shape> kShapes{{2, 3, 9, 9, 8},      {2, 3, 9, 14, 8},     {1, 3, 600, 600, 16},
+                                 {2, 2, 150, 170, 64}, {1, 2, 170, 150, 64}, {2, 1, 1, 40, 8}};
+
+struct Inputs {
+  Tensor q, k, v, dout;
+};
+
+// Heads as slices of one projection, as models have them.
+Inputs inputs(const Shape& s, at::ScalarType type) {
+  torch::manual_seed(s.queries);
+  auto heads = [&](int64_t length) {
+    return torch::randn({s.batch, length, s.heads, 3 * s.width}, at::kDouble)
+        .to(type)
+        .slice(3, s.width, 2 * s.width)
+        .transpose(1, 2);
+  };
+  return {heads(s.queries), heads(s.keys), heads(s.keys), heads(s.queries)};
+}
+
+// softmax(scale q k^T + mask) v in float64, by its definition.
+Tensor formula(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options) {
+  const auto scale = options.scale.value_or(1 / std::sqrt(static_cast<double>(q.size(3))));
+  auto scores = torch::matmul(q, k.transpose(2, 3)) * scale;
+  if (options.mask.defined() && options.mask.scalar_type() == at::kBool)
+    scores = scores.masked_fill(options.mask.logical_not(), -INFINITY);
+  if (options.mask.defined() && options.mask.scalar_type() != at::kBool) scores = scores + options.mask.to(at::kDouble);
+  if (options.causal) {
+    const auto i = torch::arange(q.size(2)).unsqueeze(1), j = torch::arange(k.size(2)).unsqueeze(0);
+    scores = scores.masked_fill(j > i + (k.size(2) - q.size(2)), -INFINITY);
+  }
+  const auto empty = scores.eq(-INFINITY).all(-1, true);
+  return torch::matmul(scores.masked_fill(empty, 0).softmax(-1).masked_fill(empty, 0), v);
+}
+
+using Operator = std::function<Tensor(const Tensor&, const Tensor&, const Tensor&, const AttentionOptions&)>;
+
+std::vector<Tensor> run(const Inputs& in, const AttentionOptions& options, const Operator& f,
+                        std::optional<at::ScalarType> type = {}) {
+  auto leaf = [&](const Tensor& t) { return (type ? t.to(*type) : t).detach().requires_grad_(); };
+  const auto q = leaf(in.q), k = leaf(in.k), v = leaf(in.v);
+  const auto y = f(q, k, v, options);
+  y.backward(type ? in.dout.to(*type) : in.dout);
+  return {y.detach(), q.grad(), k.grad(), v.grad()};
+}
+
+// Bit 0: causal; then none, padding, a bool mask with an empty row, numbers to add for each head.
+AttentionOptions mask_of_kind(const Shape& s, int kind) {
+  torch::manual_seed(kind);
+  AttentionOptions options{.causal = kind % 2 == 1};
+  if (kind / 2 == 1) options.mask = torch::arange(s.keys) < torch::randint(1, s.keys + 1, {s.batch, 1, 1, 1});
+  if (kind / 2 == 2) {
+    options.mask = torch::rand({s.queries, s.keys}) < 0.6;
+    options.mask[s.queries / 2].fill_(false);
+  }
+  if (kind / 2 == 3) {
+    options.mask = torch::randn({s.heads, s.queries, s.keys});
+    options.mask.select(1, 0).fill_(-INFINITY);
+    options.scale = 0.3;
+  }
+  return options;
+}
+
+void compare(const std::vector<Tensor>& got, const std::vector<Tensor>& want, double tolerance) {
+  const char* names[]{"output", "gradient of q", "gradient of k", "gradient of v"};
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_TRUE(got[i].isfinite().all().item<bool>()) << names[i];
+    EXPECT_LE((got[i].to(at::kDouble) - want[i]).abs().max().item<double>(),
+              tolerance * (want[i].abs().max().item<double>() + 1e-3))
+        << names[i];
+  }
+}
+
+void check_all(at::ScalarType type, double tolerance, const std::function<Operator(const Shape&)>& make) {
+  for (const auto& s : kShapes) {
+    const auto in = inputs(s, type);
+    for (int kind = 0; kind < 8; ++kind) {
+      SCOPED_TRACE(
+          fmt::format("{} heads of {} x {} x {}, mask {}", s.batch * s.heads, s.queries, s.keys, s.width, kind));
+      const auto options = mask_of_kind(s, kind);
+      compare(run(in, options, make(s)), run(in, options, formula, at::kDouble), tolerance);
+    }
+  }
+}
+
+const auto chosen = [](const Shape&) -> Operator { return attention; };
+
+TEST(Attention, EqualsItsFormulaInFp32) { check_all(at::kFloat, 1e-5, chosen); }
+TEST(Attention, EqualsItsFormulaInDouble) { check_all(at::kDouble, 1e-12, chosen); }
+TEST(Attention, EqualsItsFormulaInBf16) { check_all(at::kBFloat16, 3e-2, chosen); }
+
+// Whatever shape is sent there: both ways through the CPU's operator, with blocks that do not divide the queries.
+TEST(Attention, EqualsItsFormulaOnEachPath) {
+  for (const bool by_head : {false, true}) {
+    for (const int64_t block : {7, 64}) {
+      SCOPED_TRACE(fmt::format("by_head {}, block {}", by_head, block));
+      check_all(at::kFloat, 1e-5, [=](const Shape& s) -> Operator {
+        return [=](const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& o) {
+          auto bias = o.mask;
+          if (bias.defined() && bias.scalar_type() == at::kBool)
+            bias = at::zeros(bias.sizes()).masked_fill_(bias.logical_not(), -INFINITY);
+          const auto scale = o.scale.value_or(1 / std::sqrt(static_cast<double>(s.width)));
+          return cpu_attention(q, k, v, {bias, o.causal, scale, 0, by_head, block});
+        };
+      });
+    }
+  }
+}
+
+// Masks with gradients go through LibTorch's operator.
+TEST(Attention, EqualsItsFormulaWithAMaskThatLearns) {
+  const Shape s{2, 3, 9, 14, 8};
+  const auto in = inputs(s, at::kFloat);
+  for (const int kind : {6, 7}) {
+    const auto plain = mask_of_kind(s, kind);
+    auto options = plain, wide = plain;
+    options.mask = plain.mask.clone().requires_grad_();
+    wide.mask = plain.mask.to(at::kDouble).requires_grad_();
+    compare(run(in, options, attention), run(in, wide, formula, at::kDouble), 1e-5);
+    EXPECT_LE(relative_error(options.mask.grad().nan_to_num(), wide.mask.grad().nan_to_num()), 1e-5);
+  }
+}
+
+TEST(Attention, DropsWeightsAndKeepsTheirMean) {
+  for (const auto& s : {Shape{2, 3, 20, 20, 8}, Shape{2, 3, 200, 200, 64}}) {
+    const auto in = inputs(s, at::kDouble);
+    torch::manual_seed(5);
+    const auto first = attention(in.q, in.k, in.v, {.dropout = 0.3}),
+               second = attention(in.q, in.k, in.v, {.dropout = 0.3});
+    torch::manual_seed(5);
+    EXPECT_TRUE(first.equal(attention(in.q, in.k, in.v, {.dropout = 0.3})));
+    EXPECT_FALSE(first.equal(second));
+    auto sum = torch::zeros_like(first);
+    for (int i = 0; i < 400; ++i) sum += attention(in.q, in.k, in.v, {.dropout = 0.3});
+    EXPECT_LE(((sum / 400) - formula(in.q, in.k, in.v, {})).abs().max().item<double>(), 0.15);
+  }
+}
+
+// With the drawn weights known from v = identity, forward and backward must have used the same draw.
+TEST(Attention, UsesTheSameDropoutBackward) {
+  for (const auto& s : {Shape{1, 2, 24, 24, 24}, Shape{1, 2, 140, 140, 140}}) {
+    const auto in = inputs(s, at::kDouble);
+    const auto identity = torch::eye(s.keys, at::kDouble).expand({1, 2, s.keys, s.keys}).contiguous();
+    auto q = in.q.detach().requires_grad_(), v = identity.requires_grad_();
+    torch::manual_seed(6);
+    const auto weights = attention(q, in.k, v, {.dropout = 0.5});
+    const auto keep = weights.detach().ne(0).to(at::kDouble) * 2;
+    auto grads = torch::autograd::grad({weights}, {q, v}, {in.dout.contiguous()});
+    auto q2 = in.q.detach().requires_grad_(), v2 = identity.detach().requires_grad_();
+    const auto scores = torch::matmul(q2, in.k.transpose(2, 3)) / std::sqrt(static_cast<double>(s.width));
+    auto want = torch::autograd::grad({torch::matmul(scores.softmax(-1) * keep, v2)}, {q2, v2}, {in.dout.contiguous()});
+    EXPECT_LE(relative_error(grads[0], want[0]), 1e-10);
+    EXPECT_LE(relative_error(grads[1], want[1]), 1e-10);
+  }
+}
+
+TEST(Attention, CastsUnderAutocast) {
+  const auto in = inputs({2, 3, 40, 40, 16}, at::kFloat);
+  at::autocast::set_autocast_enabled(at::kCPU, true);
+  at::autocast::set_autocast_dtype(at::kCPU, at::kBFloat16);
+  auto q = in.q.detach().requires_grad_();
+  const auto y = attention(q, in.k, in.v);
+  at::autocast::clear_cache();
+  at::autocast::set_autocast_enabled(at::kCPU, false);
+  EXPECT_EQ(y.scalar_type(), at::kBFloat16);
+  y.sum().backward();
+  EXPECT_EQ(q.grad().scalar_type(), at::kFloat);
+}
+
+TEST(Attention, IsTheSameWithAnyNumberOfThreads) {
+  const auto in = inputs({2, 3, 200, 200, 64}, at::kFloat);
+  const int threads = at::get_num_threads();
+  at::set_num_threads(1);
+  const auto one =
+      run(in, {.causal = true, .dropout = 0.1}, [](auto&&... a) { return torch::manual_seed(1), attention(a...); });
+  at::set_num_threads(2);
+  const auto two =
+      run(in, {.causal = true, .dropout = 0.1}, [](auto&&... a) { return torch::manual_seed(1), attention(a...); });
+  at::set_num_threads(threads);
+  for (size_t i = 0; i < 4; ++i) EXPECT_TRUE(one[i].equal(two[i])) << i;
+}
+
+TEST(Attention, TakesEmptyBatches) {
+  const auto y = attention(torch::randn({0, 2, 5, 8}), torch::randn({0, 2, 5, 8}), torch::randn({0, 2, 5, 8}));
+  EXPECT_EQ(y.sizes(), (std::vector<int64_t>{0, 2, 5, 8}));
+}
+
+TEST(Attention, RefusesWhatDoesNotFit) {
+  const auto t = torch::randn({2, 3, 5, 8});
+  EXPECT_ERROR(attention(t, t.slice(3, 0, 4), t), "k (2, 3, 5, 4) and v (2, 3, 5, 8) must be (2, 3, 5, 8)");
+  EXPECT_ERROR(attention(t[0], t[0], t[0]), "must be (batch, heads, length, width); got 3, 3, 3");
+  EXPECT_ERROR(attention(t, t, t, {.mask = torch::ones({5, 6}, at::kBool)}),
+               "the mask (5, 6) must broadcast to (2, 3, 5, 5)");
+  EXPECT_ERROR(attention(t, t, t, {.dropout = 1}), "dropout (1) must be at least 0 and below 1");
+  auto q = t.detach().requires_grad_();
+  EXPECT_ERROR(torch::autograd::grad({attention(q, t, t).sum()}, {q}, {}, true, true), "no gradient of its gradient");
+}
+
+}  // namespace
+}  // namespace hadal::test
