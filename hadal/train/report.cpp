@@ -1,7 +1,5 @@
 #include "hadal/train/report.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 
 #include "hadal/core/format.h"
@@ -12,7 +10,7 @@ namespace {
 
 using namespace report;
 
-constexpr size_t kMostTiles = 8, kMostSeries = 24;
+constexpr size_t kMostTiles = 6, kMostSeries = 24;
 
 std::string epoch_text(double epoch) { return fmt::format("epoch {:.4g}", epoch); }
 
@@ -21,27 +19,23 @@ std::string tile(const std::string& value, const std::string& name, const std::s
                      escape(value), note.empty() ? "&nbsp;" : escape(note));
 }
 
+std::string goal_note(const ReportInput& in) {
+  const auto* best = best_row(in.rows, in.goal, in.higher_is_better);
+  const auto* last = find_value(in.last, in.goal);
+  return (best ? "best, " + epoch_text(best->epoch) : "best") + (last ? ", last " + format_value(*last) : "");
+}
+
 /// The goal first, then scores on the test split, then the rest of what was held out, then what the run took.
 std::string tiles(const ReportInput& in) {
   std::string out;
+  if (const auto* value = find_value(in.best, in.goal)) out += tile(format_value(*value), in.goal, goal_note(in), true);
   size_t count = 0;
-  const auto add = [&](const std::string& key, double value) {
-    const auto* last = find_value(in.last, key);
-    std::string note;
-    if (key == in.goal) {
-      const auto* best = best_row(in.rows, key, in.higher_is_better);
-      note = best ? "best, " + epoch_text(best->epoch) : "best";
-    } else {
-      note = "with the best weights";
-    }
-    if (key == in.goal && last) note += ", last " + format_value(*last);
-    if (count < kMostTiles - 1) out += tile(format_value(value), key, note, key == in.goal), ++count;
-  };
-  if (const auto* value = find_value(in.best, in.goal)) add(in.goal, *value);
   for (const bool test : {true, false})
-    for (const auto& [key, value] : in.best)
-      if (key != in.goal && key.find('/') != key.npos && key.starts_with("test/") == test && !key.starts_with("train/"))
-        add(key, value);
+    for (const auto& [key, value] : in.best) {
+      const bool held_out = key.find('/') != key.npos && !key.starts_with("train/");
+      if (key == in.goal || !held_out || key.starts_with("test/") != test || ++count > kMostTiles) continue;
+      out += tile(format_value(value), key, "with the best weights");
+    }
   if (!in.rows.empty()) {
     const auto& end = in.rows.back();
     out += tile(format_duration(end.seconds), "training time",

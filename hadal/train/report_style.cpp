@@ -15,9 +15,9 @@ main { max-width: 1280px; margin: 0 auto; padding: 28px 24px 48px; }
 h1 { font-size: 26px; line-height: 1.2; margin: 0; letter-spacing: -.01em; overflow-wrap: anywhere; }
 h2 { font-size: 16px; margin: 32px 0 10px; }
 header p { margin: 4px 0 0; color: var(--soft); }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(130px, 1fr)); gap: 1px; margin: 20px 0 0; background: var(--rule);
+.tiles { display: flex; flex-wrap: wrap; gap: 1px; margin: 20px 0 0; background: var(--rule);
   border: 1px solid var(--rule); border-radius: 8px; overflow: hidden; }
-.tile { background: var(--card); padding: 10px 14px; }
+.tile { flex: 1 1 140px; background: var(--card); padding: 10px 14px; }
 .tile b { display: block; font-size: 22px; font-weight: 600; line-height: 1.25; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .tile.goal b { color: var(--val); }
 .tile span, .tile i { display: block; color: var(--soft); font-size: 12px; font-style: normal; }
@@ -78,7 +78,7 @@ h3 { font-size: 13px; margin: 0 0 6px; }
 pre { margin: 0; overflow-x: auto; font: 12.5px/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; tab-size: 2; }
 summary { cursor: pointer; color: var(--soft); } details .scroll { max-height: 420px; overflow: auto; margin-top: 8px; }
 footer { margin-top: 36px; color: var(--soft); font-size: 12px; }
-@media (max-width: 600px) { main { padding: 18px 12px 32px; } .tiles { grid-template-columns: repeat(2, 1fr); } .tile b { font-size: 19px; }
+@media (max-width: 600px) { main { padding: 18px 12px 32px; } .tile b { font-size: 19px; }
   .plot { height: 180px; } .card { padding: 10px; } dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: 6px; } }
 @media print { body { background: none; } .card { break-inside: avoid; } }
 )css";
