@@ -1,0 +1,10 @@
+// How the C library keeps memory between steps.
+#pragma once
+
+namespace hadal {
+
+/// Lets freed blocks stay with the process instead of going back to the system, so that a training step does not fault
+/// its activations in anew. Call it once, when the program starts; nothing where the C library is not glibc.
+void tune_allocator();
+
+}  // namespace hadal
