@@ -62,6 +62,28 @@ AffineMatrix then(const AffineMatrix& b, const AffineMatrix& a) {  // a first
           b[3] * a[0] + b[4] * a[3], b[3] * a[1] + b[4] * a[4], b[3] * a[2] + b[4] * a[5] + b[5]};
 }
 
+SourceBox real(const PixelBox& box) {
+  return {static_cast<double>(box.left), static_cast<double>(box.top), static_cast<double>(box.width),
+          static_cast<double>(box.height)};
+}
+
+bool within(const PixelBox& box, ImageSize size) {
+  return box.left >= 0 && box.top >= 0 && box.left + box.width <= size.width && box.top + box.height <= size.height;
+}
+
+/// What `count` pixels from `start` on, of a side resized from `old` to `target`, are made from: the part itself, and
+/// the whole pixels that the bilinear filter reaches.
+struct SourceSpan {
+  double start, length;
+  int64_t first, last;
+};
+SourceSpan source_span(int64_t start, int64_t count, int64_t old, int64_t target) {
+  const double scale = static_cast<double>(old) / static_cast<double>(target), reach = std::max(scale, 1.0);
+  const double from = static_cast<double>(start) * scale, length = static_cast<double>(count) * scale;
+  return {from, length, std::max(static_cast<int64_t>(std::floor(from - reach)), int64_t{0}),
+          std::min(static_cast<int64_t>(std::ceil(from + length + reach)), old)};
+}
+
 double factor_around_one(double range, Random& random) { return random.uniform(std::max(0.0, 1 - range), 1 + range); }
 
 }  // namespace
@@ -99,10 +121,52 @@ PixelBox ClassificationTransform::choose_place(ImageSize size, Random& random) c
 
 PlacedImage ClassificationTransform::place(const Tensor& image, Random& random) const {
   if (crops_at_random()) return {resized_crop(image, choose_resized_crop(size_of(image), random), size_, size_)};
-  const auto target = shorter_side_size(size_of(image), shorter_);
-  auto resized = target == size_of(image) ? image : hadal::resize(image, target.height, target.width);
+  const auto size = size_of(image), target = shorter_side_size(size, shorter_);
   const auto box = choose_place(target, random);
-  return {resized, box.left, box.top};
+  if (target == size) return {image, box.left, box.top};
+  if (!within(box, target)) return {hadal::resize(image, target.height, target.width), box.left, box.top};
+  const auto across = source_span(box.left, size_, size.width, target.width);
+  const auto down = source_span(box.top, size_, size.height, target.height);
+  return {resample(image, {across.start, down.start, across.length, down.length}, {0, 0, size.width, size.height},
+                   size_, size_)};
+}
+
+PlacedImage ClassificationTransform::place(std::string_view encoded, std::string_view name, Random& random) const {
+  const DecodeOptions options{.channels = channels_};
+  const auto info = probe_image(encoded, name, options);
+  const ImageSize size{info.height, info.width};
+  if (crops_at_random()) {
+    const auto box = choose_resized_crop(size, random);
+    return {decode_resized(encoded, name, real(box), box)};
+  }
+  const auto target = shorter_side_size(size, shorter_);
+  const auto box = choose_place(target, random);
+  if (target == size || !within(box, target)) {
+    const auto whole = decode_image(encoded, name, options);
+    return {target == size ? whole : hadal::resize(whole, target.height, target.width), box.left, box.top};
+  }
+  const auto across = source_span(box.left, size_, size.width, target.width);
+  const auto down = source_span(box.top, size_, size.height, target.height);
+  return {decode_resized(encoded, name, {across.start, down.start, across.length, down.length},
+                         {across.first, down.first, across.last - across.first, down.last - down.first})};
+}
+
+/// In training a JPEG is decoded at a reduced scale where the part keeps `size` pixels a side.
+Tensor ClassificationTransform::decode_resized(std::string_view encoded, std::string_view name, const SourceBox& part,
+                                               const PixelBox& bounds) const {
+  const auto needed = [&](int64_t whole, double side) {
+    return train_ ? static_cast<int64_t>(std::ceil(static_cast<double>(whole * size_) / side)) : 0;
+  };
+  const auto region = decode_region(encoded, name, bounds, needed(bounds.width, part.width),
+                                    needed(bounds.height, part.height), {.channels = channels_});
+  const double x = region.width / static_cast<double>(bounds.width);
+  const double y = region.height / static_cast<double>(bounds.height);
+  const auto left = static_cast<int64_t>(std::floor(region.left)), top = static_cast<int64_t>(std::floor(region.top));
+  const auto right = std::min(static_cast<int64_t>(std::ceil(region.left + region.width)), region.image.size(1));
+  const auto bottom = std::min(static_cast<int64_t>(std::ceil(region.top + region.height)), region.image.size(0));
+  const SourceBox moved{region.left + (part.left - static_cast<double>(bounds.left)) * x,
+                        region.top + (part.top - static_cast<double>(bounds.top)) * y, part.width * x, part.height * y};
+  return resample(region.image, moved, {left, top, right - left, bottom - top}, size_, size_);
 }
 
 Tensor ClassificationTransform::recolor(Tensor picture, Random& random) const {
@@ -158,21 +222,7 @@ void ClassificationTransform::operator()(const Tensor& image, Random& random, fl
 
 void ClassificationTransform::operator()(std::string_view encoded, std::string_view name, Random& random,
                                          float* out) const {
-  const DecodeOptions options{.channels = channels_};
-  const auto info = probe_image(encoded, name, options);
-  const ImageSize size{info.height, info.width};
-  if (!crops_at_random()) {
-    finish(place(decode_image(encoded, name, options), random), random, out);
-    return;
-  }
-  const auto box = choose_resized_crop(size, random);
-  const auto region = decode_region(encoded, name, box, size_, size_, options);
-  const auto left = static_cast<int64_t>(std::floor(region.left)), top = static_cast<int64_t>(std::floor(region.top));
-  const auto right = std::min(static_cast<int64_t>(std::ceil(region.left + region.width)), region.image.size(1));
-  const auto bottom = std::min(static_cast<int64_t>(std::ceil(region.top + region.height)), region.image.size(0));
-  const auto picture = resample(region.image, {region.left, region.top, region.width, region.height},
-                                {left, top, right - left, bottom - top}, size_, size_);
-  finish({picture}, random, out);
+  finish(place(encoded, name, random), random, out);
 }
 
 }  // namespace hadal

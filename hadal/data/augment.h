@@ -57,6 +57,9 @@ class ClassificationTransform {
   PixelBox choose_place(ImageSize, Random&) const;
   PixelBox choose_resized_crop(ImageSize, Random&) const;
   PlacedImage place(const Tensor& image, Random&) const;
+  PlacedImage place(std::string_view encoded, std::string_view name, Random&) const;
+  Tensor decode_resized(std::string_view encoded, std::string_view name, const SourceBox& part,
+                        const PixelBox& bounds) const;
   void finish(const PlacedImage&, Random&, float* chw_out) const;
   Tensor recolor(Tensor picture, Random&) const;
 

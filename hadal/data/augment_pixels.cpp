@@ -29,9 +29,9 @@ void write_row(const uint8_t* from, int64_t step, Span span, const LevelTables& 
 template <int64_t channels>
 void warp_pixel(const PixelView& view, float x, float y, const float* scale, const float* shift, int64_t plane,
                 float* out) {
-  const float left = std::floor(x), top = std::floor(y);
-  const auto column = static_cast<int64_t>(left), row = static_cast<int64_t>(top);
-  const float right = x - left, down = y - top;
+  // Rounds down, as both are at least -2; std::floor is a call where SSE4.1 is not taken for granted.
+  const int64_t column = static_cast<int32_t>(x + 2) - 2, row = static_cast<int32_t>(y + 2) - 2;
+  const float right = x - static_cast<float>(column), down = y - static_cast<float>(row);
   const auto stride = view.width * channels;
   if (column >= 0 && row >= 0 && column + 1 < view.width && row + 1 < view.height) {
     const auto* p = view.data + row * stride + column * channels;

@@ -47,8 +47,8 @@ Taps taps_along(double start, double length, int64_t count, int64_t low, int64_t
 }
 
 /// sums[j] = sum over k of weights[k] rows[k][j].
-void add_rows(const uint8_t* first, int64_t stride, const float* weights, int64_t count, int64_t length,
-              float* __restrict sums) {
+[[gnu::always_inline]] inline void add_rows_here(const uint8_t* first, int64_t stride, const float* weights,
+                                                 int64_t count, int64_t length, float* __restrict sums) {
   for (int64_t j = 0; j < length; ++j) sums[j] = weights[0] * static_cast<float>(first[j]);
   for (int64_t k = 1; k < count; ++k) {
     const uint8_t* row = first + k * stride;
@@ -56,6 +56,23 @@ void add_rows(const uint8_t* first, int64_t stride, const float* weights, int64_
     for (int64_t j = 0; j < length; ++j) sums[j] += weight * static_cast<float>(row[j]);
   }
 }
+
+using AddRows = void (*)(const uint8_t*, int64_t, const float*, int64_t, int64_t, float*);
+void add_rows_plain(const uint8_t* first, int64_t stride, const float* weights, int64_t count, int64_t length,
+                    float* sums) {
+  add_rows_here(first, stride, weights, count, length, sums);
+}
+#if defined(__x86_64__)
+[[gnu::target("avx2,fma")]] void add_rows_avx2(const uint8_t* first, int64_t stride, const float* weights,
+                                               int64_t count, int64_t length, float* sums) {
+  add_rows_here(first, stride, weights, count, length, sums);
+}
+AddRows best_add_rows() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? add_rows_avx2 : add_rows_plain;
+}
+#else
+AddRows best_add_rows() { return add_rows_plain; }
+#endif
 
 /// Four neighbouring floats at once: the three channels of a pixel and one that is thrown away.
 using Four = float __attribute__((vector_size(16)));
@@ -126,6 +143,7 @@ Tensor resample(const Tensor& image, const SourceBox& box, const PixelBox& bound
   const auto down = taps_along(box.top, box.height, height, bounds.top, bounds.top + bounds.height, kind);
   const auto channels = picture.size(2), length = (across.end - across.begin) * channels;
   std::vector<float> sums(length + 4);
+  static const auto add_rows = best_add_rows();
   auto out = torch::empty({height, width, channels}, torch::kUInt8);
   const auto stride = size.width * channels;
   const auto* from = picture.const_data_ptr<uint8_t>() + across.begin * channels;
