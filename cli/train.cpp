@@ -82,7 +82,15 @@ int run(Words words) {
   ProgressDisplay progress;
   options.listeners = {&progress};
   options.say = [](const std::string& line) { fmt::print("{}\n", line), std::fflush(stdout); };
-  const auto result = train_recipe(recipe, options);
+  const auto result = [&] {
+    try {
+      return train_recipe(recipe, options);
+    } catch (...) {
+      std::error_code ignored;
+      fs::remove(options.folder, ignored);  // only when nothing was written into it
+      throw;
+    }
+  }();
   if (!result.done) {
     fmt::print("stopped; hadal train resume={} goes on\n", options.folder.string());
     return 0;

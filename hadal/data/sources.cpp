@@ -100,7 +100,7 @@ fs::path data_path(const std::string& path) {
 
 const ClassificationCatalog& classification_sources() {
   static const auto catalog = [] {
-    ClassificationCatalog made("kind of data");
+    ClassificationCatalog made("kind of data", "data");
     made.add("auto", "by what the path holds", AutoConfig{}, open_any);
     made.add("idx", "MNIST's files", IdxConfig{}, open_idx);
     made.add("folder", "pictures in class folders, in a folder or archive", FolderConfig{}, open_folder);
