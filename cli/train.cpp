@@ -65,7 +65,8 @@ int run(Words words) {
     if (!fs::exists(config)) fail_usage("{} is not a run folder: it has no config.toml", resumed);
     if (!words.settings.empty() || !out.empty())
       fail_usage("a resumed run keeps its own settings; leave out {}", out.empty() ? words.settings[0].first : "out");
-    recipe = recipe_from(parse_toml(read_file(config), config.string()), options.folder.filename().string());
+    recipe =
+        recipe_from(parse_toml(read_file(config), config.string()), fs::canonical(options.folder).filename().string());
   } else {
     if (words.plain.size() != 1)
       fail_usage("train takes one recipe: hadal train RECIPE [key=value ...]; hadal recipes lists them");
@@ -86,8 +87,7 @@ int run(Words words) {
     try {
       return train_recipe(recipe, options);
     } catch (...) {
-      std::error_code ignored;
-      fs::remove(options.folder, ignored);  // only when nothing was written into it
+      if (out.empty()) remove_if_empty(options.folder);
       throw;
     }
   }();

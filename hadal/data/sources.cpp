@@ -80,9 +80,11 @@ ClassificationSource open_any(const AutoConfig& config) {
 }
 
 ClassificationSource open_shapes(const ShapesClassificationConfig& config) {
-  return {{"train", "val", "test"}, true, [=](const std::string& split) {
-            return std::make_shared<ShapesClassification>(config, split);
-          }};
+  ClassificationSource source{
+      {"train"}, true, [=](const std::string& split) { return std::make_shared<ShapesClassification>(config, split); }};
+  if (config.val > 0) source.splits.emplace_back("val");
+  if (config.test > 0) source.splits.emplace_back("test");
+  return source;
 }
 
 }  // namespace
