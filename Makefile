@@ -19,8 +19,8 @@ test: configure
 	@cmake --build $(DIR) -- --quiet
 	@ctest --test-dir $(DIR) --output-on-failure
 
-# The readers' and data tests under ASan and UBSan. Leaks are not looked for: LibTorch keeps its singletons to the end.
+# The readers' and data tests under ASan (leaks too) and UBSan.
 sanitize:
 	@$(MAKE) -s configure PRESET=sanitize
 	@cmake --build build-sanitize --target test_core test_io test_data -- --quiet
-	@ASAN_OPTIONS=detect_leaks=0 ctest --test-dir build-sanitize --output-on-failure -R '^(core|io|data)$$'
+	@ctest --test-dir build-sanitize --output-on-failure -R '^(core|io|data)$$'
