@@ -75,7 +75,7 @@ struct AutoConfig {
 };
 
 ClassificationSource open_any(const AutoConfig& config) {
-  if (holds_idx(data_path(config.path))) return open_idx({.path = config.path});
+  if (holds_idx(data_path(config.path))) return open_idx({.path = config.path, .val = 0});
   return open_folder({.path = config.path});
 }
 

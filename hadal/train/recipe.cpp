@@ -68,6 +68,14 @@ std::string full_path(const std::string& key, const Table& table, const Schema& 
   fail_usage("unknown setting {}{}", key, suggest(key, known));
 }
 
+/// The part that `key` names, at the top of a recipe or under train; nullptr when it names no part.
+const Field* part_at(const std::string& key, const Schema& schema) {
+  if (const auto* field = schema.find(key)) return field->kinds ? field : nullptr;
+  static const auto train = Schema::of(TrainConfig{});
+  const auto* field = train.find(key.starts_with("train.") ? key.substr(6) : key);
+  return field && field->kinds ? field : nullptr;
+}
+
 }  // namespace
 
 Schema recipe_schema(const std::string& task) {
@@ -165,20 +173,23 @@ void apply_words(Table& table, const std::vector<std::pair<std::string, std::str
   for (const auto& [key, text] : words)
     if (key == "task") table.set("task", Word{text});
   const auto schema = recipe_schema(task_of(table));
-  const auto is_part = [&](const std::string& key) { return schema.find(key) && schema.find(key)->kinds; };
+  std::vector<std::pair<std::string, Word>> settings;
   for (const auto& [key, text] : words) {
-    if (!is_part(key)) continue;
-    const auto& kinds = *schema.find(key)->kinds;
-    if (key == "data" && !kinds.schema(text)) {
-      table.set_path("data.path", Word{text});  // data=FOLDER
-    } else if (const auto* given = table.find(key); given && given->get_if<Table>()) {
-      table.set_path(key + "." + kinds.key, Word{text});
-    } else {
-      table.set(key, Table{{kinds.key, Word{text}}});
+    const auto* part = key == "task" ? nullptr : part_at(key, schema);
+    if (key == "task" || !part) {
+      if (key != "task") settings.emplace_back(key, Word{text});
+      continue;
     }
+    const auto path = full_path(key, table, schema);
+    if (key == "data" && !part->kinds->schema(text)) {
+      table.set_path("data.path", Word{text});  // data=FOLDER
+      continue;
+    }
+    // Another kind brings its own settings; those of the old one would not fit.
+    const auto* now = table.find_path(path + "." + part->kinds->key);
+    if (!now || read_text(*now, path, {}) != text) table.set_path(path, Table{{part->kinds->key, Word{text}}});
   }
-  for (const auto& [key, text] : words)
-    if (key != "task" && !is_part(key)) table.set_path(full_path(key, table, schema), Word{text});
+  for (auto& [key, word] : settings) table.set_path(full_path(key, table, schema), std::move(word));
 }
 
 void settle_machine(TrainConfig& train) {

@@ -64,8 +64,8 @@ TEST_F(DataTest, LearnsFromAFolderAndFromTheSameAsAnArchive) {
 }
 
 TEST_F(DataTest, LearnsFromShapes) {
-  const auto ran = train("kind = \"shapes\"\nsize = 24\ntrain = 320\nval = 60\ntest = 60\nclasses = 2\n",
-                         "epochs = 8\noptimizer = { lr = 0.01 }\n", "name = \"cnn\"\nwidths = [8, 16, 16]\n");
+  const auto ran = train("kind = \"shapes\"\nsize = 24\ntrain = 640\nval = 100\ntest = 100\nclasses = 2\nmin_size = 0.8\n",
+                         "epochs = 8\noptimizer = { lr = 0.01 }\n", "name = \"cnn\"\nwidths = [16, 32, 32]\n");
   ASSERT_EQ(ran.code, 0) << ran.err;
   EXPECT_GT(best("val/accuracy"), 0.65);
   EXPECT_GT(best("test/accuracy"), 0.6);

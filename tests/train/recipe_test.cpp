@@ -38,6 +38,16 @@ TEST(Recipe, APartKeepsItsSettingsWhenItsKindIsChanged) {
   EXPECT_EQ(recipe.train.optimizer.settings.find("weight_decay")->text(), "0.1");
 }
 
+TEST(Recipe, AnotherKindLeavesTheOldOnesSettingsBehind) {
+  auto table = small();
+  table.set_path("train.optimizer", Table{{"name", "sgd"}, {"momentum", 0.9}});
+  apply_words(table, {{"lr", "0.01"}, {"optimizer", "adamw"}});
+  EXPECT_FALSE(table.find_path("train.optimizer.momentum"));
+  EXPECT_EQ(recipe_from(table, "small").train.optimizer.settings.find("lr")->text(), "\"0.01\"");
+  apply_words(table, {{"optimizer", "adamw"}});
+  EXPECT_TRUE(table.find_path("train.optimizer.lr"));
+}
+
 TEST(Recipe, DataTakesAPath) {
   auto table = small();
   apply_words(table, {{"data", "pictures.tar.gz"}});
