@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Pictures a second through the training loader: Hadal beside torchvision's DataLoader, on the same files in the same run.
 
-    ../shared/peers/reference python bench/loader.py [--pairs 5] [--images 2000] [FOLDER...]
+    ../shared/peers/reference python bench/loader.py [--pairs 5] [--images 2000] [--program FILE] [FOLDER...]
 
 Each side decodes JPEGs and gives batches of 64: random resized crop to 224, flip, normalise; two workers (processes there,
-threads here). torchvision runs twice: through Pillow, its default, and through decode_jpeg and transforms.v2 on tensors.
+threads here). Hadal decodes only the crop's part of a JPEG. torchvision runs twice: through Pillow, its default, and through decode_jpeg and transforms.v2 on tensors.
 Sides take turns; printed are pictures a second for each round and the median of the ratio to torchvision's best way.
 Builds build/bench/hadal_bench first. Runs in any Python with PyTorch and torchvision.
 """
@@ -14,6 +14,7 @@ import os
 import pathlib
 import statistics
 import subprocess
+import tempfile
 import time
 
 import torch
@@ -81,16 +82,19 @@ def epoch(batches):
 
 
 def hadal(paths, program):
-    names = ROOT / "build/bench/pictures.txt"
-    names.write_text("\n".join(map(str, paths)) + "\n")
     command = [program, "--benchmark_filter=^Loader/", "--benchmark_format=json"]
-    out = subprocess.run(command, env=dict(os.environ, HADAL_BENCH_PICTURES=str(names)), check=True, capture_output=True, text=True)
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as names:
+        names.write("\n".join(paths) + "\n")
+        names.flush()
+        environment = dict(os.environ, HADAL_BENCH_PICTURES=names.name)
+        out = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
     return next(result["items_per_second"] for result in json.loads(out.stdout)["benchmarks"])
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="*", help="where JPEGs are; ../shared/data/{bccd,pennfudan}/images when not given")
+    parser.add_argument("--program", help="a hadal_bench that is built already")
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--images", type=int, default=2000, help="pictures an epoch; fewer files are repeated")
     args = parser.parse_args()
@@ -100,8 +104,9 @@ def main():
     if not files:
         raise SystemExit(f"no JPEGs in {', '.join(map(str, folders))}")
     paths = [str(files[i % len(files)]) for i in range(args.images)]
-    subprocess.run(["cmake", "--build", str(ROOT / "build"), "--target", "hadal_bench", "--", "--quiet"], check=True)
-    program = str(ROOT / "build/bench/hadal_bench")
+    program = args.program or str(ROOT / "build/bench/hadal_bench")
+    if not args.program:
+        subprocess.run(["cmake", "--build", str(ROOT / "build"), "--target", "hadal_bench", "--", "--quiet"], check=True)
 
     tensors = Tensors(paths)
     print("torchvision's tensors are decoded by", "decode_jpeg" if tensors.own_decoder else "Pillow: decode_jpeg does not load")
