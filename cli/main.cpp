@@ -1,3 +1,4 @@
+#include <csignal>
 #include <cstdio>
 #include <new>
 
@@ -26,7 +27,9 @@ bool is_help(const std::string& word) { return word == "--help" || word == "-h" 
 int run(std::vector<std::string> arguments) {
   if (arguments.empty() || is_help(arguments[0])) {
     fmt::print("{}", overview());
-    return arguments.empty() ? 2 : 0;
+    std::fflush(stdout);
+    if (arguments.empty()) fail_usage("say what to do: hadal train demo, for example");
+    return 0;
   }
   if (arguments[0] == "--version") {
     fmt::print("hadal {}\n", HADAL_VERSION);
@@ -55,6 +58,7 @@ int report(int code, const std::string& text) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error that says so, not a sudden end
   try {
     return run({argv + 1, argv + argc});
   } catch (const UsageError& error) {

@@ -34,7 +34,13 @@ int run(Words words) {
   auto task = make_task(subject, false);
   options.out = out.empty() ? fresh_folder("runs", "predict") : std::filesystem::path(out);
   const Autocast autocast(torch::Device(subject.recipe.train.device), subject.recipe.train.precision);
-  const auto count = task->predict(options, [](const std::string& line) { fmt::print("{}\n", line); });
+  int64_t count = 0;
+  try {
+    count = task->predict(options, [](const std::string& line) { fmt::print("{}\n", line); });
+  } catch (...) {
+    if (out.empty()) remove_if_empty(options.out);
+    throw;
+  }
   fmt::print("{} input{}; written to {}\n", count, count == 1 ? "" : "s", options.out.string());
   return 0;
 }

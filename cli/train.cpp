@@ -65,7 +65,8 @@ int run(Words words) {
     if (!fs::exists(config)) fail_usage("{} is not a run folder: it has no config.toml", resumed);
     if (!words.settings.empty() || !out.empty())
       fail_usage("a resumed run keeps its own settings; leave out {}", out.empty() ? words.settings[0].first : "out");
-    recipe = recipe_from(parse_toml(read_file(config), config.string()), options.folder.filename().string());
+    recipe =
+        recipe_from(parse_toml(read_file(config), config.string()), fs::canonical(options.folder).filename().string());
   } else {
     if (words.plain.size() != 1)
       fail_usage("train takes one recipe: hadal train RECIPE [key=value ...]; hadal recipes lists them");
@@ -82,7 +83,14 @@ int run(Words words) {
   ProgressDisplay progress;
   options.listeners = {&progress};
   options.say = [](const std::string& line) { fmt::print("{}\n", line), std::fflush(stdout); };
-  const auto result = train_recipe(recipe, options);
+  const auto result = [&] {
+    try {
+      return train_recipe(recipe, options);
+    } catch (...) {
+      if (out.empty()) remove_if_empty(options.folder);
+      throw;
+    }
+  }();
   if (!result.done) {
     fmt::print("stopped; hadal train resume={} goes on\n", options.folder.string());
     return 0;

@@ -22,16 +22,18 @@ class Catalog {
     std::function<Table(const Table& settings)> resolve;
   };
 
-  /// `what` names the kind of thing in messages: "model", "optimizer".
-  explicit Catalog(std::string what) : what_(std::move(what)) {}
+  /// `what` names the kind of thing in messages: "model", "optimizer". `path` is where its settings stand in a recipe
+  /// ("train.optimizer"); without it messages name the item.
+  explicit Catalog(std::string what, std::optional<std::string> path = std::nullopt)
+      : what_(std::move(what)), path_(std::move(path)) {}
 
   /// A preset is a config with this name's defaults; `make` is given the validated config with the user's settings in
   /// it.
   template <Configured Config, class Make>
   void add(const std::string& name, const std::string& about, const Config& preset, Make make) {
-    const auto configure = [preset, name](const Table& settings) {
+    const auto configure = [preset, path = path_.value_or(name)](const Table& settings) {
       Config config = preset;
-      read_config(config, settings, name);
+      read_config(config, settings, path);
       validate_config(config);
       return config;
     };
@@ -82,6 +84,7 @@ class Catalog {
 
  private:
   std::string what_;
+  std::optional<std::string> path_;
   std::vector<Item> items_;
 };
 

@@ -126,15 +126,16 @@ List read_list(const Value& value, const std::string& path) {
   return {value};  // one item without brackets
 }
 
-Part read_part(const Value& value, const std::string& path, const PartKinds& kinds) {
+Part read_part(const Value& value, const std::string& path, const PartKinds& kinds, const std::string& otherwise) {
   Part part;
   auto given = value;
   if (const auto* word = value.get_if<Word>(); word && word->text.starts_with('{'))
     if (Value parsed; parse_value(word->text, parsed)) given = parsed;
   if (const auto* table = given.get_if<Table>()) {
     const auto* name = table->find(kinds.key);
-    if (!name) fail_usage("{} has no {}; names: {}", path, kinds.key, fmt::join(kinds.names(), ", "));
-    part.name = read_text(*name, path + "." + kinds.key, {});
+    if (!name && otherwise.empty())
+      fail_usage("{} has no {}; names: {}", path, kinds.key, fmt::join(kinds.names(), ", "));
+    part.name = name ? read_text(*name, path + "." + kinds.key, {}) : otherwise;
     part.settings = *table;
     part.settings.erase(kinds.key);
   } else {

@@ -83,7 +83,8 @@ std::string read_text(const Value&, const std::string& path, const Limit&);
 bool read_flag(const Value&, const std::string& path);
 int64_t read_integer(const Value&, const std::string& path, const Limit&);
 double read_number(const Value&, const std::string& path, const Limit&);
-Part read_part(const Value&, const std::string& path, const PartKinds&);
+/// A table without a name keeps `otherwise`.
+Part read_part(const Value&, const std::string& path, const PartKinds&, const std::string& otherwise = "");
 Value write_part(const Part&, const PartKinds&);
 List read_list(const Value&, const std::string& path);
 /// Sets every entry of `value` (a table) through `fields`; an unknown key gets the nearest right ones.
@@ -167,7 +168,8 @@ struct Fields {
       kinds = std::make_shared<const PartKinds>(std::move(part_kinds));
       get = [member, k = kinds](const void* c) { return write_part(static_cast<const C*>(c)->*member, *k); };
       set = [member, k = kinds](void* c, const Value& v, const std::string& path) {
-        static_cast<C*>(c)->*member = read_part(v, path, *k);
+        auto& part = static_cast<C*>(c)->*member;
+        part = read_part(v, path, *k, part.name);
       };
     }
     /// A table that is kept as it comes.

@@ -80,9 +80,11 @@ ClassificationSource open_any(const AutoConfig& config) {
 }
 
 ClassificationSource open_shapes(const ShapesClassificationConfig& config) {
-  return {{"train", "val", "test"}, true, [=](const std::string& split) {
-            return std::make_shared<ShapesClassification>(config, split);
-          }};
+  ClassificationSource source{
+      {"train"}, true, [=](const std::string& split) { return std::make_shared<ShapesClassification>(config, split); }};
+  if (config.val > 0) source.splits.emplace_back("val");
+  if (config.test > 0) source.splits.emplace_back("test");
+  return source;
 }
 
 }  // namespace
@@ -100,7 +102,7 @@ fs::path data_path(const std::string& path) {
 
 const ClassificationCatalog& classification_sources() {
   static const auto catalog = [] {
-    ClassificationCatalog made("kind of data");
+    ClassificationCatalog made("kind of data", "data");
     made.add("auto", "by what the path holds", AutoConfig{}, open_any);
     made.add("idx", "MNIST's files", IdxConfig{}, open_idx);
     made.add("folder", "pictures in class folders, in a folder or archive", FolderConfig{}, open_folder);

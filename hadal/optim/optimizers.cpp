@@ -92,7 +92,7 @@ class Sgd : public Optimizer {
 
 const OptimizerCatalog& optimizers() {
   static const auto catalog = [] {
-    OptimizerCatalog made("optimizer");
+    OptimizerCatalog made("optimizer", "train.optimizer");
     made.add("adam", "Adam", AdamConfig{}, [](const AdamConfig& config, std::vector<ParamGroup> groups) {
       return std::make_unique<Adam>(config, false, std::move(groups));
     });

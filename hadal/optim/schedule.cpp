@@ -79,7 +79,7 @@ Schedule one_cycle(const OneCycleConfig& config, const RunLength& run) {
 
 const ScheduleCatalog& schedules() {
   static const auto catalog = [] {
-    ScheduleCatalog made("schedule");
+    ScheduleCatalog made("schedule", "train.schedule");
     made.add("constant", "one rate throughout", ConstantConfig{},
              [](const ConstantConfig& config, const RunLength& run) {
                return rise_and_fall(config.warmup, run, [](double) { return 1.0; });

@@ -294,7 +294,7 @@ void register_classify(TaskCatalog& catalog) {
 
 const TaskCatalog& tasks() {
   static const auto catalog = [] {
-    TaskCatalog made("task");
+    TaskCatalog made("task", "");
     register_classify(made);
     return made;
   }();

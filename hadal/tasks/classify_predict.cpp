@@ -56,21 +56,25 @@ int64_t predict_classes(const TrainedClassifier& classifier, const PredictOption
   };
   const auto side = classifier.transform.size();
   const auto top = std::min<int64_t>(options.top, static_cast<int64_t>(classifier.names.size()));
-  int64_t done = 0;
+  int64_t done = 0, failed = 0;
   std::string first_error;
   for (size_t begin = 0; begin < paths.size(); begin += classifier.batch) {
     const auto end = std::min(paths.size(), begin + classifier.batch);
     std::vector<Tensor> images;
-    std::vector<std::string> names;
+    std::vector<size_t> places;                                // of `images` among `paths`
+    std::vector<nlohmann::ordered_json> answers(end - begin);  // in the order of the inputs
     for (auto i = begin; i < end; ++i) try {
         images.push_back(read_image(paths[i], {.channels = classifier.channels}));
-        names.push_back(paths[i]);
+        places.push_back(i);
       } catch (const Error& error) {
-        if (first_error.empty()) first_error = error.what();
-        write({{"input", paths[i]}, {"error", error.what()}});
+        if (failed++ == 0) first_error = error.what();
+        answers[i - begin] = {{"input", paths[i]}, {"error", error.what()}};
       }
-    if (images.empty()) continue;
     const auto count = static_cast<int64_t>(images.size());
+    if (count == 0) {
+      for (const auto& answer : answers) write(answer);
+      continue;
+    }
     auto pixels = torch::empty({count, classifier.channels, side, side});
     Random random(0);
     for (int64_t i = 0; i < count; ++i)
@@ -78,22 +82,28 @@ int64_t predict_classes(const TrainedClassifier& classifier, const PredictOption
     const auto scores = classifier.model.forward(pixels.to(classifier.device)).to(torch::kFloat32).softmax(1).cpu();
     const auto [values, classes] = scores.topk(top, 1);
     for (int64_t i = 0; i < count; ++i) {
-      nlohmann::ordered_json json = {{"input", names[i]}, {"top", nlohmann::ordered_json::array()}};
+      const auto& path = paths[places[i]];
+      auto& json = answers[places[i] - begin];
+      json = {{"input", path}, {"top", nlohmann::ordered_json::array()}};
       for (int64_t k = 0; k < top; ++k)
         json["top"].push_back(
             {{"class", classifier.names.at(classes[i][k].item<int64_t>())}, {"score", values[i][k].item<double>()}});
-      write(json);
       ++done;
       if (!options.pictures) continue;
       const auto caption = fmt::format("{} {:.0f} %", classifier.names.at(classes[i][0].item<int64_t>()),
                                        values[i][0].item<double>() * 100);
-      const auto name = fmt::format("{:04}-{}.png", begin + static_cast<size_t>(i), fs::path(names[i]).stem().string());
-      write_image(options.out / "pictures" / name, with_caption(images[i], caption, class_colour(classes[i][0].item<int64_t>())));
+      const auto name = fmt::format("{:04}-{}.png", places[i], fs::path(path).stem().string());
+      write_image(options.out / "pictures" / name,
+                  with_caption(images[i], caption, class_colour(classes[i][0].item<int64_t>())));
     }
+    for (const auto& answer : answers) write(answer);
   }
   out.flush();
   if (!out) throw FileError(file.string(), "cannot write");
-  if (done == 0 && !first_error.empty()) throw Error(first_error);
+  if (paths.size() == 1 && failed == 1) throw Error(first_error);
+  if (failed > 0)
+    fail("{} of {} pictures could not be read, the first: {}; the other {} are in {}", failed, paths.size(),
+         first_error, done, file.string());
   return done;
 }
 

@@ -15,7 +15,7 @@ struct TrainedClassifier {
 };
 
 /// Writes OUT/predictions.jsonl, a line {"input", "top": [{"class", "score"}]} per picture, and OUT/pictures/. A file
-/// that does not decode gives a line with "error" and is counted; when every one fails, throws the first error.
+/// that does not decode gives a line with "error"; after all the others are done, that throws Error with the first.
 int64_t predict_classes(const TrainedClassifier& classifier, const PredictOptions& options,
                         const std::function<void(const std::string&)>& line);
 

@@ -56,6 +56,8 @@ Progress progress_from(const json& j) {
   p.loss_count = j.at("loss_count");
   p.loss_scale = j.at("loss_scale");
   p.good_steps = j.at("good_steps");
+  if (p.state.step < 0 || p.state.step > p.state.steps || p.epoch < 0 || p.batch < 0 || p.loss_count < 0)
+    fail("step {} of {}, epoch {}, batch {} is no place in a run", p.state.step, p.state.steps, p.epoch, p.batch);
   return p;
 }
 
@@ -71,7 +73,11 @@ void set_random_states(const TensorsByName& states, const torch::Device& device)
   for (const auto& [name, state] : states) {
     auto generator =
         name == "cpu" ? at::detail::getDefaultCPUGenerator() : at::globalContext().defaultGenerator(device);
-    generator.set_state(state.clone());
+    try {
+      generator.set_state(state.clone());
+    } catch (const c10::Error& error) {
+      fail("the checkpoint's random state \"{}\" is not one: {}", name, error.what_without_backtrace());
+    }
   }
 }
 

@@ -38,12 +38,11 @@ void RunFiles::on_evaluation(const EvaluationEvent& event) {
   for (const auto& item : event.values)
     if (item.first.find('/') != std::string::npos) scores.push_back(item);
   board_.scalars(event.state.step, scores);
-  if (event.best) {
-    best_ = event.values;
-    figures_ = task_.figures();
-  }
-  last_ = event.values;
-  write(RunResult{false, best_, last_, event.state.seconds});
+  if (event.best || figures_.empty()) figures_ = task_.figures();
+  // From the rows: in a resumed run the best may be of an earlier sitting.
+  const auto goal = task_.goal();
+  const auto* best = best_row(history_.rows(), "val/" + goal.metric, goal.higher_is_better);
+  write(RunResult{false, best ? best->values : event.values, event.values, event.state.seconds});
 }
 
 void RunFiles::finish(const RunResult& result) {

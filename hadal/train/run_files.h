@@ -33,7 +33,6 @@ class RunFiles : public Callback {
   History history_;
   TensorBoard board_;
   std::vector<Figure> figures_;
-  Metrics best_, last_;
   RunState state_;
 };
 

@@ -14,4 +14,9 @@ std::filesystem::path fresh_folder(const std::filesystem::path& parent, const st
   }
 }
 
+void remove_if_empty(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(folder, ignored)) std::filesystem::remove(folder, ignored);
+}
+
 }  // namespace hadal

@@ -81,17 +81,38 @@ double Trainer::clip(const Phase& phase) {
 }
 
 /// Divides fp16's gradients by the loss scale; false when they overflowed and the step must be left out.
-bool Trainer::unscale(const Phase& phase) {
+bool Trainer::unscale(const Phase& phase, double scale) {
   torch::NoGradGuard no_grad;
   for (const auto& parameter : phase.parameters)
-    if (parameter.grad().defined()) parameter.mutable_grad().mul_(1 / progress_.loss_scale);
+    if (parameter.grad().defined()) parameter.mutable_grad().mul_(1 / scale);
   if (std::isfinite(grad_norm(phase.parameters).item<double>())) {
     if (++progress_.good_steps % 2000 == 0) progress_.loss_scale *= 2;
     return true;
   }
-  progress_.loss_scale = std::max(1.0, progress_.loss_scale / 2);
+  progress_.loss_scale = std::max(1.0, scale / 2);
   progress_.good_steps = 0;
   return false;
+}
+
+/// Gradients of `loss` for the phase alone: a generator's loss passes through the discriminator, whose gradients are
+/// not this phase's to touch.
+void Trainer::backward(const Phase& phase, const Tensor& loss) {
+  if (phases_.size() == 1)
+    loss.backward();
+  else
+    loss.backward({}, std::nullopt, false, phase.parameters);
+}
+
+void Trainer::move(Phase& phase, const Rates& rates, double scale, StepEvent& event) {
+  if (!loss_scaling() || unscale(phase, scale)) {
+    event.grad_norm = clip(phase);
+    // Before the weights take them: the last good ones are what a checkpoint must keep.
+    if (!std::isfinite(event.grad_norm))
+      fail("[train] the gradients are not finite in step {}; a lower learning rate or a warm-up usually helps",
+           progress_.state.step + 1);
+    phase.optimizer->step(rates);
+  }
+  phase.optimizer->zero_grad();
 }
 
 /// One optimiser step of every phase over `accumulate` batches; false when the epoch had no batch left.
@@ -99,6 +120,7 @@ bool Trainer::step(StepEvent& event) {
   const auto left = task_.batches_per_epoch() - progress_.batch;
   const auto batches = std::min(config_.accumulate, left);
   const auto rates = schedule_(progress_.state.step);
+  const auto loss_scale = loss_scaling() ? progress_.loss_scale : 1.0;  // one for the whole step
   double sum = 0;
   for (int64_t micro = 0; micro < batches; ++micro) {
     if (!task_.next_batch()) return false;
@@ -111,8 +133,8 @@ bool Trainer::step(StepEvent& event) {
         const Autocast autocast(device_, config_.precision);
         losses = task_.losses(index);
       }
-      const auto scale = (loss_scaling() ? progress_.loss_scale : 1.0) / static_cast<double>(batches);
-      (scale == 1 ? losses.total : losses.total * scale).backward();
+      const auto scale = loss_scale / static_cast<double>(batches);
+      backward(phase, scale == 1 ? losses.total : losses.total * scale);
       const auto value = losses.total.item<double>();
       if (!std::isfinite(value))
         fail("[train] the loss is {} in step {}; a lower learning rate, clip=1 or a warm-up usually helps", value,
@@ -120,11 +142,7 @@ bool Trainer::step(StepEvent& event) {
       if (index == 0) sum += value;
       if (micro + 1 == batches) {
         for (auto& part : losses.parts) event.losses.push_back(std::move(part));
-        if (!loss_scaling() || unscale(phase)) {
-          event.grad_norm = clip(phase);
-          phase.optimizer->step(rates);
-        }
-        phase.optimizer->zero_grad();
+        move(phase, rates, loss_scale, event);
       }
     }
   }
@@ -147,7 +165,8 @@ void Trainer::evaluate() {
   const auto score = find_value(event.values, "val/" + goal.metric);
   const auto before = find_value(progress_.best, "val/" + goal.metric);
   // Without a validation split the last weights are the best there are.
-  event.best = !score || !before || (goal.higher_is_better ? *score > *before : *score < *before);
+  event.best =
+      !score || !before || std::isnan(*before) || (goal.higher_is_better ? *score > *before : *score < *before);
   progress_.loss_sum = progress_.loss_count = 0;
   progress_.last = event.values;
   if (event.best) progress_.best = event.values, progress_.best_step = progress_.state.step;

@@ -50,7 +50,9 @@ class Trainer {
 
   bool step(StepEvent& event);
   double clip(const Phase& phase);
-  bool unscale(const Phase& phase);
+  bool unscale(const Phase& phase, double scale);
+  void backward(const Phase& phase, const Tensor& loss);
+  void move(Phase& phase, const Rates& rates, double scale, StepEvent& event);
   void evaluate();
   void save_checkpoint();
   void checkpoint_if_due();

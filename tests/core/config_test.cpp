@@ -152,3 +152,9 @@ TEST(Value, TablesMergeAndKeepTheirOrder) {
   EXPECT_EQ(table.find("d")->text(), "{ name = \"adam\", lr = 0.5 }");
   EXPECT_ERROR(table.set_path("a.b", 1), "a = 3 is a value");
 }
+
+TEST(Config, APartWithoutItsNameKeepsTheOneItHas) {
+  const auto config = words({{"optimizer.lr", "0.5"}});
+  EXPECT_EQ(config.optimizer.name, "sgd");
+  EXPECT_EQ(optimizers().make(config.optimizer), 2.0);
+}

@@ -9,7 +9,7 @@ namespace hadal {
 
 const ClassifierCatalog& classifiers() {
   static const auto catalog = [] {
-    ClassifierCatalog made("model");
+    ClassifierCatalog made("model", "model");
     register_mlp(made);
     register_cnn(made);
     register_resnet(made);

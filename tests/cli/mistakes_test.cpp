@@ -1,0 +1,131 @@
+// What is wrong with a command: exit code 2, one line that says what came and what would be right.
+#include "tests/cli/tiny.h"
+
+namespace hadal {
+namespace {
+
+using test::expect_mistake;
+using test::Ran;
+using test::recipe;
+
+class Mistakes : public testing::Test {
+ protected:
+  Ran run(const std::vector<std::string>& arguments) { return test::run_program(arguments, folder_.path()); }
+  /// `hadal train tiny.toml out=run SETTINGS...`
+  Ran train(std::vector<std::string> settings, const std::string& toml = recipe()) {
+    write_file(folder_ / "tiny.toml", toml);
+    settings.insert(settings.begin(), {"train", "tiny.toml", "out=run"});
+    return run(settings);
+  }
+  test::TemporaryFolder folder_;
+};
+
+TEST_F(Mistakes, Verbs) {
+  const auto none = run({});
+  expect_mistake(none, 2, "say what to do");
+  EXPECT_THAT(none.out, testing::HasSubstr("hadal train"));
+  expect_mistake(run({"trian"}), 2, "there is no verb \"trian\"; nearest: train");
+  expect_mistake(run({"train", "--fast"}), 2, "unknown option --fast; settings are written key=value");
+  expect_mistake(run({"train"}), 2, "train takes one recipe");
+  EXPECT_EQ(run({"--help"}).code, 0);
+  const auto help = run({"train", "--help"});
+  EXPECT_EQ(help.code, 0);
+  EXPECT_THAT(help.out, testing::HasSubstr("evaluate_every"));
+}
+
+TEST_F(Mistakes, Settings) {
+  expect_mistake(train({"epoch=3"}), 2, "unknown setting epoch; nearest: epochs");
+  expect_mistake(train({"epochs=many"}), 2, "train.epochs");
+  expect_mistake(train({"epochs=2.5"}), 2, "integer");
+  expect_mistake(train({"epochs=0"}), 2, "at least 1");
+  expect_mistake(train({"dropout=1"}), 2, "dropout");
+  expect_mistake(train({"decay_norms=maybe"}), 2, "true or false");
+  expect_mistake(train({"precision=fp12"}), 2, "fp32");
+  expect_mistake(train({"device=gpu"}), 2, "use auto, cpu, cuda");
+  expect_mistake(train({"device=cuda:7"}), 2, "cuda");
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "run"));
+}
+
+TEST_F(Mistakes, Names) {
+  expect_mistake(run({"train", "mnist-vitt"}), 2, "there is no recipe \"mnist-vitt\"; nearest: mnist-vit");
+  expect_mistake(train({"model=resnet19"}), 2, "resnet18");
+  expect_mistake(train({"optimizer=adamv"}), 2, "adamw");
+  expect_mistake(train({"schedule=cosin"}), 2, "cosine");
+  expect_mistake(train({"data.kind=shape"}), 2, "shapes");
+  expect_mistake(train({"task=classfy"}), 2, "classify");
+  expect_mistake(run({"models", "resnext"}), 2, "resnext");
+}
+
+TEST_F(Mistakes, Recipes) {
+  expect_mistake(run({"train", "nowhere.toml"}), 2, "nowhere.toml: No such file");
+  expect_mistake(train({}, "[model]\nname = \"mlp\nhidden = 3\n"), 2, "tiny.toml:2:");
+  expect_mistake(train({}, "modle = \"mlp\"\n"), 2, "unknown setting modle; nearest: model");
+  expect_mistake(train({}, recipe(test::kShapes, "speed = 3\n")), 2, "train.speed");
+  expect_mistake(train({}, recipe(test::kShapes + "colour = 3\n")), 2, "colour");
+  expect_mistake(train({}, recipe(test::kShapes, "seed = \"one\"\n")), 2, "train.seed");
+  expect_mistake(train({}, "task = 3\n"), 2, "task");
+  expect_mistake(train({}, "train = 3\n"), 2, "train");
+  expect_mistake(train({}, "epochs = 1979-05-27\n"), 2, "tiny.toml: line 1: dates");
+}
+
+TEST_F(Mistakes, Folders) {
+  write_file(folder_ / "run/config.toml", "");
+  expect_mistake(train({}), 2, "run already holds a run; resume=run goes on with it");
+  expect_mistake(run({"train", "resume=nowhere"}), 2, "nowhere is not a run folder");
+  expect_mistake(run({"train", "resume=run", "epochs=3"}), 2, "a resumed run keeps its own settings");
+  // A folder in which nobody can write, not even root.
+  expect_mistake(run({"train", "tiny.toml", "out=/proc/1/run"}), 1, "/proc/1/run");
+  expect_mistake(run({"train", "tiny.toml", "out=tiny.toml/run"}), 1, "tiny.toml/run");
+  EXPECT_EQ(read_file(folder_ / "run/config.toml"), "");
+}
+
+TEST_F(Mistakes, AFailedStartLeavesNoFolder) {
+  write_file(folder_ / "tiny.toml", recipe("kind = \"folder\"\npath = \"nowhere\"\n"));
+  expect_mistake(run({"train", "tiny.toml"}), 1, "nowhere");
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "runs/tiny"));
+}
+
+TEST_F(Mistakes, ASplitThatIsNotThere) {
+  EXPECT_EQ(train({"epochs=1"}).code, 0);
+  expect_mistake(run({"eval", "run", "split=tset"}), 2, "no split \"tset\"; it has train, val, test");
+  expect_mistake(run({"eval", "run", "split"}), 2, "split");
+  expect_mistake(run({"eval"}), 2, "run folder");
+  expect_mistake(run({"eval", "nothing"}), 2, "nothing");
+  expect_mistake(run({"predict", "run"}), 2, "at least one picture");
+  expect_mistake(run({"predict", "run", "no.png"}), 2, "no.png");
+  expect_mistake(run({"predict", "run", "tiny.toml"}), 1, "tiny.toml");
+  std::filesystem::create_directory(folder_ / "empty");
+  expect_mistake(run({"predict", "run", "empty"}), 1, "empty holds no picture");
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "runs/predict/pictures"));
+}
+
+TEST_F(Mistakes, WeightsThatAreNone) {
+  EXPECT_EQ(train({"epochs=1"}).code, 0);
+  const auto weights = read_file(folder_ / "run/weights/best.safetensors");
+  write_file(folder_ / "cut.safetensors", std::string_view(weights).substr(0, weights.size() / 2));
+  expect_mistake(run({"eval", "cut.safetensors"}), 1, "cut.safetensors");
+  write_file(folder_ / "text.safetensors", "these are no weights at all");
+  expect_mistake(run({"eval", "text.safetensors", "model=mlp"}), 1, "neither safetensors nor a PyTorch file");
+  expect_mistake(run({"eval", "run/weights/best.safetensors", "model=resnet18", "data.kind=shapes"}), 1,
+                 "weights of another model");
+  // What `pickle.dumps` makes of an object whose loading would run `os.system("touch run-by-pickle")`.
+  write_file(folder_ / "evil.pth", std::string("\x80\x02") + "cposix\nsystem\nX" + std::string("\x13\0\0\0", 4) +
+                                       "touch run-by-pickle\x85R.");
+  expect_mistake(run({"eval", "evil.pth", "model=mlp", "data.kind=shapes"}), 1, "evil.pth");
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "run-by-pickle"));
+}
+
+TEST_F(Mistakes, IdxFilesThatDoNotMatch) {
+  const auto idx = recipe("kind = \"idx\"\npath = \"digits\"\nval = 6\n");
+  expect_mistake(train({}, idx), 1, "digits");
+  test::write_idx(folder_ / "digits", "train", 30, 29);
+  test::write_idx(folder_ / "digits", "t10k", 12, 12);
+  expect_mistake(train({}, idx), 1, "29 labels for the 30 pictures");
+  test::write_idx(folder_ / "digits", "train", 30, 30);
+  const auto bytes = read_file(folder_ / "digits/train-images-idx3-ubyte");
+  write_file(folder_ / "digits/train-images-idx3-ubyte", std::string_view(bytes).substr(0, 1000));
+  expect_mistake(train({}, idx), 1, "train-images-idx3-ubyte");
+}
+
+}  // namespace
+}  // namespace hadal

@@ -1,0 +1,69 @@
+#include "hadal/optim/ema.h"
+
+#include "tests/support/support.h"
+
+namespace hadal {
+namespace {
+
+void set_weights(nn::Module& module, double value) {
+  const torch::NoGradGuard no_grad;
+  for (auto& parameter : module.parameters()) parameter.fill_(value);
+}
+
+double average_of(const Ema& ema) { return ema.state()[0].second.flatten()[0].item<double>(); }
+
+TEST(Ema, TheFirstStepsForgetTheStart) {
+  nn::Linear layer(nn::LinearOptions(2, 1).bias(false));
+  layer->to(torch::kFloat64);
+  set_weights(*layer, 1);
+  Ema ema(*layer, 0.5);
+  auto expected = 1.0;
+  for (int64_t step = 1; step <= 12; ++step) {
+    const auto weight = static_cast<double>(step * step);
+    set_weights(*layer, weight);
+    ema.update(step);
+    const auto n = static_cast<double>(step), decay = std::min(0.5, (1 + n) / (10 + n));
+    expected = decay * expected + (1 - decay) * weight;
+    EXPECT_NEAR(average_of(ema), expected, 1e-12 * expected) << step;
+  }
+  EXPECT_EQ(layer->weight[0][0].item<double>(), 144);  // the weights themselves are left alone
+}
+
+TEST(Ema, ASwapLastsAsLongAsItsObject) {
+  nn::Sequential net(nn::Linear(3, 4), nn::BatchNorm1d(4));
+  Ema ema(*net, 0.9);
+  set_weights(*net, 0.1);
+  ema.update(1);
+  const auto weight = net->parameters()[0].detach().clone();
+  const auto average = ema.state()[0].second.clone();
+  ASSERT_FALSE(weight.equal(average));
+  for (int i = 0; i < 3; ++i) {
+    {
+      const Ema::Swap swap(&ema);
+      EXPECT_TRUE(net->parameters()[0].equal(average));
+    }
+    EXPECT_TRUE(net->parameters()[0].equal(weight));
+    EXPECT_TRUE(ema.state()[0].second.equal(average));
+  }
+  const Ema::Swap none(nullptr);  // a run without an average
+  EXPECT_TRUE(net->parameters()[0].equal(weight));
+}
+
+TEST(Ema, ASavedStateGoesOn) {
+  nn::Linear layer(2, 2);
+  Ema first(*layer, 0.9);
+  set_weights(*layer, 3);
+  first.update(1);
+  Ema second(*layer, 0.9);
+  second.load_state(first.state());
+  set_weights(*layer, 5);
+  first.update(2);
+  second.update(2);
+  EXPECT_TRUE(first.state()[0].second.equal(second.state()[0].second));
+  nn::Linear other(nn::LinearOptions(2, 2).bias(false));
+  Ema smaller(*other, 0.9);
+  EXPECT_ERROR(smaller.load_state(first.state()), "has 2 tensors, the model 1");
+}
+
+}  // namespace
+}  // namespace hadal

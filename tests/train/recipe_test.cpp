@@ -1,0 +1,79 @@
+#include "hadal/train/recipe.h"
+
+#include "hadal/io/file.h"
+
+#include "tests/support/support.h"
+
+namespace hadal {
+namespace {
+
+using Settings = std::vector<std::pair<std::string, std::string>>;
+
+Table small() {
+  return parse_toml("task = \"classify\"\nmodel = \"mlp\"\n[data]\nkind = \"shapes\"\n[train]\noptimizer = \"sgd\"\n",
+                    "small.toml");
+}
+
+Recipe with(const Settings& settings) {
+  auto table = small();
+  apply_words(table, settings);
+  auto recipe = recipe_from(table, "small");
+  recipe.resolve();
+  return recipe;
+}
+
+TEST(Recipe, WordsFindTheirPlace) {
+  const auto recipe = with({{"epochs", "3"}, {"batch", "7"}, {"lr", "0.5"}, {"momentum", "0.9"}, {"dropout", "0.2"}});
+  EXPECT_EQ(recipe.train.epochs, 3);
+  EXPECT_EQ(recipe.train.batch, 7);
+  EXPECT_EQ(recipe.train.optimizer.name, "sgd");
+  EXPECT_EQ(recipe.train.optimizer.settings.find("lr")->text(), "0.5");
+  EXPECT_EQ(recipe.train.optimizer.settings.find("momentum")->text(), "0.9");
+  EXPECT_TRUE(recipe.task.settings.find_path("model.dropout"));
+}
+
+TEST(Recipe, APartKeepsItsSettingsWhenItsKindIsChanged) {
+  const auto recipe = with({{"optimizer.weight_decay", "0.1"}, {"optimizer", "adamw"}});
+  EXPECT_EQ(recipe.train.optimizer.name, "adamw");
+  EXPECT_EQ(recipe.train.optimizer.settings.find("weight_decay")->text(), "0.1");
+}
+
+TEST(Recipe, DataTakesAPath) {
+  auto table = small();
+  apply_words(table, {{"data", "pictures.tar.gz"}});
+  EXPECT_TRUE(table.find_path("data.path"));
+  auto kind = small();
+  apply_words(kind, {{"data", "idx"}});
+  EXPECT_FALSE(kind.find_path("data.path"));
+}
+
+TEST(Recipe, SaysWhichNameIsMeant) {
+  EXPECT_ERROR(with({{"epoch", "3"}}), "unknown setting epoch; nearest: epochs");
+  EXPECT_ERROR(with({{"size", "3"}}), "could be");  // of the data's pictures, or of the prepared ones
+  EXPECT_ERROR(with({{"optimizer.lrr", "3"}}), "lr");
+  EXPECT_ERROR(with({{"train.batch", "none"}}), "train.batch");
+}
+
+TEST(Recipe, ComesBackFromItsConfigAsItWas) {
+  auto recipe = with({{"epochs", "3"}, {"lr", "0.1"}, {"seed", "7"}, {"precision", "bf16"}});
+  recipe.about = "with \"quotes\", a # and \\ in it";
+  const auto text = to_toml(recipe.table());
+  auto back = recipe_from(parse_toml(text, "config.toml"), "small");
+  back.resolve();
+  EXPECT_EQ(to_toml(back.table()), text);
+}
+
+TEST(Recipe, EveryRecipeOfTheHouseIsWhole) {
+  for (const auto& entry : std::filesystem::directory_iterator(test::source() / "recipes")) {
+    SCOPED_TRACE(entry.path().string());
+    std::string name;
+    auto recipe = recipe_from(load_recipe_table(entry.path().string(), name), name);
+    EXPECT_NO_THROW(recipe.resolve());
+    EXPECT_NO_THROW(tasks().at(recipe.task.name));
+    EXPECT_FALSE(recipe.about.empty());
+    EXPECT_FALSE(recipe.reaches.empty());
+  }
+}
+
+}  // namespace
+}  // namespace hadal

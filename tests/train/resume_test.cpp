@@ -1,0 +1,156 @@
+// A run that was stopped, at whatever step and in whatever way, and resumed must equal one that never stopped: bit for
+// bit.
+#include <nlohmann/json.hpp>
+
+#include "hadal/io/file.h"
+#include "hadal/io/safetensors.h"
+
+#include "tests/train/regression.h"
+
+namespace hadal {
+namespace {
+
+using test::Listener;
+using test::Regression;
+
+using Evaluations = std::vector<std::pair<int64_t, Metrics>>;
+
+/// Everything at once: 5 batches an epoch, the last not full, 3 steps an epoch, evaluations in the middle of it.
+TrainConfig hard_config(const Part& optimizer) {
+  auto config = test::quiet_config();
+  config.epochs = 3;
+  config.accumulate = 2;
+  config.clip = 0.5;
+  config.ema = 0.8;
+  config.optimizer = optimizer;
+  config.schedule = {"one_cycle", {}};
+  config.evaluate_every = 0.67;
+  return config;
+}
+
+struct Sitting {
+  Evaluations evaluations;
+  bool done = false;
+};
+
+/// Trains from the folder's checkpoint where there is one; `act` is called at each step.
+Sitting sit(const std::filesystem::path& folder, const TrainConfig& config, std::function<void(int64_t)> act = {}) {
+  torch::manual_seed(99);  // whatever the program drew before must not matter
+  Regression task({.dropout = 0.4, .noise = 0.1, .shuffle = true});
+  Trainer trainer(task, config, folder);
+  torch::manual_seed(1);
+  const auto checkpoint = folder / "checkpoint/last.safetensors";
+  if (std::filesystem::exists(checkpoint)) {
+    torch::manual_seed(1234);
+    trainer.resume(checkpoint);
+  }
+  Listener seen;
+  seen.act = std::move(act);
+  trainer.listen(seen);
+  Sitting out;
+  try {
+    out.done = trainer.run().done;
+  } catch (const std::logic_error&) {  // a test's own end
+  }
+  stop_requested() = false;
+  out.evaluations = seen.evaluations;
+  return out;
+}
+
+void expect_same(const std::filesystem::path& a, const std::filesystem::path& b) {
+  for (const auto* name : {"weights/best.safetensors", "weights/last.safetensors"})
+    EXPECT_EQ(read_file(a / name), read_file(b / name)) << name;
+  const auto one = Checkpoint::load(a / "checkpoint/last.safetensors");
+  const auto two = Checkpoint::load(b / "checkpoint/last.safetensors");
+  ASSERT_EQ(one.groups.size(), two.groups.size());
+  for (size_t group = 0; group < one.groups.size(); ++group) {
+    ASSERT_EQ(one.groups[group].first, two.groups[group].first);
+    ASSERT_EQ(one.groups[group].second.size(), two.groups[group].second.size());
+    for (size_t i = 0; i < one.groups[group].second.size(); ++i)
+      EXPECT_TRUE(one.groups[group].second[i].second.equal(two.groups[group].second[i].second))
+          << one.groups[group].first << "/" << one.groups[group].second[i].first;
+  }
+  EXPECT_EQ(one.progress.best, two.progress.best);
+  EXPECT_EQ(one.progress.last, two.progress.last);
+  EXPECT_EQ(one.progress.best_step, two.progress.best_step);
+  EXPECT_EQ(one.progress.state.step, two.progress.state.step);
+}
+
+const std::vector<Part>& parts() {
+  static const std::vector<Part> all = {{"adamw", {{"lr", 0.02}}}, {"sgd", {{"lr", 0.05}, {"momentum", 0.9}}}};
+  return all;
+}
+
+TEST(Resume, AfterAStopAtEveryStep) {
+  for (const auto& part : parts()) {
+    const auto config = hard_config(part);
+    const test::TemporaryFolder straight;
+    const auto whole = sit(straight.path(), config);
+    ASSERT_EQ(whole.evaluations.size(), 5U);  // at 2, 4, 6, 8 and 9
+    for (int64_t stop = 1; stop < 9; ++stop) {
+      SCOPED_TRACE(fmt::format("{}, stopped at {}", part.name, stop));
+      const test::TemporaryFolder folder;
+      auto seen = sit(folder.path(), config, [stop](int64_t step) { stop_requested() = step == stop; });
+      EXPECT_FALSE(seen.done);
+      const auto rest = sit(folder.path(), config);
+      EXPECT_TRUE(rest.done);
+      seen.evaluations.insert(seen.evaluations.end(), rest.evaluations.begin(), rest.evaluations.end());
+      EXPECT_EQ(seen.evaluations, whole.evaluations);
+      expect_same(straight.path(), folder.path());
+    }
+  }
+}
+
+TEST(Resume, AfterADeathAtEveryStep) {
+  auto config = hard_config(parts()[0]);
+  config.checkpoint_steps = 3;
+  const test::TemporaryFolder straight;
+  const auto whole = sit(straight.path(), config);
+  for (int64_t death = 1; death <= 9; ++death) {
+    SCOPED_TRACE(fmt::format("died at {}", death));
+    const test::TemporaryFolder folder;
+    sit(folder.path(), config, [death](int64_t step) {
+      if (step == death) throw std::logic_error("killed");
+    });
+    const auto rest = sit(folder.path(), config);
+    EXPECT_TRUE(rest.done);
+    // What was evaluated again after the checkpoint came out the same.
+    for (const auto& evaluation : rest.evaluations) EXPECT_THAT(whole.evaluations, testing::Contains(evaluation));
+    expect_same(straight.path(), folder.path());
+  }
+}
+
+TEST(Resume, StopAfterStop) {
+  const auto config = hard_config(parts()[0]);
+  const test::TemporaryFolder straight, folder;
+  sit(straight.path(), config);
+  int sittings = 1;
+  while (!sit(folder.path(), config, [](int64_t) { stop_requested() = true; }).done) ++sittings;
+  EXPECT_GE(sittings, 9);
+  expect_same(straight.path(), folder.path());
+}
+
+TEST(Resume, OfAFinishedRunDoesNothing) {
+  const auto config = hard_config(parts()[0]);
+  const test::TemporaryFolder folder;
+  sit(folder.path(), config);
+  const auto again = sit(folder.path(), config, [](int64_t) { FAIL() << "trained on"; });
+  EXPECT_TRUE(again.done);
+  EXPECT_TRUE(again.evaluations.empty());
+}
+
+TEST(Resume, TheNumberOfWorkersDoesNotMatter) {
+  const auto config = hard_config(parts()[0]);
+  const auto weights_with = [&](int64_t workers) {
+    Regression task({.workers = workers, .dropout = 0.4, .noise = 0.1, .shuffle = true});
+    torch::manual_seed(1);
+    Trainer(task, config).run();
+    return task.model().parameters()[0].detach().clone();
+  };
+  const auto without = weights_with(0);
+  EXPECT_TRUE(without.equal(weights_with(1)));
+  EXPECT_TRUE(without.equal(weights_with(3)));
+}
+
+}  // namespace
+}  // namespace hadal
