@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <regex>
 #include <set>
+#include <sstream>
 
 #include <sys/wait.h>
 
@@ -111,7 +112,7 @@ TEST(Docs, EveryTargetOfMakeExists) {
       ++seen;
     }
   }
-  EXPECT_GT(seen, 5);
+  EXPECT_GT(seen, 5U);
 }
 
 TEST(Docs, EveryLinkLeadsToAFile) {
@@ -125,7 +126,7 @@ TEST(Docs, EveryLinkLeadsToAFile) {
       ++seen;
     }
   }
-  EXPECT_GT(seen, 20);
+  EXPECT_GT(seen, 20U);
 }
 
 TEST(Docs, WhatComesFromTheProgramIsUpToDate) {
