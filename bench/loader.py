@@ -4,8 +4,9 @@
     ../shared/peers/reference python bench/loader.py [--pairs 5] [--images 2000] [--program FILE] [FOLDER...]
 
 Each side decodes JPEGs and gives batches of 64: random resized crop to 224, flip, normalise; two workers (processes there,
-threads here). Hadal decodes only the crop's part of a JPEG. torchvision runs twice: through Pillow, its default, and through decode_jpeg and transforms.v2 on tensors.
-Sides take turns; printed are pictures a second for each round and the median of the ratio to torchvision's best way.
+threads here). Hadal decodes only the crop's part of a JPEG. torchvision runs twice: through Pillow, its default, and
+through decode_jpeg and transforms.v2 on tensors. Sides take turns; printed are pictures a second for each round and the
+median of the ratio to torchvision's best way.
 Builds build/bench/hadal_bench first. Runs in any Python with PyTorch and torchvision.
 """
 import argparse
