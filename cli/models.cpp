@@ -34,6 +34,6 @@ int run(Words words) {
 
 }  // namespace
 
-Verb models_verb() { return {"models", "models [PATTERN]", "list the models and what proves them", help, run}; }
+Verb models_verb() { return {"models", "models [PATTERN]", "list the models; one's settings", help, run}; }
 
 }  // namespace hadal::cli

@@ -18,6 +18,17 @@ std::string reaches_text(const Table& reaches) {
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
+/// What the data decides (classes, channels, side) stays out unless the recipe sets it, so that the listing is a recipe
+/// too.
+void leave_to_data(Table& all, const Table& given) {
+  const auto* model = all.find("model");
+  if (!model || !model->get_if<Table>()) return;
+  auto settings = *model->get_if<Table>();
+  for (const auto* key : {"classes", "channels", "image"})
+    if (!given.find_path(fmt::format("model.{}", key))) settings.erase(key);
+  all.set("model", std::move(settings));
+}
+
 int run(Words words) {
   if (words.plain.size() > 1) fail_usage("recipes takes one name; what is \"{}\"?", words.plain[1]);
   if (words.plain.empty() && !words.settings.empty())
@@ -36,7 +47,9 @@ int run(Words words) {
   auto recipe = recipe_from(table, name);
   recipe.resolve();
   recipe.task = tasks().resolve(recipe.task);
-  fmt::print("{}", to_toml(recipe.table()));
+  auto all = recipe.table();
+  leave_to_data(all, table);
+  fmt::print("{}", to_toml(all));
   return 0;
 }
 
