@@ -49,8 +49,8 @@ Tensor library_attention(const Tensor& q, const Tensor& k, const Tensor& v, cons
       .masked_fill(empty, 0);
 }
 
-// By head costs a handful of operator calls a head, batched costs passes over all scores in memory: measured on two
-// cores of a Zen 5.
+// By head costs a handful of operator calls a head, batched costs passes over all scores in memory: measured on a
+// Zen 5 by CPU time on one thread (bench/ops_bench.cpp).
 bool by_head(const Tensor& q, const Tensor& k) {
   const auto products = q.size(2) * k.size(2) * q.size(3);
   return products >= (q.scalar_type() == at::kBFloat16 ? int64_t{1} << 23 : int64_t{1} << 20);
