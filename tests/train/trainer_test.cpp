@@ -1,7 +1,9 @@
 #include "hadal/train/trainer.h"
 
+#include <torch/csrc/autograd/autograd.h>
+
 #include "hadal/io/safetensors.h"
-#include "hadal/io/weights.h"
+#include "hadal/train/history.h"
 
 #include "tests/train/regression.h"
 
