@@ -25,7 +25,8 @@ class DataTest : public testing::Test {
                     test::picture(label, from + i), 95);
       }
   }
-  Ran train(const std::string& data, const std::string& settings = "epochs = 6\noptimizer = { lr = 0.01 }\n",
+  Ran train(const std::string& data,
+            const std::string& settings = "epochs = 6\noptimizer = { name = \"adamw\", lr = 0.01 }\n",
             const std::string& model = "name = \"mlp\"\nhidden = [16]\n") {
     auto toml = recipe(data, settings, model);
     toml.erase(toml.find("epochs = 2\n"), 11);
@@ -64,8 +65,9 @@ TEST_F(DataTest, LearnsFromAFolderAndFromTheSameAsAnArchive) {
 }
 
 TEST_F(DataTest, LearnsFromShapes) {
-  const auto ran = train("kind = \"shapes\"\nsize = 24\ntrain = 640\nval = 100\ntest = 100\nclasses = 2\nmin_size = 0.8\n",
-                         "epochs = 8\noptimizer = { lr = 0.01 }\n", "name = \"cnn\"\nwidths = [16, 32, 32]\n");
+  const auto ran =
+      train("kind = \"shapes\"\nsize = 24\ntrain = 320\nval = 60\ntest = 60\nclasses = 2\n",
+            "epochs = 8\noptimizer = { name = \"adamw\", lr = 0.01 }\n", "name = \"cnn\"\nwidths = [8, 16, 16]\n");
   ASSERT_EQ(ran.code, 0) << ran.err;
   EXPECT_GT(best("val/accuracy"), 0.65);
   EXPECT_GT(best("test/accuracy"), 0.6);

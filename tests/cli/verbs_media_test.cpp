@@ -19,8 +19,8 @@ class Verbs : public testing::Test {
     folder_ = std::make_unique<test::TemporaryFolder>();
     test::write_idx(*folder_ / "digits", "train", 150, 150);
     test::write_idx(*folder_ / "digits", "t10k", 60, 60);
-    write_file(*folder_ / "tiny.toml",
-               test::recipe("kind = \"idx\"\npath = \"digits\"\nval = 30\n", "optimizer = { lr = 0.01 }\n"));
+    write_file(*folder_ / "tiny.toml", test::recipe("kind = \"idx\"\npath = \"digits\"\nval = 30\n",
+                                                    "optimizer = { name = \"adamw\", lr = 0.01 }\n"));
     trained_ = run({"train", "tiny.toml", "out=run", "epochs=6"});
     ASSERT_EQ(trained_.code, 0) << trained_.err;
     for (int64_t label = 0; label < 3; ++label)

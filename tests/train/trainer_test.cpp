@@ -3,7 +3,6 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "hadal/io/safetensors.h"
-#include "hadal/io/weights.h"
 #include "hadal/train/history.h"
 
 #include "tests/train/regression.h"
