@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include <fmt/ranges.h>
 #include <opencv2/imgproc.hpp>
 
 #include "hadal/core/error.h"

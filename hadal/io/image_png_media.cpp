@@ -3,6 +3,7 @@
 #include <cstring>
 #include <vector>
 
+#include <fmt/ranges.h>
 #include <png.h>
 
 #include "hadal/core/error.h"
