@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "cli/verb.h"
+#include "hadal/core/memory.h"
 
 namespace {
 
@@ -59,6 +60,7 @@ int report(int code, const std::string& text) {
 
 int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error that says so, not a sudden end
+  hadal::tune_allocator();
   try {
     return run({argv + 1, argv + argc});
   } catch (const UsageError& error) {
