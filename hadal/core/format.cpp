@@ -56,11 +56,14 @@ std::string format_duration(double seconds) {
 }
 
 std::string format_count(int64_t count) {
-  auto text = fmt::format("{}", count);
-  const size_t first = text[0] == '-' ? 1 : 0;
-  for (auto at = static_cast<int64_t>(text.size()) - 3; at > static_cast<int64_t>(first); at -= 3)
-    text.insert(static_cast<size_t>(at), ",");
-  return text;
+  const auto text = fmt::format("{}", count);
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool digit_before = i > 0 && text[i - 1] != '-';
+    if (digit_before && (text.size() - i) % 3 == 0) out += ',';
+    out += text[i];
+  }
+  return out;
 }
 
 std::string format_short(double number) { return with_unit(number, 1000, std::array{"", "k", "M", "G", "T", "P"}); }
