@@ -5,8 +5,9 @@
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 
-#include "cli/verb.h"
 #include "hadal/core/memory.h"
+
+#include "cli/verb.h"
 
 namespace {
 

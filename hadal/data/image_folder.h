@@ -17,7 +17,8 @@ struct ImageFolderOptions {
   int64_t cache_bytes = 0;  // decoded pictures are kept in memory up to this many bytes
 };
 
-/// Which of train, val and test are sub-folders of pictures in class folders; none when the class folders lie at the top.
+/// Which of train, val and test are sub-folders of pictures in class folders; none when the class folders lie at the
+/// top.
 std::vector<std::string> image_folder_splits(const FileTree& tree);
 
 /// The sub-folders train, val and test are splits when there are any; otherwise the root's class folders are the data

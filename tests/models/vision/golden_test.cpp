@@ -72,7 +72,8 @@ void expect_gradients(const std::string& name, const ImageClassifier& model, con
   const auto whole = [](const Tensor& gradient, const Tensor& probe) {
     return (gradient.to(torch::kFloat64) * probe).sum().item<double>();
   };
-  compare("pixels", pixels.grad().norm().item<double>(), whole(pixels.grad(), uniform("pixels/probe", pixels.sizes())));
+  compare("pixels", pixels.grad().to(torch::kFloat64).norm().item<double>(),
+          whole(pixels.grad(), uniform("pixels/probe", pixels.sizes())));
 
   // Which tensor of the reference each element came from: where names are joined, each keeps its own figures.
   std::map<std::string, double> index;
@@ -91,7 +92,7 @@ void expect_gradients(const std::string& name, const ImageClassifier& model, con
     for (const auto number : std::set<double>{from.flatten()[0].item<double>(), from.median().item<double>(),
                                               from.flatten()[-1].item<double>()}) {
       const auto part = gradient.masked_select(from == number);
-      compare(by_index.at(number), part.norm().item<double>(),
+      compare(by_index.at(number), part.to(torch::kFloat64).norm().item<double>(),
               whole(part, probe.at(parameter.key()).masked_select(from == number)));
     }
   }
