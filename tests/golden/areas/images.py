@@ -1,4 +1,4 @@
-"""Pictures of every kind that Hadal reads, with Pillow's pixels; torchvision's resizing and augmentation operations."""
+"""Pictures of every kind that Hadal reads, with Pillow's pixels."""
 import io
 import pathlib
 import struct
@@ -145,49 +145,5 @@ def decoding(save):
     save("images_decoded", {name: image for name, (_, image) in contents.items()})
 
 
-def resizing(save):
-    image = Image.fromarray(drawing(40, 50, 7))
-    tensor = pixels(image).permute(2, 0, 1)
-    out = {"image": pixels(image)}
-    modes = {"bilinear": InterpolationMode.BILINEAR, "bicubic": InterpolationMode.BICUBIC}
-    for name, mode in modes.items():
-        for size in [(17, 21), (40, 23), (61, 70), (5, 50)]:
-            resized = F.resize(tensor, list(size), mode, antialias=True)
-            out[f"{name}.{size[0]}x{size[1]}"] = resized.permute(1, 2, 0)
-            out[f"pillow.{name}.{size[0]}x{size[1]}"] = pixels(F.resize(image, list(size), mode))
-    for size in [(17, 21), (61, 70)]:
-        out[f"nearest.{size[0]}x{size[1]}"] = F.resize(tensor, list(size), InterpolationMode.NEAREST_EXACT).permute(1, 2, 0)
-    out["crop"] = F.resized_crop(tensor, 9, 5, 27, 38, [16, 16], antialias=True).permute(1, 2, 0)
-    save("images_resized", out)
-
-
-def operations(save):
-    image = pixels(Image.fromarray(drawing(20, 22, 8)))
-    x = image.permute(2, 0, 1)
-    back = lambda t: t.permute(1, 2, 0)
-    out = {"image": image}
-    out["brightness"] = back(F.adjust_brightness(x, 1.37))
-    out["contrast"] = back(F.adjust_contrast(x, 0.62))
-    out["saturation"] = back(F.adjust_saturation(x, 1.81))
-    out["hue"] = back(F.adjust_hue(x, 0.21))
-    out["hue.negative"] = back(F.adjust_hue(x, -0.4))
-    out["greyscale"] = back(F.rgb_to_grayscale(x, 3))
-    out["crop.padded"] = back(F.crop(F.pad(x, [4, 4, 4, 4]), 6, 1, 20, 22))
-    for name, mode in {"bilinear": InterpolationMode.BILINEAR, "nearest": InterpolationMode.NEAREST}.items():
-        out[f"affine.{name}"] = back(F.affine(x, 23.0, [3, -2], 1.2, [8.0, -5.0], mode, fill=[10.0, 200.0, 30.0]))
-    normal = F.normalize(x.float() / 255, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
-    out["normalised"] = normal
-    out["erased"] = F.erase(normal, 5, 7, 11, 9, torch.tensor(0.0))
-    for name, (magnitudes, signed) in RandAugment()._augmentation_space(31, (20, 22)).items():
-        for sign in [1.0, -1.0] if signed else [1.0]:
-            magnitude = float(magnitudes[9]) * sign if magnitudes.ndim else 0.0
-            key = f"randaugment.{name}" + (".negative" if sign < 0 else "")
-            out[key] = back(_apply_op(x, name, magnitude, InterpolationMode.NEAREST, None))
-            out[key + ".magnitude"] = torch.tensor(magnitude, dtype=torch.float64)
-    save("images_operations", out)
-
-
 def make(save):
     decoding(save)
-    resizing(save)
-    operations(save)
