@@ -5,10 +5,7 @@ import struct
 
 import numpy as np
 import torch
-import torchvision.transforms.functional as F
 from PIL import Image, ImageOps
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.autoaugment import RandAugment, _apply_op
 
 FOLDER = pathlib.Path(__file__).parent.parent / "images"
 
