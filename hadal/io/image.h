@@ -24,6 +24,9 @@ struct ImageInfo {
   int orientation = 1;  // EXIF, 1 to 8
 };
 
+/// False in a core-only build, where every function here that reads or writes a file format throws.
+bool has_image_formats();
+
 /// Reads the header only.
 ImageInfo probe_image(std::string_view bytes, std::string_view name, const DecodeOptions& options = {});
 

@@ -10,6 +10,8 @@ namespace {
 
 }  // namespace
 
+bool has_image_formats() { return false; }
+
 ImageInfo probe_image(std::string_view, std::string_view, const DecodeOptions&) { absent(); }
 Tensor decode_image(std::string_view, std::string_view, const DecodeOptions&) { absent(); }
 ImageRegion decode_region(std::string_view, std::string_view, const PixelBox&, int64_t, int64_t, const DecodeOptions&) {

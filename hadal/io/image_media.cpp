@@ -66,6 +66,8 @@ void check_options(const DecodeOptions& options) {
 
 }  // namespace
 
+bool has_image_formats() { return true; }
+
 ImageInfo probe_image(std::string_view bytes, std::string_view name, const DecodeOptions& options) {
   auto header = stored_header(format_of(bytes, name), bytes, name, options);
   if (turn_of(header.orientation).swap) std::swap(header.width, header.height);

@@ -67,7 +67,7 @@ void RunFiles::write(const RunResult& result) {
       .figures = figures_,
       .config = config_,
       .machine = {machine_},
-      .encode_png = encode_png};
+      .encode_png = has_image_formats() ? std::function<std::string(const Tensor&)>(encode_png) : nullptr};
   if (result.done)
     for (const auto& promise : promises_of(recipe_.reaches, result))
       report.facts.emplace_back(
