@@ -1,0 +1,21 @@
+#include "hadal/data/tokenizer.h"
+
+#include "hadal/data/characters.h"
+
+namespace hadal {
+
+const TokenizerCatalog& tokenizers() {
+  static const auto catalog = [] {
+    TokenizerCatalog made("tokenizer", "tokenizer");
+    register_characters(made);
+    return made;
+  }();
+  return catalog;
+}
+
+void check_ids(std::span<const int64_t> ids, int64_t size) {
+  for (const auto id : ids)
+    if (id < 0 || id >= size) fail("[tokenizer] there is no token {}; ids are 0 to {}", id, size - 1);
+}
+
+}  // namespace hadal
