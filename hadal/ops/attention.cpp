@@ -14,30 +14,53 @@ void check(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOpt
   require(q.dim() == 4 && k.dim() == 4 && v.dim() == 4,
           "[attention] q, k, v must be (batch, heads, length, width); got {}, {}, {} dimensions", q.dim(), k.dim(),
           v.dim());
-  const std::vector<int64_t> keys{q.size(0), q.size(1), k.size(2), q.size(3)};
+  const auto groups = k.size(1) == 0 ? q.size(1) : k.size(1);
+  const std::vector<int64_t> keys{q.size(0), groups, k.size(2), q.size(3)};
   require(k.sizes().vec() == keys && v.sizes().vec() == keys,
           "[attention] k ({}) and v ({}) must be ({}) beside q ({})", fmt::join(k.sizes().vec(), ", "),
           fmt::join(v.sizes().vec(), ", "), fmt::join(keys, ", "), fmt::join(q.sizes().vec(), ", "));
+  require(groups == 0 || q.size(1) % groups == 0, "[attention] q's heads ({}) must be a multiple of k's and v's ({})",
+          q.size(1), groups);
   const std::vector<int64_t> scores{q.size(0), q.size(1), q.size(2), k.size(2)};
   require(!options.mask.defined() || at::is_expandable_to(options.mask.sizes(), scores),
           "[attention] the mask ({}) must broadcast to ({})",
           fmt::join(options.mask.defined() ? options.mask.sizes().vec() : scores, ", "), fmt::join(scores, ", "));
+  require(options.window >= 0, "[attention] window ({}) must be at least 0", options.window);
   require(options.dropout >= 0 && options.dropout < 1, "[attention] dropout ({}) must be at least 0 and below 1",
           options.dropout);
+  require(!options.slopes.defined() || (options.slopes.dim() == 1 && options.slopes.size(0) == q.size(1)),
+          "[attention] slopes ({}) must be ({}), one for each of q's heads",
+          fmt::join(options.slopes.defined() ? options.slopes.sizes().vec() : scores, ", "), q.size(1));
 }
 
-// The mask as numbers to add: 0 or -inf for a bool one.
-Tensor additive(const Tensor& mask, at::ScalarType type) {
-  if (!mask.defined()) return {};
-  if (mask.scalar_type() != at::kBool) return mask.to(type);
-  return at::zeros(mask.sizes(), mask.options().dtype(type)).masked_fill_(mask.logical_not(), -INFINITY);
+// Mask, window and slopes as numbers to add to the scores, -inf where nothing is attended; undefined without any.
+Tensor additive(const Tensor& q, const Tensor& k, const AttentionOptions& options) {
+  const auto type = q.scalar_type();
+  Tensor bias;
+  if (const auto& mask = options.mask; mask.defined())
+    bias = mask.scalar_type() == at::kBool
+               ? at::zeros(mask.sizes(), mask.options().dtype(type)).masked_fill_(mask.logical_not(), -INFINITY)
+               : mask.to(type);
+  if (options.window == 0 && !options.slopes.defined()) return bias;
+  const auto places = q.options().dtype(at::kLong);
+  const auto distance = at::arange(k.size(2) - q.size(2), k.size(2), places).unsqueeze(1) -
+                        at::arange(k.size(2), places).unsqueeze(0);  // (Tq, Tk)
+  if (!bias.defined()) bias = at::zeros({1, 1}, q.options());
+  if (options.slopes.defined()) bias = bias - options.slopes.to(type).view({-1, 1, 1}) * distance.abs();
+  return options.window == 0 ? bias : bias.masked_fill(distance.abs() >= options.window, -INFINITY);
+}
+
+// Each head of k or v as often as q's heads share it.
+Tensor repeated(const Tensor& t, const Tensor& q) {
+  if (t.size(1) == q.size(1)) return t;
+  return t.unsqueeze(2).expand({-1, -1, q.size(1) / t.size(1), -1, -1}).flatten(1, 2);
 }
 
 // LibTorch's operator: other devices, traces, and masks that learn. Rows without a key see all keys here, lest some of
 // its kernels make NaN, and are cleared afterwards.
 Tensor library_attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options,
                          double scale) {
-  auto bias = additive(options.mask, q.scalar_type());
+  auto bias = additive(q, k, options);
   const bool corner = options.causal && q.size(2) == k.size(2) && !bias.defined();
   if (options.causal && !corner) {
     const auto later = at::ones({q.size(2), k.size(2)}, q.options().dtype(at::kBool)).triu_(k.size(2) - q.size(2) + 1);
@@ -72,21 +95,23 @@ bool on_cpu(const Tensor& t, at::ScalarType type) {
   return t.device().is_cpu() && t.layout() == at::kStrided && t.scalar_type() == type;
 }
 
+bool learns(const Tensor& t) { return t.defined() && t.requires_grad() && at::GradMode::is_enabled(); }
+
 }  // namespace
 
 Tensor attention(const Tensor& q0, const Tensor& k0, const Tensor& v0, const AttentionOptions& options) {
   check(q0, k0, v0, options);
   const double scale = options.scale.value_or(1 / std::sqrt(static_cast<double>(q0.size(3))));
   const bool cpu = q0.device().is_cpu();
-  const auto q = cpu ? lowered(q0) : q0, k = cpu ? lowered(k0) : k0, v = cpu ? lowered(v0) : v0;
+  const auto q = cpu ? lowered(q0) : q0;
+  const auto k = repeated(cpu ? lowered(k0) : k0, q), v = repeated(cpu ? lowered(v0) : v0, q);
   const auto type = q.scalar_type();
   const bool own = (type == at::kFloat || type == at::kDouble || type == at::kBFloat16) && on_cpu(q, type) &&
                    on_cpu(k, type) && on_cpu(v, type) && q.numel() > 0 && k.numel() > 0 &&
-                   !at::tracer::impl::is_dispatch_enabled() &&
-                   !(options.mask.defined() && options.mask.requires_grad() && at::GradMode::is_enabled());
+                   !at::tracer::impl::is_dispatch_enabled() && !learns(options.mask) && !learns(options.slopes);
   if (!own) return library_attention(q, k, v, options, scale);
   return cpu_attention(q, k, v,
-                       {.bias = additive(options.mask, type),
+                       {.bias = additive(q, k, options),
                         .causal = options.causal,
                         .scale = scale,
                         .dropout = options.dropout,

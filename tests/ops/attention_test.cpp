@@ -12,12 +12,13 @@ namespace {
 
 struct Shape {
   int64_t batch, heads, queries, keys, width;
+  int64_t groups = heads;  // heads of k and v
 };
 
 // One for each path and both sides of a causal mask; the third has several blocks of queries, the last rows without
 // keys.
-const std::vector<Shape> kShapes{{2, 3, 9, 9, 8},      {2, 3, 9, 14, 8},     {1, 2, 300, 300, 16},
-                                 {2, 2, 150, 170, 64}, {1, 2, 170, 150, 64}, {2, 1, 1, 40, 8}};
+const std::vector<Shape> kShapes{{2, 3, 9, 9, 8},      {2, 3, 9, 14, 8}, {1, 2, 300, 300, 16},  {2, 2, 150, 170, 64},
+                                 {1, 2, 170, 150, 64}, {2, 1, 1, 40, 8}, {2, 6, 30, 33, 12, 2}, {3, 4, 20, 20, 5, 1}};
 
 struct Inputs {
   Tensor q, k, v, dout;
@@ -26,26 +27,28 @@ struct Inputs {
 // Heads as slices of one projection, as models have them.
 Inputs inputs(const Shape& s, at::ScalarType type) {
   torch::manual_seed(s.queries);
-  auto heads = [&](int64_t length) {
-    return torch::randn({s.batch, length, s.heads, 3 * s.width}, at::kDouble)
+  auto heads = [&](int64_t length, int64_t count) {
+    return torch::randn({s.batch, length, count, 3 * s.width}, at::kDouble)
         .to(type)
         .slice(3, s.width, 2 * s.width)
         .transpose(1, 2);
   };
-  return {heads(s.queries), heads(s.keys), heads(s.keys), heads(s.queries)};
+  return {heads(s.queries, s.heads), heads(s.keys, s.groups), heads(s.keys, s.groups), heads(s.queries, s.heads)};
 }
 
 // softmax(scale q k^T + mask) v in float64, by its definition.
-Tensor formula(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options) {
+Tensor formula(const Tensor& q, const Tensor& k0, const Tensor& v0, const AttentionOptions& options) {
   const auto scale = options.scale.value_or(1 / std::sqrt(static_cast<double>(q.size(3))));
+  const auto k = k0.repeat_interleave(q.size(1) / k0.size(1), 1), v = v0.repeat_interleave(q.size(1) / k0.size(1), 1);
   auto scores = torch::matmul(q, k.transpose(2, 3)) * scale;
   if (options.mask.defined() && options.mask.scalar_type() == at::kBool)
     scores = scores.masked_fill(options.mask.logical_not(), -INFINITY);
   if (options.mask.defined() && options.mask.scalar_type() != at::kBool) scores = scores + options.mask.to(at::kDouble);
-  if (options.causal) {
-    const auto i = torch::arange(q.size(2)).unsqueeze(1), j = torch::arange(k.size(2)).unsqueeze(0);
-    scores = scores.masked_fill(j > i + (k.size(2) - q.size(2)), -INFINITY);
-  }
+  const auto place = torch::arange(q.size(2)).unsqueeze(1) + (k.size(2) - q.size(2));
+  const auto distance = place - torch::arange(k.size(2)).unsqueeze(0);
+  if (options.causal) scores = scores.masked_fill(distance < 0, -INFINITY);
+  if (options.window > 0) scores = scores.masked_fill(distance.abs() >= options.window, -INFINITY);
+  if (options.slopes.defined()) scores = scores - options.slopes.to(at::kDouble).view({-1, 1, 1}) * distance.abs();
   const auto empty = scores.eq(-INFINITY).all(-1, true);
   return torch::matmul(scores.masked_fill(empty, 0).softmax(-1).masked_fill(empty, 0), v);
 }
@@ -61,7 +64,8 @@ std::vector<Tensor> run(const Inputs& in, const AttentionOptions& options, const
   return {y.detach(), q.grad(), k.grad(), v.grad()};
 }
 
-// Bit 0: causal; then none, padding, a bool mask with an empty row, numbers to add for each head.
+constexpr int kMasks = 12;
+// Bit 0: causal; then none, padding, a bool mask with an empty row, numbers to add for each head, a window, slopes.
 AttentionOptions mask_of_kind(const Shape& s, int kind) {
   torch::manual_seed(kind);
   AttentionOptions options{.causal = kind % 2 == 1};
@@ -75,6 +79,8 @@ AttentionOptions mask_of_kind(const Shape& s, int kind) {
     options.mask.select(1, 0).fill_(-INFINITY);
     options.scale = 0.3;
   }
+  if (kind / 2 == 4) options.window = 1 + s.queries / 3;
+  if (kind / 2 == 5) options.slopes = torch::rand({s.heads});
   return options;
 }
 
@@ -88,10 +94,11 @@ void compare(const std::vector<Tensor>& got, const std::vector<Tensor>& want, do
   }
 }
 
-void check_all(at::ScalarType type, double tolerance, const std::function<Operator(const Shape&)>& make) {
+void check_all(at::ScalarType type, double tolerance, const std::function<Operator(const Shape&)>& make,
+               int masks = kMasks) {
   for (const auto& s : kShapes) {
     const auto in = inputs(s, type);
-    for (int kind = 0; kind < 8; ++kind) {
+    for (int kind = 0; kind < masks; ++kind) {
       SCOPED_TRACE(
           fmt::format("{} heads of {} x {} x {}, mask {}", s.batch * s.heads, s.queries, s.keys, s.width, kind));
       const auto options = mask_of_kind(s, kind);
@@ -111,15 +118,19 @@ TEST(Attention, EqualsItsFormulaOnEachPath) {
   for (const bool by_head : {false, true}) {
     for (const int64_t block : {37, 64}) {
       SCOPED_TRACE(fmt::format("by_head {}, block {}", by_head, block));
-      check_all(at::kFloat, 1e-5, [=](const Shape& s) -> Operator {
-        return [=](const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& o) {
-          auto bias = o.mask;
-          if (bias.defined() && bias.scalar_type() == at::kBool)
-            bias = at::zeros(bias.sizes()).masked_fill_(bias.logical_not(), -INFINITY);
-          const auto scale = o.scale.value_or(1 / std::sqrt(static_cast<double>(s.width)));
-          return cpu_attention(q, k, v, {bias, o.causal, scale, 0, by_head, block});
-        };
-      });
+      check_all(
+          at::kFloat, 1e-5,
+          [=](const Shape& s) -> Operator {
+            return [=](const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& o) {
+              auto bias = o.mask;
+              if (bias.defined() && bias.scalar_type() == at::kBool)
+                bias = at::zeros(bias.sizes()).masked_fill_(bias.logical_not(), -INFINITY);
+              const auto scale = o.scale.value_or(1 / std::sqrt(static_cast<double>(s.width)));
+              const auto repeated = [&](const Tensor& t) { return t.repeat_interleave(s.heads / s.groups, 1); };
+              return cpu_attention(q, repeated(k), repeated(v), {bias, o.causal, scale, 0, by_head, block});
+            };
+          },
+          8);
     }
   }
 }
@@ -209,6 +220,11 @@ TEST(Attention, TakesEmptyBatches) {
 TEST(Attention, RefusesWhatDoesNotFit) {
   const auto t = torch::randn({2, 3, 5, 8});
   EXPECT_ERROR(attention(t, t.slice(3, 0, 4), t), "k (2, 3, 5, 4) and v (2, 3, 5, 8) must be (2, 3, 5, 8)");
+  const auto two = t.slice(1, 0, 2);
+  EXPECT_ERROR(attention(t, two, two), "q's heads (3) must be a multiple of k's and v's (2)");
+  EXPECT_ERROR(attention(t, t, two), "k (2, 3, 5, 8) and v (2, 2, 5, 8) must be (2, 3, 5, 8)");
+  EXPECT_ERROR(attention(t, t, t, {.window = -1}), "window (-1) must be at least 0");
+  EXPECT_ERROR(attention(t, t, t, {.slopes = torch::ones(2)}), "slopes (2) must be (3), one for each of q's heads");
   EXPECT_ERROR(attention(t[0], t[0], t[0]), "must be (batch, heads, length, width); got 3, 3, 3");
   EXPECT_ERROR(attention(t, t, t, {.mask = torch::ones({5, 6}, at::kBool)}),
                "the mask (5, 6) must broadcast to (2, 3, 5, 5)");
