@@ -4,27 +4,116 @@
 #include "hadal/core/shape.h"
 
 namespace hadal {
+namespace {
 
-SelfAttentionImpl::SelfAttentionImpl(int64_t dim, int64_t heads, double dropout) : heads_(heads), dropout_(dropout) {
-  require(heads > 0 && dim % heads == 0, "[attention] dim ({}) must be divisible by heads ({}); nearest: {}", dim,
-          heads, nearest_multiple(dim, std::max<int64_t>(heads, 1)));
-  in_proj_weight_ = register_parameter("in_proj_weight", torch::empty({3 * dim, dim}));
-  in_proj_bias_ = register_parameter("in_proj_bias", torch::empty({3 * dim}));
-  out_proj_ = register_module("out_proj", Linear(dim, dim));
+/// Shared key and value heads side by side with their queries, and the window as a mask.
+Tensor grouped_attention(const Tensor& q, Tensor k, Tensor v, AttentionOptions options, int64_t window) {
+  if (const auto shares = q.size(1) / k.size(1); shares > 1) {
+    k = k.repeat_interleave(shares, 1);
+    v = v.repeat_interleave(shares, 1);
+  }
+  if (window > 0 && window < k.size(2)) {
+    const auto keys = torch::arange(k.size(2), q.options().dtype(torch::kInt64));
+    const auto queries = keys.slice(0, k.size(2) - q.size(2));
+    options.mask = both_masks(options.mask, position_mask(queries, keys, options.causal, window));
+  }
+  return attention(q, k, v, options);
+}
+
+/// softmax(q k^T) as it is looked at: in plain operations, without gradients.
+Tensor attention_weights(const Tensor& q, const Tensor& k, const AttentionOptions& options, int64_t window) {
+  const torch::NoGradGuard no_grad;
+  const auto keys = torch::arange(k.size(2), q.options().dtype(torch::kInt64));
+  const auto queries = keys.slice(0, std::max<int64_t>(0, k.size(2) - q.size(2)));
+  auto mask = options.mask;
+  if (options.causal || window > 0) mask = both_masks(mask, position_mask(queries, keys, options.causal, window));
+  const auto scale = options.scale.value_or(1 / std::sqrt(static_cast<double>(q.size(3))));
+  auto scores = (q.to(torch::kFloat32) * scale)
+                    .matmul(k.to(torch::kFloat32).repeat_interleave(q.size(1) / k.size(1), 1).transpose(2, 3));
+  if (mask.defined()) scores = both_masks(scores, mask);
+  return scores.softmax(-1).masked_fill(scores.eq(-INFINITY).all(-1, true), 0);
+}
+
+}  // namespace
+
+MultiHeadAttentionImpl::MultiHeadAttentionImpl(const MultiHeadConfig& config)
+    : heads_(config.heads),
+      kv_heads_(config.kv_heads > 0 ? config.kv_heads : config.heads),
+      width_(config.dim / std::max<int64_t>(config.heads, 1)),
+      window_(config.window),
+      dropout_(config.dropout) {
+  require(heads_ > 0 && config.dim % heads_ == 0, "[attention] dim ({}) must be divisible by heads ({}); nearest: {}",
+          config.dim, heads_, nearest_multiple(config.dim, std::max<int64_t>(heads_, 1)));
+  require(heads_ % kv_heads_ == 0, "[attention] heads ({}) must be divisible by kv_heads ({})", heads_, kv_heads_);
+  const auto rows = (heads_ + 2 * kv_heads_) * width_;
+  in_proj_weight_ = register_parameter("in_proj_weight", torch::empty({rows, config.dim}));
+  in_proj_bias_ = register_parameter("in_proj_bias", config.bias ? torch::empty({rows}) : Tensor(), config.bias);
+  out_proj_ = register_module("out_proj", Linear(config.dim, config.dim, config.bias));
   init::xavier_uniform(in_proj_weight_);
+  if (!config.bias) return;
   init::constant(in_proj_bias_, 0);
   init::constant(out_proj_->bias, 0);
 }
 
-Tensor SelfAttentionImpl::forward(const Tensor& x, AttentionOptions options) {
+Tensor MultiHeadAttentionImpl::split(const Tensor& projected) const {
+  return projected.view({projected.size(0), projected.size(1), -1, width_}).transpose(1, 2);
+}
+
+MultiHeadAttentionImpl::Heads MultiHeadAttentionImpl::project(const Tensor& q, const Tensor& k, const Tensor& v) {
   const auto dim = in_proj_weight_.size(1);
-  expect_shape("attention", x, {kAny, kAny, dim});
+  for (const auto* x : {&q, &k, &v}) expect_shape("attention", *x, {kAny, kAny, dim});
+  if (q.is_same(k) && k.is_same(v)) {
+    const auto all =
+        split(linear(q, in_proj_weight_, in_proj_bias_)).split_with_sizes({heads_, kv_heads_, kv_heads_}, 1);
+    return {all[0], all[1], all[2]};
+  }
+  const std::vector<int64_t> rows{heads_ * width_, kv_heads_ * width_, kv_heads_ * width_};
+  const auto weights = in_proj_weight_.split_with_sizes(rows);
+  const auto biases = in_proj_bias_.defined() ? in_proj_bias_.split_with_sizes(rows) : std::vector<Tensor>(3);
+  return {split(linear(q, weights[0], biases[0])), split(linear(k, weights[1], biases[1])),
+          split(linear(v, weights[2], biases[2]))};
+}
+
+Tensor MultiHeadAttentionImpl::mix(const Heads& heads, const AttentionInput& input) {
+  auto options = input.options;
   options.dropout = is_training() ? dropout_ : 0;
-  const auto qkv = linear(x, in_proj_weight_, in_proj_bias_)  // (B, T, 3 dim)
-                       .view({x.size(0), x.size(1), 3, heads_, dim / heads_})
-                       .permute({2, 0, 3, 1, 4});  // (3, B, H, T, D)
-  const auto mixed = attention(qkv[0], qkv[1], qkv[2], options);
-  return out_proj_(mixed.transpose(1, 2).flatten(2));  // (B, T, dim)
+  if (input.weights) *input.weights = attention_weights(heads.q, heads.k, options, window_);
+  const auto mixed = grouped_attention(heads.q, heads.k, heads.v, options, window_);
+  return out_proj_(mixed.transpose(1, 2).flatten(2));  // (B, Tq, dim)
+}
+
+Tensor MultiHeadAttentionImpl::attend(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionInput& input) {
+  auto heads = project(q, k, v);
+  if (input.rotation) {
+    heads.q = rotated(heads.q, *input.rotation);
+    heads.k = rotated(heads.k, *input.rotation);
+  }
+  if (input.cache) {
+    const auto all = input.cache->own.add(heads.k, heads.v);
+    heads.k = all.first.to(heads.q.scalar_type());
+    heads.v = all.second.to(heads.q.scalar_type());
+  }
+  return mix(heads, input);
+}
+
+Tensor MultiHeadAttentionImpl::forward(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask) {
+  return attend(q, k, v, AttentionInput{.options = {.mask = mask_of_zeros(mask)}});
+}
+
+Tensor MultiHeadAttentionImpl::cross(const Tensor& x, const Tensor& memory, const AttentionInput& input) {
+  auto* kept = input.cache;
+  if (!kept) return attend(x, memory, memory, input);
+  Heads heads;
+  if (!kept->memory_keys.defined()) {
+    heads = project(x, memory, memory);
+    kept->memory_keys = heads.k;
+    kept->memory_values = heads.v;
+  } else {
+    const auto rows = heads_ * width_;
+    const auto bias = in_proj_bias_.defined() ? in_proj_bias_.slice(0, 0, rows) : Tensor();
+    heads = {split(linear(x, in_proj_weight_.slice(0, 0, rows), bias)), kept->memory_keys, kept->memory_values};
+  }
+  return mix(heads, input);
 }
 
 }  // namespace hadal

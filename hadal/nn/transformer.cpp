@@ -2,45 +2,127 @@
 
 #include <fmt/format.h>
 
+#include "hadal/core/error.h"
+
 namespace hadal {
-namespace {
 
-/// Linear, GELU, dropout, linear, dropout: parameters 0 and 3.
-nn::Sequential feed_forward(const EncoderConfig& config) {
-  const Linear widen(config.dim, config.mlp), narrow(config.mlp, config.dim);
-  for (const auto& layer : {widen, narrow}) {
-    init::xavier_uniform(layer->weight);
-    init::normal(layer->bias, 1e-6);
+BlockImpl::BlockImpl(const BlockConfig& config) : norm_first_(config.norm_first), dropout_(config.dropout) {
+  const auto norm = [&] { return Norm(config.dim, config.norm_eps, config.norm, config.bias); };
+  const auto attention = [&](int64_t window) {
+    return MultiHeadAttention(MultiHeadConfig{.dim = config.dim,
+                                              .heads = config.heads,
+                                              .kv_heads = config.kv_heads,
+                                              .window = window,
+                                              .dropout = config.attention_dropout,
+                                              .bias = config.bias});
+  };
+  ln_1_ = register_module("ln_1", norm());
+  self_attention_ = register_module("self_attention", attention(config.window));
+  if (config.cross) {
+    ln_cross_ = register_module("ln_cross", norm());
+    cross_attention_ = register_module("cross_attention", attention(0));
   }
-  return nn::Sequential(widen, nn::GELU(), nn::Dropout(config.dropout), narrow, nn::Dropout(config.dropout));
+  ln_2_ = register_module("ln_2", norm());
+  mlp_ = register_module(
+      "mlp", MlpLayers(config.dim, config.mlp, config.activation, config.bias, config.mlp_dropout, config.dropout));
 }
 
-}  // namespace
-
-nn::LayerNorm layer_norm(int64_t dim, double eps) { return nn::LayerNorm(nn::LayerNormOptions({dim}).eps(eps)); }
-
-EncoderBlockImpl::EncoderBlockImpl(const EncoderConfig& config) {
-  ln_1_ = register_module("ln_1", layer_norm(config.dim, config.norm_eps));
-  self_attention_ =
-      register_module("self_attention", SelfAttention(config.dim, config.heads, config.attention_dropout));
-  dropout_ = register_module("dropout", nn::Dropout(config.dropout));
-  ln_2_ = register_module("ln_2", layer_norm(config.dim, config.norm_eps));
-  mlp_ = register_module("mlp", feed_forward(config));
+template <class Part>
+Tensor BlockImpl::added(const Tensor& x, Norm& norm, const Part& part) {
+  return norm_first_ ? x + part(norm(x)) : norm(x + part(x));
 }
 
-Tensor EncoderBlockImpl::forward(Tensor x, const AttentionOptions& options) {
-  x = x + dropout_(self_attention_(ln_1_(x), options));
-  return x + mlp_->forward(ln_2_(x));
+Tensor BlockImpl::forward(Tensor x, const BlockInput& input, size_t layer) {
+  auto* cache = input.cache ? &input.cache->layers.at(layer) : nullptr;
+  auto* weights = input.weights ? &input.weights->emplace_back() : nullptr;
+  const auto dropped = [&](const Tensor& y) { return torch::dropout(y, dropout_, is_training()); };
+  x = added(x, ln_1_, [&](const Tensor& y) {
+    return dropped(self_attention_->self(y, AttentionInput{input.options, input.rotation, cache, weights}));
+  });
+  if (cross_attention_)
+    x = added(x, ln_cross_, [&](const Tensor& y) {
+      return dropped(cross_attention_->cross(y, input.memory, AttentionInput{input.memory_options, {}, cache, {}}));
+    });
+  return added(x, ln_2_, [&](const Tensor& y) { return mlp_(y); });
 }
 
-EncoderLayersImpl::EncoderLayersImpl(const EncoderConfig& config) {
-  for (int64_t i = 0; i < config.depth; ++i)
-    blocks_.push_back(register_module(fmt::format("encoder_layer_{}", i), EncoderBlock(config)));
+BlocksImpl::BlocksImpl(const BlockConfig& config, int64_t depth, const std::string& prefix) {
+  for (int64_t i = 0; i < depth; ++i) blocks_.push_back(register_module(fmt::format("{}{}", prefix, i), Block(config)));
 }
 
-Tensor EncoderLayersImpl::forward(Tensor x, const AttentionOptions& options) {
-  for (auto& block : blocks_) x = block(x, options);
+Tensor BlocksImpl::forward(Tensor x, const BlockInput& input) {
+  for (size_t i = 0; i < blocks_.size(); ++i) x = blocks_[i](x, input, i);
   return x;
+}
+
+StackImpl::StackImpl(const StackConfig& config) : config_(config) {
+  const auto& block = config.block;
+  const auto& positions = config.positions;
+  require(positions == "none" || positions == "rotary" || positions == "alibi" || positions == "relative",
+          "[transformer] there are no positions \"{}\" inside attention; known: none, rotary, alibi, relative",
+          positions);
+  layers_ = register_module("layers", Blocks(block, config.depth));
+  if (config.final_norm) norm_ = register_module("norm", Norm(block.dim, block.norm_eps, block.norm, block.bias));
+  if (positions == "relative")
+    relative_bias_ = register_module("relative_bias", RelativeBias(block.heads, !config.causal));
+  if (positions == "alibi") slopes_ = alibi_slopes(block.heads);
+}
+
+Tensor StackImpl::forward(const Tensor& x, const StackInput& input) {
+  const auto tokens = x.size(1), seen = input.cache ? input.cache->seen() : 0;
+  const auto places = x.options().dtype(torch::kInt64);
+  const auto queries = torch::arange(seen, seen + tokens, places);
+  const auto keys = input.cache && config_.depth > 0 ? input.cache->layers[0].own.key_positions(tokens) : queries;
+  BlockInput to{.options = {.mask = input.mask, .causal = config_.causal},
+                .memory = input.memory,
+                .memory_options = {.mask = input.memory_mask},
+                .cache = input.cache,
+                .weights = input.weights};
+  auto& options = to.options;
+  Rotation angles;
+  if (config_.positions == "rotary") {
+    angles = rotation(queries, config_.block.dim / config_.block.heads, config_.rotary);
+    to.rotation = &angles;
+  } else if (slopes_.defined()) {
+    options.mask = both_masks(options.mask, alibi_bias(slopes_, queries, keys));
+  } else if (relative_bias_) {
+    options.mask = both_masks(options.mask, relative_bias_(queries, keys));
+  }
+  if (input.cache) {
+    // A cache that rolled over has its keys in another order, and several queries that must not see the same ones.
+    if (seen + tokens > input.cache->length()) {
+      options.mask = both_masks(options.mask, position_mask(queries, keys, options.causal, input.cache->length()));
+      options.causal = false;
+    }
+    if (const auto& starts = input.cache->starts; starts.defined())
+      options.mask = both_masks(options.mask, (keys >= starts.unsqueeze(1)).unsqueeze(1).unsqueeze(1));
+  }
+  const auto y = layers_(x, to);
+  return norm_ ? norm_(y) : y;
+}
+
+DecodingCache StackImpl::make_cache(int64_t batch, int64_t length, at::ScalarType type) const {
+  const auto& block = config_.block;
+  const auto options = parameters().at(0).options().dtype(type).requires_grad(false);
+  DecodingCache cache;
+  for (int64_t i = 0; i < config_.depth; ++i)
+    cache.layers.push_back({KeyValueCache(batch, block.kv_heads > 0 ? block.kv_heads : block.heads, length,
+                                          block.dim / block.heads, options),
+                            {},
+                            {}});
+  return cache;
+}
+
+EncoderDecoderImpl::EncoderDecoderImpl(StackConfig from, StackConfig to) {
+  to.causal = to.block.cross = true;
+  encoder = register_module("encoder", Stack(from));
+  decoder = register_module("decoder", Stack(to));
+}
+
+Tensor EncoderDecoderImpl::forward(const Tensor& source, const Tensor& target, const Tensor& source_mask,
+                                   const Tensor& target_mask) {
+  const auto memory = encoder(source, StackInput{.mask = source_mask});
+  return decoder(target, StackInput{.mask = target_mask, .memory = memory, .memory_mask = source_mask});
 }
 
 }  // namespace hadal

@@ -31,14 +31,15 @@ VitEncoderImpl::VitEncoderImpl(const VitConfig& config, int64_t tokens) {
   pos_embedding_ = register_parameter("pos_embedding", torch::empty({1, tokens, config.dim}));
   init::normal(pos_embedding_, 0.02);
   dropout_ = register_module("dropout", nn::Dropout(config.dropout));
-  layers_ = register_module("layers", EncoderLayers(EncoderConfig{.dim = config.dim,
-                                                                  .depth = config.depth,
-                                                                  .heads = config.heads,
-                                                                  .mlp = config.mlp,
-                                                                  .dropout = config.dropout,
-                                                                  .attention_dropout = config.attention_dropout,
-                                                                  .norm_eps = config.norm_eps}));
-  ln_ = register_module("ln", layer_norm(config.dim, config.norm_eps));
+  const BlockConfig block{.dim = config.dim,
+                          .heads = config.heads,
+                          .mlp = config.mlp,
+                          .norm_eps = config.norm_eps,
+                          .dropout = config.dropout,
+                          .attention_dropout = config.attention_dropout,
+                          .mlp_dropout = config.dropout};
+  layers_ = register_module("layers", Blocks(block, config.depth, "encoder_layer_"));
+  ln_ = register_module("ln", Norm(config.dim, config.norm_eps));
 }
 
 Tensor VitEncoderImpl::forward(const Tensor& x) { return ln_(layers_(dropout_(x + pos_embedding_))); }

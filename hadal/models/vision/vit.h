@@ -24,8 +24,8 @@ struct VitEncoderImpl : nn::Module {
  private:
   Tensor pos_embedding_;  // (1, T, dim)
   nn::Dropout dropout_{nullptr};
-  EncoderLayers layers_{nullptr};
-  nn::LayerNorm ln_{nullptr};
+  Blocks layers_{nullptr};
+  Norm ln_{nullptr};
 };
 TORCH_MODULE(VitEncoder);
 

@@ -59,8 +59,10 @@ TEST(VitNames, JoinsQueryKeyAndValueInThisOrder) {
   ASSERT_EQ(mapped.size(), 1);
   EXPECT_EQ(mapped[0].first, "encoder.layers.encoder_layer_3.self_attention.in_proj_bias");
   EXPECT_TRUE(torch::equal(mapped[0].second, torch::tensor({1., 1., 2., 2., 3., 3.}).to(torch::kFloat32)));
-  weights[2].second = torch::ones({3});
-  EXPECT_ERROR(torchvision_vit_names(weights), "query, key and value of one shape; the key has another one");
+  weights[2].second = torch::ones({2, 3});
+  EXPECT_ERROR(torchvision_vit_names(weights), "attention.key.* does not fit beside the others");
   weights.pop_back();
-  EXPECT_ERROR(torchvision_vit_names(weights), "in_proj_bias wants query, key and value; the weights have no key");
+  EXPECT_ERROR(
+      torchvision_vit_names(weights),
+      "self_attention.in_proj_bias is joined from parts, and the weights have no vit.encoder.layer.#.attention");
 }
