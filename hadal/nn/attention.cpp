@@ -6,27 +6,15 @@
 namespace hadal {
 namespace {
 
-/// Shared key and value heads side by side with their queries, and the window as a mask.
-Tensor grouped_attention(const Tensor& q, Tensor k, Tensor v, AttentionOptions options, int64_t window) {
-  if (const auto shares = q.size(1) / k.size(1); shares > 1) {
-    k = k.repeat_interleave(shares, 1);
-    v = v.repeat_interleave(shares, 1);
-  }
-  if (window > 0 && window < k.size(2)) {
-    const auto keys = torch::arange(k.size(2), q.options().dtype(torch::kInt64));
-    const auto queries = keys.slice(0, k.size(2) - q.size(2));
-    options.mask = both_masks(options.mask, position_mask(queries, keys, options.causal, window));
-  }
-  return attention(q, k, v, options);
-}
-
 /// softmax(q k^T) as it is looked at: in plain operations, without gradients.
-Tensor attention_weights(const Tensor& q, const Tensor& k, const AttentionOptions& options, int64_t window) {
+Tensor attention_weights(const Tensor& q, const Tensor& k, const AttentionOptions& options) {
   const torch::NoGradGuard no_grad;
   const auto keys = torch::arange(k.size(2), q.options().dtype(torch::kInt64));
-  const auto queries = keys.slice(0, std::max<int64_t>(0, k.size(2) - q.size(2)));
+  const auto queries = torch::arange(k.size(2) - q.size(2), k.size(2), keys.options());
   auto mask = options.mask;
-  if (options.causal || window > 0) mask = both_masks(mask, position_mask(queries, keys, options.causal, window));
+  if (options.causal || options.window > 0)
+    mask = both_masks(mask, position_mask(queries, keys, options.causal, options.window));
+  if (options.slopes.defined()) mask = both_masks(mask, alibi_bias(options.slopes, queries, keys));
   const auto scale = options.scale.value_or(1 / std::sqrt(static_cast<double>(q.size(3))));
   auto scores = (q.to(torch::kFloat32) * scale)
                     .matmul(k.to(torch::kFloat32).repeat_interleave(q.size(1) / k.size(1), 1).transpose(2, 3));
@@ -77,8 +65,9 @@ MultiHeadAttentionImpl::Heads MultiHeadAttentionImpl::project(const Tensor& q, c
 Tensor MultiHeadAttentionImpl::mix(const Heads& heads, const AttentionInput& input) {
   auto options = input.options;
   options.dropout = is_training() ? dropout_ : 0;
-  if (input.weights) *input.weights = attention_weights(heads.q, heads.k, options, window_);
-  const auto mixed = grouped_attention(heads.q, heads.k, heads.v, options, window_);
+  options.window = window_;
+  if (input.weights) *input.weights = attention_weights(heads.q, heads.k, options);
+  const auto mixed = attention(heads.q, heads.k, heads.v, options);
   return out_proj_(mixed.transpose(1, 2).flatten(2));  // (B, Tq, dim)
 }
 

@@ -20,7 +20,7 @@ struct MultiHeadConfig {
 
 /// What a call says besides its queries, keys and values.
 struct AttentionInput {
-  AttentionOptions options;               // mask, causal, scale; its dropout is the module's in training
+  AttentionOptions options;               // mask, causal, scale; its dropout and window are the module's
   const Rotation* rotation = nullptr;     // turns queries and keys
   DecodingCache::Layer* cache = nullptr;  // keys of earlier calls are attended too
   Tensor* weights = nullptr;              // set: takes the weights (B, H, Tq, Tk) to look at, without dropout

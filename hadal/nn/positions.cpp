@@ -20,6 +20,13 @@ Tensor sinusoidal_positions(int64_t length, int64_t dim, double base) {
   return torch::stack({angles.sin(), angles.cos()}, -1).flatten(1).to(torch::kFloat32);
 }
 
+Fields<RotaryConfig> RotaryConfig::fields() {
+  return {{"base", &RotaryConfig::base, "wavelengths grow up to about 6.3 times this", above(1)},
+          {"scaling", &RotaryConfig::scaling, "how texts longer than the trained ones are read",
+           one_of({"none", "linear", "ntk"})},
+          {"factor", &RotaryConfig::factor, "how many times longer", at_least(1)}};
+}
+
 Rotation rotation(const Tensor& positions, int64_t width, const RotaryConfig& config) {
   require(width > 0 && width % 2 == 0, "[rotary] a head's width must be even, got {}", width);
   auto base = config.base, stretch = 1.0;

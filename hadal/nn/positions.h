@@ -2,6 +2,7 @@
 #pragma once
 #include <string>
 
+#include "hadal/core/config.h"
 #include "hadal/core/torch.h"
 
 namespace hadal {
@@ -17,6 +18,8 @@ struct RotaryConfig {
   /// arXiv:2306.15595), "ntk" takes base * factor^(width / (width - 2)), which leaves near tokens as they were.
   std::string scaling = "none";
   double factor = 1;
+
+  static Fields<RotaryConfig> fields();
 };
 struct Rotation {
   Tensor cosine, sine;  // (..., T, width / 2), float32

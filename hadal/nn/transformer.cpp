@@ -83,26 +83,26 @@ Tensor StackImpl::forward(const Tensor& x, const StackInput& input) {
   if (config_.positions == "rotary") {
     angles = rotation(queries, config_.block.dim / config_.block.heads, config_.rotary);
     to.rotation = &angles;
-  } else if (slopes_.defined()) {
-    options.mask = both_masks(options.mask, alibi_bias(slopes_, queries, keys));
   } else if (relative_bias_) {
     options.mask = both_masks(options.mask, relative_bias_(queries, keys));
   }
-  if (input.cache) {
-    // A cache that rolled over has its keys in another order, and several queries that must not see the same ones.
-    if (seen + tokens > input.cache->length()) {
-      options.mask = both_masks(options.mask, position_mask(queries, keys, options.causal, input.cache->length()));
-      options.causal = false;
-    }
-    if (const auto& starts = input.cache->starts; starts.defined())
-      options.mask = both_masks(options.mask, (keys >= starts.unsqueeze(1)).unsqueeze(1).unsqueeze(1));
+  if (input.cache && seen + tokens > input.cache->length()) {
+    // A cache that rolled over has its keys in another order, and several queries must not see the same ones.
+    options.mask = both_masks(options.mask, position_mask(queries, keys, options.causal, input.cache->length()));
+    if (slopes_.defined()) options.mask = both_masks(options.mask, alibi_bias(slopes_, queries, keys));
+    options.causal = false;
+  } else {
+    options.slopes = slopes_;
   }
+  if (input.cache && input.cache->starts.defined())
+    options.mask = both_masks(options.mask, (keys >= input.cache->starts.unsqueeze(1)).unsqueeze(1).unsqueeze(1));
   const auto y = layers_(x, to);
   return norm_ ? norm_(y) : y;
 }
 
 DecodingCache StackImpl::make_cache(int64_t batch, int64_t length, at::ScalarType type) const {
   const auto& block = config_.block;
+  if (block.window > 0) length = std::min(length, block.window);
   const auto options = parameters().at(0).options().dtype(type).requires_grad(false);
   DecodingCache cache;
   for (int64_t i = 0; i < config_.depth; ++i)

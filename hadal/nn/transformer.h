@@ -79,7 +79,7 @@ struct StackImpl : nn::Module {
   explicit StackImpl(const StackConfig& config);
   /// x (B, T, dim) -> (B, T, dim)
   Tensor forward(const Tensor& x, const StackInput& input = {});
-  /// Room for `length` tokens of `batch` sequences, without padding.
+  /// Room for `length` tokens of `batch` sequences, no more than the window; without padding.
   DecodingCache make_cache(int64_t batch, int64_t length, at::ScalarType type = torch::kFloat32) const;
 
  private:
