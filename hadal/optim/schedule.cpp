@@ -1,96 +1,139 @@
 #include "hadal/optim/schedule.h"
 
 #include <algorithm>
-#include <cmath>
-#include <numbers>
+
+#include "hadal/optim/schedule_pace.h"
 
 namespace hadal {
+
+/// A schedule within a schedule.
+struct SchedulePart : Part {};
+template <>
+struct Setting<SchedulePart> {
+  static std::string type() { return "schedule"; }
+  static SchedulePart read(const Value& value, const std::string& path, const Limit&) {
+    return {read_part(value, path, schedules().kinds())};
+  }
+  static Value write(const SchedulePart& part) { return write_part(part, schedules().kinds()); }
+};
+
 namespace {
 
-/// From `start` at 0 to `end` at 1 along half a cosine.
-double cosine(double start, double end, double along) {
-  return end + (start - end) * 0.5 * (1 + std::cos(std::numbers::pi * along));
+struct ChainedConfig : Pace {
+  std::vector<SchedulePart> parts;
+  static Fields<ChainedConfig> fields() {
+    return paced<ChainedConfig>({{"parts", &ChainedConfig::parts,
+                                  "the schedules whose factors multiply: [\"cosine\", { name = \"step\", ... }]"}});
+  }
+  void validate() const {
+    require(!parts.empty(), "train.schedule: a chained schedule wants its parts: parts = [\"cosine\", \"plateau\"]");
+  }
+};
+
+struct SequentialConfig : Pace {
+  std::vector<SchedulePart> parts;
+  std::vector<Length> milestones;
+  static Fields<SequentialConfig> fields() {
+    using C = SequentialConfig;
+    return paced<C>({{"parts", &C::parts, "the schedules that follow each other; each spans the steps up to the next"},
+                     {"milestones", &C::milestones, "when the second begins, the third, ...: [0.1, \"30 epochs\"]"}});
+  }
+  void validate() const {
+    require(!parts.empty(),
+            "train.schedule: a sequential schedule wants its parts and milestones: parts = "
+            "[\"constant\", \"cosine\"], milestones = [0.5]");
+    require(milestones.size() + 1 == parts.size(), "train.schedule.milestones: {} schedules want {} milestones, got {}",
+            parts.size(), parts.size() - 1, milestones.size());
+  }
+};
+
+/// The whole of a run behind the warm-up, in steps, so that parts may count as they like.
+RunLength behind_warmup(const Pace& pace, const RunLength& run) {
+  const auto span = span_of(pace, run);
+  const auto warmup = (span.run - span.ticks) * (span.epochs ? run.steps_per_epoch : 1);
+  return {run.steps - warmup, run.steps_per_epoch};
 }
 
-struct ConstantConfig {
-  double warmup = 0;
-  static Fields<ConstantConfig> fields() {
-    return {{"warmup", &ConstantConfig::warmup, "share of the run in which the rate rises linearly from 0",
-             from_below(0, 1)}};
-  }
-};
-
-struct DecayConfig {
-  double warmup = 0, final = 0;
-  static Fields<DecayConfig> fields() {
-    return {
-        {"warmup", &DecayConfig::warmup, "share of the run in which the rate rises linearly from 0", from_below(0, 1)},
-        {"final", &DecayConfig::final, "the rate at the end, as a share of the highest", between(0, 1)}};
-  }
-};
-
-/// The rate rises for `warmup` of the run, then `fall(along)` takes it from 1 to `final`.
-template <class Fall>
-Schedule rise_and_fall(double warmup, const RunLength& run, Fall fall) {
-  const auto rise = std::round(warmup * static_cast<double>(run.steps));
-  const auto rest = std::max(1.0, static_cast<double>(run.steps) - rise);
-  return [=](int64_t step) {
-    const auto now = static_cast<double>(step);
-    return Rates{.lr_factor = now < rise ? (now + 1) / (rise + 1) : fall(std::min(1.0, (now - rise) / rest))};
-  };
+/// Puts `whole`, which begins behind the warm-up, on the pace of `pace`.
+Schedule behind(const Pace& pace, const RunLength& run, Schedule whole) {
+  const auto warmup = run.steps - behind_warmup(pace, run).steps;
+  const auto rise = on_pace({pace.every, pace.warmup}, run, [](int64_t) { return Rates{}; });
+  auto plateaus = whole.plateaus;
+  return {[=, whole = std::move(whole)](int64_t step) {
+            auto rates = whole(std::max<int64_t>(0, step - warmup));
+            if (step < warmup) rates.lr_factor *= rise(step).lr_factor;
+            return rates;
+          },
+          std::move(plateaus)};
 }
 
-/// Super-convergence (Smith & Topin 2018, arXiv:1708.07120), as PyTorch's OneCycleLR: lr is the highest rate.
-struct OneCycleConfig {
-  double pct_start = 0.3, div_factor = 25, final_div_factor = 1e4, base_momentum = 0.85, max_momentum = 0.95;
-  bool cycle_momentum = true;
-  std::string anneal = "cos";
-  static Fields<OneCycleConfig> fields() {
-    return {
-        {"pct_start", &OneCycleConfig::pct_start, "share of the run in which the rate rises", between(0, 1)},
-        {"div_factor", &OneCycleConfig::div_factor, "the first rate is the highest divided by this", above(0)},
-        {"final_div_factor", &OneCycleConfig::final_div_factor, "the last rate is the first divided by this", above(0)},
-        {"cycle_momentum", &OneCycleConfig::cycle_momentum, "move momentum (beta1) against the rate"},
-        {"base_momentum", &OneCycleConfig::base_momentum, "momentum where the rate is highest", from_below(0, 1)},
-        {"max_momentum", &OneCycleConfig::max_momentum, "momentum where the rate is lowest", from_below(0, 1)},
-        {"anneal", &OneCycleConfig::anneal, "shape of the two ramps", one_of({"cos", "linear"})}};
-  }
-};
+Schedule chained(const ChainedConfig& config, const RunLength& run) {
+  std::vector<Schedule> parts;
+  for (const auto& part : config.parts) parts.push_back(schedules().make(part, behind_warmup(config, run)));
+  return behind(config, run, chained_schedule(std::move(parts)));
+}
 
-Schedule one_cycle(const OneCycleConfig& config, const RunLength& run) {
-  const auto top = config.pct_start * static_cast<double>(run.steps) - 1, last = static_cast<double>(run.steps) - 1;
-  const auto first = 1 / config.div_factor, end = first / config.final_div_factor;
-  const auto ramp = [linear = config.anneal == "linear"](double from, double to, double along) {
-    return linear ? from + (to - from) * along : cosine(from, to, along);
-  };
-  return [=](int64_t step) {
-    const auto now = static_cast<double>(step);
-    const bool rising = now <= top;
-    const auto along = std::min(1.0, rising ? now / std::max(top, 1e-12) : (now - top) / std::max(last - top, 1e-12));
-    Rates rates{.lr_factor = rising ? ramp(first, 1, along) : ramp(1, end, along)};
-    if (config.cycle_momentum)
-      rates.momentum = rising ? ramp(config.max_momentum, config.base_momentum, along)
-                              : ramp(config.base_momentum, config.max_momentum, along);
-    return rates;
-  };
+Schedule sequential(const SequentialConfig& config, const RunLength& run) {
+  const auto rest = behind_warmup(config, run);
+  const auto span = span_of({.every = config.every}, rest);
+  std::vector<int64_t> begins = {0};
+  for (const auto& milestone : config.milestones)
+    begins.push_back(span.of(milestone, "milestones") * (span.epochs ? run.steps_per_epoch : 1));
+  require(begins.back() < rest.steps,
+          "[schedule] the last part of a sequential schedule begins at step {}, the run has {}", begins.back(),
+          rest.steps);
+  std::vector<Schedule> parts;
+  for (size_t i = 0; i < config.parts.size(); ++i) {
+    const auto end = i + 1 < begins.size() ? begins[i + 1] : rest.steps;
+    require(end > begins[i], "[schedule] milestones must rise, got {} after {}", end, begins[i]);
+    parts.push_back(schedules().make(config.parts[i], RunLength{end - begins[i], run.steps_per_epoch}));
+  }
+  return behind(config, run, sequential_schedule(std::move(parts), {begins.begin() + 1, begins.end()}));
 }
 
 }  // namespace
 
+Schedule chained_schedule(std::vector<Schedule> parts) {
+  Schedule all;
+  for (const auto& part : parts) all.plateaus.insert(all.plateaus.end(), part.plateaus.begin(), part.plateaus.end());
+  all.formula = [parts = std::move(parts)](int64_t step) {
+    Rates rates;
+    for (const auto& part : parts) {
+      const auto own = part(step);
+      rates.lr_factor *= own.lr_factor;
+      if (own.momentum) rates.momentum = own.momentum;
+    }
+    return rates;
+  };
+  return all;
+}
+
+Schedule sequential_schedule(std::vector<Schedule> parts, std::vector<int64_t> milestones) {
+  require(milestones.size() + 1 == parts.size(), "[schedule] {} schedules want {} milestones, got {}", parts.size(),
+          std::max<int64_t>(0, std::ssize(parts) - 1), milestones.size());
+  for (size_t i = 1; i < milestones.size(); ++i)
+    require(milestones[i - 1] < milestones[i], "[schedule] milestones must rise, got {} after {}", milestones[i],
+            milestones[i - 1]);
+  // It would see scores, and spend its patience, before its turn.
+  for (const auto& part : parts)
+    require(part.plateaus.empty(),
+            "[schedule] a plateau follows scores, not steps: it can be part of a chained "
+            "schedule, not of a sequential one");
+  return {[parts = std::move(parts), milestones = std::move(milestones)](int64_t step) {
+    const auto index = std::upper_bound(milestones.begin(), milestones.end(), step) - milestones.begin();
+    return parts[static_cast<size_t>(index)](index == 0 ? step : step - milestones[static_cast<size_t>(index - 1)]);
+  }};
+}
+
+void add_combinations(ScheduleCatalog& catalog) {
+  catalog.add("sequential", "several, one after another", SequentialConfig{}, sequential);
+  catalog.add("chained", "several at once", ChainedConfig{}, chained);
+}
+
 const ScheduleCatalog& schedules() {
   static const auto catalog = [] {
     ScheduleCatalog made("schedule", "train.schedule");
-    made.add("constant", "one rate throughout", ConstantConfig{},
-             [](const ConstantConfig& config, const RunLength& run) {
-               return rise_and_fall(config.warmup, run, [](double) { return 1.0; });
-             });
-    made.add("linear", "falls in a straight line", DecayConfig{}, [](const DecayConfig& config, const RunLength& run) {
-      return rise_and_fall(config.warmup, run, [end = config.final](double along) { return 1 + (end - 1) * along; });
-    });
-    made.add("cosine", "falls along half a cosine", DecayConfig{}, [](const DecayConfig& config, const RunLength& run) {
-      return rise_and_fall(config.warmup, run, [end = config.final](double along) { return cosine(1, end, along); });
-    });
-    made.add("one_cycle", "rises, then falls far below where it began", OneCycleConfig{}, one_cycle);
+    for (auto* add : {add_decays, add_cycles, add_plateau, add_formulas, add_combinations}) add(made);
     return made;
   }();
   return catalog;

@@ -1,21 +1,43 @@
-// Learning-rate schedules, each a formula of the step: resuming and plotting need no history.
+// Learning-rate schedules, each a formula of the step: resuming and plotting need no history. Rates are shares of the
+// optimizer's own lr, which is the highest rate of most of them. Formulas: docs/training.md.
 #pragma once
 #include <functional>
+#include <memory>
+#include <vector>
 
 #include "hadal/core/catalog.h"
 #include "hadal/optim/optimizer.h"
 
 namespace hadal {
 
-/// The rates of step 0, 1, ..., total - 1.
-using Schedule = std::function<Rates(int64_t step)>;
+class Plateau;
 
-/// How long the run is.
+/// The rates of step 0, 1, ..., total - 1.
+struct Schedule {
+  std::function<Rates(int64_t step)> formula;
+  /// What follows the scores instead: the trainer shows them each evaluation and keeps their state.
+  std::vector<std::shared_ptr<Plateau>> plateaus = {};
+
+  Rates operator()(int64_t step) const { return formula(step); }
+};
+
+/// How long the run is, in optimiser steps.
 struct RunLength {
   int64_t steps = 0, steps_per_epoch = 0;
 };
 
 using ScheduleCatalog = Catalog<Schedule, const RunLength&>;
 const ScheduleCatalog& schedules();
+
+/// The rate is lr x factor(step), as PyTorch's LambdaLR.
+Schedule lambda_schedule(std::function<double(int64_t step)> factor);
+/// Step n has lr x factor(1) x ... x factor(n), as PyTorch's MultiplicativeLR; beyond `steps` it stays.
+Schedule multiplicative_schedule(const std::function<double(int64_t step)>& factor, int64_t steps);
+/// All at once: their factors multiply, and the last one that moves momentum sets it. As PyTorch's ChainedScheduler of
+/// schedules whose lowest rate is 0.
+Schedule chained_schedule(std::vector<Schedule> parts);
+/// One after another, as PyTorch's SequentialLR: part i + 1 begins, with its own step 0, at milestones[i]. Throws
+/// UsageError unless there is a milestone less than parts and they rise.
+Schedule sequential_schedule(std::vector<Schedule> parts, std::vector<int64_t> milestones);
 
 }  // namespace hadal
