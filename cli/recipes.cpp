@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include "hadal/io/file.h"
+#include "hadal/train/progress.h"
+#include "hadal/train/schedule_curve.h"
 
 #include "cli/verb.h"
 
@@ -8,7 +10,8 @@ namespace hadal::cli {
 namespace {
 
 std::string help(const Words&) {
-  return "Without a name: all recipes, and the numbers they reach. With a name: its settings with every default.\n"
+  return "Without a name: all recipes, and the numbers they reach. With a name: its settings with every default,\n"
+         "and the learning rate over the run.\n"
          "Recipes are looked for in ./recipes, HADAL_RECIPES, beside the program and where Hadal is installed.\n";
 }
 
@@ -27,6 +30,37 @@ void leave_to_data(Table& all, const Table& given) {
   for (const auto* key : {"classes", "channels", "image"})
     if (!given.find_path(fmt::format("model.{}", key))) settings.erase(key);
   all.set("model", std::move(settings));
+}
+
+/// How the learning rate will move, as comments of the TOML above it.
+std::string rates_text(const TrainConfig& train) {
+  constexpr int64_t kStepsPerEpoch = 1000;  // how many there are, only the data says
+  const auto steps = train.steps > 0 ? train.steps : train.epochs * kStepsPerEpoch;
+  const auto* lr = train.optimizer.settings.find("lr");
+  std::string text =
+      fmt::format("\nThe learning rate over {}:\n",
+                  train.steps > 0 ? fmt::format("{} steps", steps)
+                                  : fmt::format("{} epochs, {} steps each", train.epochs, kStepsPerEpoch));
+  try {
+    const auto schedule = schedules().make(train.schedule, RunLength{steps, kStepsPerEpoch});
+    const auto curves = schedule_curves(schedule, lr ? read_number(*lr, "lr", {}) : 1, steps);
+    if (curves.empty()) text += "follows the scores\n";
+    const bool unicode = display_options(stdout).unicode;
+    for (const auto& curve : curves) {
+      if (&curve != &curves[0]) text += curve.title + ":\n";
+      text += text_curve(curve, 72, &curve == &curves[0] ? 6 : 3, unicode);
+    }
+  } catch (const UsageError& error) {
+    text += fmt::format("none: {}\n", error.what());
+  }
+  std::string out;
+  for (size_t at = 0; at < text.size();) {
+    const auto end = text.find('\n', at);
+    const auto line = text.substr(at, end - at);
+    out += line.empty() ? "\n" : "# " + line + '\n';
+    at = end + 1;
+  }
+  return out;
 }
 
 int run(Words words) {
@@ -49,7 +83,7 @@ int run(Words words) {
   recipe.task = tasks().resolve(recipe.task);
   auto all = recipe.table();
   leave_to_data(all, table);
-  fmt::print("{}", to_toml(all));
+  fmt::print("{}{}", to_toml(all), rates_text(recipe.train));
   return 0;
 }
 

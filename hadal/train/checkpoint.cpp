@@ -87,6 +87,12 @@ const TensorsByName& Checkpoint::group(const std::string& name) const {
   fail("the checkpoint has no {}: it belongs to a run with other settings", name);
 }
 
+const Tensor& Checkpoint::tensor(const std::string& group_name, const std::string& name) const {
+  for (const auto& [key, tensor] : group(group_name))
+    if (key == name) return tensor;
+  fail("the checkpoint has no {}/{}: it belongs to a run with other settings", group_name, name);
+}
+
 void Checkpoint::save(const std::filesystem::path& path) const {
   NamedTensors all;
   all.metadata = {{"format", kFormat}, {"progress", progress_json(progress).dump()}};

@@ -31,6 +31,7 @@ struct Checkpoint {
   std::vector<std::pair<std::string, TensorsByName>> groups;
 
   const TensorsByName& group(const std::string& name) const;
+  const Tensor& tensor(const std::string& group, const std::string& name) const;
   void save(const std::filesystem::path& path) const;
   /// Throws FileError when the file is none of ours.
   static Checkpoint load(const std::filesystem::path& path);

@@ -56,6 +56,12 @@ std::string curves(const ReportInput& in) {
   return out.empty() ? out : "<h2>Curves</h2><div class=cards>" + out + "</div>";
 }
 
+std::string schedule(const ReportInput& in) {
+  std::string out;
+  for (const auto& curve : in.schedule) out += draw(chart_of(curve));
+  return out.empty() ? out : "<h2>Schedule</h2><div class=cards>" + out + "</div>";
+}
+
 /// All rows, or the last of very many.
 std::string evaluations(const ReportInput& in) {
   constexpr size_t kMostRows = 500;
@@ -116,7 +122,7 @@ std::string make_report(const ReportInput& in) {
              "content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:\">"
              "<title>{0}</title><style>{1}{2}</style></head>\n<body><main><header><h1>{0}</h1>{3}</header>\n",
              title, kStyle, legend_rules(), in.about.empty() ? "" : "<p>" + escape(in.about) + "</p>") +
-         tiles(in) + facts(in) + '\n' + curves(in) + '\n' + figures(in) + '\n' + evaluations(in) +
+         tiles(in) + facts(in) + '\n' + curves(in) + '\n' + figures(in) + '\n' + schedule(in) + evaluations(in) +
          preformatted("Settings", in.config) + preformatted("Machine", machine) +
          fmt::format("<footer>Made by Hadal {}.</footer></main><script>{}</script></body></html>\n", HADAL_VERSION,
                      kScript);

@@ -19,6 +19,7 @@ struct ReportInput {
   bool higher_is_better = true;
   std::vector<std::pair<std::string, std::string>> facts;  // "Model", "vit, 812,345 parameters"; "Data", ...
   std::vector<Row> rows;
+  std::vector<CurveFigure> schedule;  // the rates of the whole run
   Metrics best, last;
   std::vector<Figure> figures;
   std::string config;                // config.toml

@@ -70,7 +70,7 @@ RunResult train_recipe(Recipe recipe, const RunOptions& options) {
   trainer.describe({{"config", config}});
   const auto checkpoint = options.folder / "checkpoint/last.safetensors";
   if (options.resume && fs::exists(checkpoint)) trainer.resume(checkpoint);
-  RunFiles files(options.folder, recipe, *task, config, trainer.state());
+  RunFiles files(options.folder, recipe, *task, config, trainer);
   trainer.listen(files);
   for (auto* listener : options.listeners) trainer.listen(*listener);
 

@@ -5,20 +5,22 @@
 #include "hadal/io/image.h"
 #include "hadal/train/report.h"
 #include "hadal/train/run.h"
+#include "hadal/train/schedule_curve.h"
 
 namespace hadal {
 
 RunFiles::RunFiles(std::filesystem::path folder, const Recipe& recipe, Task& task, std::string config,
-                   const RunState& state)
+                   const Trainer& trainer)
     : folder_(std::move(folder)),
       task_(task),
       recipe_(recipe),
       config_(std::move(config)),
       machine_(machine_line()),
-      history_(folder_ / "metrics.csv", state.step > 0 ? state.step : -1),
-      board_(folder_ / "tensorboard", state.step > 0 ? std::optional(state.step) : std::nullopt),
-      state_(state) {
-  if (state.step == 0) board_.verbatim(0, "config", config_);
+      history_(folder_ / "metrics.csv", trainer.state().step > 0 ? trainer.state().step : -1),
+      board_(folder_ / "tensorboard", trainer.state().step > 0 ? std::optional(trainer.state().step) : std::nullopt),
+      schedule_(schedule_curves(trainer.schedule(), trainer.lr(), trainer.state().steps)),
+      state_(trainer.state()) {
+  if (state_.step == 0) board_.verbatim(0, "config", config_);
 }
 
 void RunFiles::on_step(const StepEvent& event) {
@@ -62,6 +64,7 @@ void RunFiles::write(const RunResult& result) {
                 {"Trained", fmt::format("{} of {} steps, {:.1f} epochs, {:.1f} minutes{}", state_.step, state_.steps,
                                         state_.epoch, state_.seconds / 60, result.done ? "" : " so far")}},
       .rows = history_.rows(),
+      .schedule = schedule_,
       .best = result.best,
       .last = result.last,
       .figures = figures_,

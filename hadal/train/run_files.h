@@ -8,6 +8,7 @@
 #include "hadal/train/history.h"
 #include "hadal/train/recipe.h"
 #include "hadal/train/tensorboard.h"
+#include "hadal/train/trainer.h"
 
 namespace hadal {
 
@@ -15,8 +16,8 @@ struct RunResult;
 
 class RunFiles : public Callback {
  public:
-  /// In a resumed run `state` says where it goes on; rows and events of later steps are dropped.
-  RunFiles(std::filesystem::path folder, const Recipe& recipe, Task& task, std::string config, const RunState& state);
+  /// In a resumed run the trainer's state says where it goes on; rows and events of later steps are dropped.
+  RunFiles(std::filesystem::path folder, const Recipe& recipe, Task& task, std::string config, const Trainer& trainer);
 
   void on_step(const StepEvent& event) override;
   void on_evaluation(const EvaluationEvent& event) override;
@@ -32,6 +33,7 @@ class RunFiles : public Callback {
   std::string config_, machine_;
   History history_;
   TensorBoard board_;
+  std::vector<CurveFigure> schedule_;
   std::vector<Figure> figures_;
   RunState state_;
 };

@@ -40,6 +40,7 @@ Trainer::Trainer(Task& task, const TrainConfig& config, std::filesystem::path fo
   state.steps = config_.steps > 0 ? config_.steps : config_.epochs * steps_per_epoch_;
   state.epochs = (state.steps + steps_per_epoch_ - 1) / steps_per_epoch_;
   schedule_ = schedules().make(config_.schedule, RunLength{state.steps, steps_per_epoch_});
+  for (const auto& plateau : schedule_.plateaus) check(plateau->watch(), "plateau");
   if (config_.ema > 0) ema_ = std::make_unique<Ema>(task_.model(), config_.ema);
   evaluation_steps_ =
       std::max<int64_t>(1, std::llround(config_.evaluate_every * static_cast<double>(steps_per_epoch_)));
@@ -54,6 +55,8 @@ void Trainer::resume(const std::filesystem::path& path) {
   for (size_t phase = 0; phase < phases_.size(); ++phase)
     phases_[phase].optimizer->load_state(checkpoint.group(fmt::format("optimizer.{}", phase)));
   if (ema_) ema_->load_state(checkpoint.group("ema"));
+  for (size_t i = 0; i < schedule_.plateaus.size(); ++i)
+    schedule_.plateaus[i]->load_state(checkpoint.tensor("schedule", fmt::format("plateau.{}", i)));
   set_random_states(checkpoint.group("random"), device_);
   progress_ = checkpoint.progress;
 }
@@ -65,6 +68,10 @@ void Trainer::save_checkpoint() {
   for (size_t phase = 0; phase < phases_.size(); ++phase)
     checkpoint.groups.emplace_back(fmt::format("optimizer.{}", phase), phases_[phase].optimizer->state());
   if (ema_) checkpoint.groups.emplace_back("ema", ema_->state());
+  TensorsByName plateaus;
+  for (size_t i = 0; i < schedule_.plateaus.size(); ++i)
+    plateaus.emplace_back(fmt::format("plateau.{}", i), schedule_.plateaus[i]->state());
+  if (!plateaus.empty()) checkpoint.groups.emplace_back("schedule", std::move(plateaus));
   checkpoint.groups.emplace_back("random", random_states(device_));
   checkpoint.save(folder_ / "checkpoint/last.safetensors");
 }
@@ -151,6 +158,25 @@ bool Trainer::step(StepEvent& event) {
   return true;
 }
 
+/// Refuses what cannot be watched before the run begins.
+void Trainer::check(const Watch& watch, const char* who) const {
+  const auto goal = task_.goal();
+  watch.higher_is_better(goal.metric, goal.higher_is_better);
+  const auto name = watch.name(goal.metric), split = name.substr(0, name.find('/'));
+  require(split == "train" || (split == "val" && task_.has_split("val")),
+          "[train] the {} watches {}, but the run scores no {} split; metric = \"train/loss\" is always there", who,
+          name, split);
+}
+
+/// The value of the score that `watch` follows. Throws UsageError when this run has none of that name.
+double Trainer::watched(const Watch& watch, const Metrics& values, const char* who) const {
+  const auto name = watch.name(task_.goal().metric);
+  if (const auto* value = find_value(values, name)) return *value;
+  std::vector<std::string> known;
+  for (const auto& [key, value] : values) known.push_back(key);
+  fail_usage("[train] the {} watches {}, which this run does not measure{}", who, name, suggest(name, known));
+}
+
 void Trainer::evaluate() {
   const Ema::Swap averaged(ema_.get());
   EvaluationEvent event{progress_.state, {}, false, &task_};
@@ -162,6 +188,9 @@ void Trainer::evaluate() {
     const Autocast autocast(device_, config_.precision);
     add_prefixed(event.values, "val/", task_.evaluate("val", config_.limit));
   }
+  for (const auto& plateau : schedule_.plateaus)
+    plateau->observe(watched(plateau->watch(), event.values, "plateau"),
+                     plateau->watch().higher_is_better(goal.metric, goal.higher_is_better));
   const auto score = find_value(event.values, "val/" + goal.metric);
   const auto before = find_value(progress_.best, "val/" + goal.metric);
   // Without a validation split the last weights are the best there are.

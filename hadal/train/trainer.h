@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "hadal/optim/ema.h"
+#include "hadal/optim/plateau.h"
 #include "hadal/optim/schedule.h"
 #include "hadal/tasks/task.h"
 #include "hadal/train/callback.h"
@@ -40,6 +41,9 @@ class Trainer {
   Outcome run();
 
   const RunState& state() const { return progress_.state; }
+  const Schedule& schedule() const { return schedule_; }
+  /// The optimizer's own rate, which the schedule's factors multiply.
+  double lr() const { return phases_[0].optimizer->lr(); }
 
  private:
   struct Phase {
@@ -54,6 +58,8 @@ class Trainer {
   void backward(const Phase& phase, const Tensor& loss);
   void move(Phase& phase, const Rates& rates, double scale, StepEvent& event);
   void evaluate();
+  void check(const Watch& watch, const char* who) const;
+  double watched(const Watch& watch, const Metrics& values, const char* who) const;
   void save_checkpoint();
   void checkpoint_if_due();
   bool loss_scaling() const { return config_.precision == "fp16"; }

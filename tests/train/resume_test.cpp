@@ -101,6 +101,29 @@ TEST(Resume, AfterAStopAtEveryStep) {
   }
 }
 
+TEST(Resume, APlateauRemembers) {
+  auto config = hard_config(parts()[0]);
+  config.schedule = {
+      "chained",
+      {{"parts",
+        List{
+            "cosine",
+            Table{{"name", "plateau"}, {"patience", 0}, {"threshold", 0.3}, {"factor", 0.5}, {"warmup", "2 steps"}}}}}};
+  const test::TemporaryFolder straight;
+  const auto whole = sit(straight.path(), config);
+  const auto state = Checkpoint::load(straight / "checkpoint/last.safetensors").tensor("schedule", "plateau.0");
+  EXPECT_LT(state[0].item<double>(), 1);
+  for (int64_t stop = 1; stop < 9; ++stop) {
+    SCOPED_TRACE(stop);
+    const test::TemporaryFolder folder;
+    auto seen = sit(folder.path(), config, [stop](int64_t step) { stop_requested() = step == stop; });
+    const auto rest = sit(folder.path(), config);
+    seen.evaluations.insert(seen.evaluations.end(), rest.evaluations.begin(), rest.evaluations.end());
+    EXPECT_EQ(seen.evaluations, whole.evaluations);
+    expect_same(straight.path(), folder.path());
+  }
+}
+
 TEST(Resume, AfterADeathAtEveryStep) {
   auto config = hard_config(parts()[0]);
   config.checkpoint_steps = 3;

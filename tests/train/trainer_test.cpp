@@ -13,6 +13,7 @@ namespace {
 using test::Listener;
 using test::quiet_config;
 using test::Regression;
+using test::RegressionOptions;
 
 Tensor flat_weights(nn::Module& module) {
   std::vector<Tensor> parts;
@@ -155,6 +156,34 @@ TEST(Trainer, EvaluatesWhenItShould) {
   EXPECT_EQ(steps_of([](TrainConfig& c) { c.evaluate_every = 0.01, c.epochs = 1; }), (Steps{1, 2, 3, 4}));
   EXPECT_EQ(steps_of([](TrainConfig& c) { c.evaluate_every = 3, c.epochs = 4; }), (Steps{12, 16}));
   EXPECT_EQ(steps_of([](TrainConfig& c) { c.steps = 5; }), (Steps{4, 5}));
+}
+
+TEST(Trainer, ARatePlateausWithItsScore) {
+  const auto rates_with = [](const Part& schedule, const RegressionOptions& options = {}) {
+    auto config = quiet_config();
+    config.epochs = 6;
+    config.schedule = schedule;
+    Regression task(options);
+    task.scores = {1, 0.5, 0.5, 0.6, 0.4, 0.4};
+    Trainer trainer(task, config);
+    Listener seen;
+    trainer.listen(seen);
+    trainer.run();
+    std::vector<double> rates;
+    for (const auto& [step, values] : seen.evaluations) rates.push_back(*find_value(values, "lr") / 0.05);
+    return rates;
+  };
+  using Rates = std::vector<double>;
+  EXPECT_EQ(rates_with({"plateau", {{"patience", 1}, {"factor", 0.5}}}), (Rates{1, 1, 1, 1, 0.5, 0.5}));
+  EXPECT_EQ(rates_with({"plateau", {{"patience", 1}, {"factor", 0.5}, {"metric", "loss"}, {"mode", "max"}}}),
+            (Rates{1, 1, 1, 0.5, 0.5, 0.25}));
+  EXPECT_ERROR(rates_with({"plateau", {{"metric", "accuracy"}}}),
+               "metric = \"accuracy\" wants mode = \"min\" or \"max\"");
+  EXPECT_ERROR(rates_with({"plateau", {{"metric", "lss"}, {"mode", "min"}}}),
+               "the plateau watches val/lss, which this run does not measure; nearest: val/loss");
+  EXPECT_ERROR(rates_with({"plateau", {}}, {.val = false}),
+               "the plateau watches val/loss, but the run scores no val split");
+  EXPECT_EQ(rates_with({"plateau", {{"metric", "train/loss"}}}, {.val = false}).size(), 6U);
 }
 
 TEST(Trainer, ALossThatIsNoNumberEndsTheRunAndSparesTheCheckpoint) {
