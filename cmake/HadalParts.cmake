@@ -58,12 +58,14 @@ target_include_directories(hadal_parts SYSTEM INTERFACE ${NLOHMANN_JSON} ${TOMLP
 
 if(NOT HADAL_CORE_ONLY)
   find_package(PkgConfig REQUIRED QUIET)
-  pkg_check_modules(MEDIA REQUIRED QUIET IMPORTED_TARGET libturbojpeg libjpeg libpng libwebp libarchive zlib)
+  pkg_check_modules(MEDIA REQUIRED QUIET IMPORTED_TARGET libturbojpeg libjpeg libpng libwebp libarchive zlib libpcre2-8
+                    sentencepiece)
   # Debian's OpenCV modules come without OpenCV's CMake package, which only the full libopencv-dev holds.
   find_path(OPENCV_INCLUDE opencv2/imgproc.hpp PATH_SUFFIXES opencv4 REQUIRED)
   find_library(OPENCV_CORE opencv_core REQUIRED)
   find_library(OPENCV_IMGPROC opencv_imgproc REQUIRED)
+  find_library(UTF8PROC utf8proc REQUIRED)
   add_library(hadal_media INTERFACE)
   target_include_directories(hadal_media SYSTEM INTERFACE ${OPENCV_INCLUDE})
-  target_link_libraries(hadal_media INTERFACE PkgConfig::MEDIA ${OPENCV_IMGPROC} ${OPENCV_CORE})
+  target_link_libraries(hadal_media INTERFACE PkgConfig::MEDIA ${OPENCV_IMGPROC} ${OPENCV_CORE} ${UTF8PROC})
 endif()

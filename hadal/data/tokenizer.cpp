@@ -1,6 +1,8 @@
 #include "hadal/data/tokenizer.h"
 
+#include "hadal/data/bpe_tokenizer.h"
 #include "hadal/data/characters.h"
+#include "hadal/data/sentencepiece.h"
 
 namespace hadal {
 
@@ -8,6 +10,8 @@ const TokenizerCatalog& tokenizers() {
   static const auto catalog = [] {
     TokenizerCatalog made("tokenizer", "tokenizer");
     register_characters(made);
+    register_bpe(made);
+    register_sentencepiece(made);
     return made;
   }();
   return catalog;
