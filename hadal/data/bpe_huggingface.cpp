@@ -64,6 +64,21 @@ void for_each_step(const JsonValue& value, const char* list, const std::function
       fmt::format("= \"{}\" is a {} that Hadal does not have; it has {}", value.at("type").text(), kind, known));
 }
 
+std::string stripped(const std::string& text, bool left, bool right) {
+  size_t begin = text.size(), end = 0;  // of what is no space
+  for (size_t at = 0; at < text.size();) {
+    const auto [code, length] = any_character_at(text, at);
+    if (char_kind(code) != CharKind::space) {
+      begin = std::min(begin, at);
+      end = at + length;
+    }
+    at += length;
+  }
+  if (!left) begin = 0;
+  if (!right) end = text.size();
+  return text.substr(std::min(begin, end), end - std::min(begin, end));
+}
+
 BpeSteps::Normalize read_normalizer(const JsonValue& value) {
   const auto& type = value.at("type").text();
   if (type == "NFC" || type == "NFD" || type == "NFKC" || type == "NFKD" || type == "Lowercase") {
@@ -79,12 +94,8 @@ BpeSteps::Normalize read_normalizer(const JsonValue& value) {
       return pattern.replaced(text, with);
     };
   if (type == "Strip")
-    return [left = value.at("strip_left").flag(), right = value.at("strip_right").flag()](std::string text) {
-      const auto blank = [](char c) { return c == ' ' || (c >= 9 && c <= 13); };
-      if (right)
-        while (!text.empty() && blank(text.back())) text.pop_back();
-      if (left) text.erase(0, static_cast<size_t>(std::find_if_not(text.begin(), text.end(), blank) - text.begin()));
-      return text;
+    return [left = value.at("strip_left").flag(), right = value.at("strip_right").flag()](const std::string& text) {
+      return stripped(text, left, right);
     };
   unknown_step(value, "normalizer", "NFC, NFD, NFKC, NFKD, Lowercase, Prepend, Replace, Strip and Sequence");
 }
