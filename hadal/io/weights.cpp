@@ -6,6 +6,7 @@
 
 #include "hadal/core/error.h"
 #include "hadal/io/file.h"
+#include "hadal/io/llama2c.h"
 #include "hadal/io/pytorch.h"
 #include "hadal/io/safetensors.h"
 
@@ -138,7 +139,8 @@ NamedTensors read_weights(const std::filesystem::path& path) {
   if (looks_like_pytorch(file.bytes())) return read_pytorch(file.bytes(), file.name(), file.keep_alive());
   if (file.text().size() > 8 && file.text()[8] == '{')
     return read_safetensors(file.bytes(), file.name(), file.keep_alive());
-  throw FileError(file.name(), "neither safetensors nor a PyTorch file (.pt, .pth, .th)");
+  if (is_llama2c(file.bytes())) return read_llama2c(file.bytes(), file.name());
+  throw FileError(file.name(), "neither safetensors nor a PyTorch file (.pt, .pth, .th) nor llama2.c's .bin");
 }
 
 void save_weights(const std::filesystem::path& path, const nn::Module& module,

@@ -13,7 +13,7 @@ namespace hadal {
 /// Parameters and buffers under their full names, in Python's state_dict order; they share the module's memory.
 NamedTensors state_dict(const nn::Module& module);
 
-/// Safetensors or PyTorch's .pt/.pth/.th, told apart by content. Throws FileError when it is none of them.
+/// Safetensors, PyTorch's .pt/.pth/.th or llama2.c's .bin, told apart by content. Throws FileError when it is none of them.
 NamedTensors read_weights(const std::filesystem::path& path);
 
 /// As safetensors, or in PyTorch's zip format when the name ends in .pt, .pth or .th.

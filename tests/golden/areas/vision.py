@@ -1,6 +1,6 @@
 """Image classifiers: outputs and gradients of torchvision, timm and Hugging Face, shapes and first weights of every preset.
 
-Weights and inputs are not kept: a hash of a tensor's name gives its values, here and in tests/models/vision/golden.h.
+Weights and inputs are not kept: a hash of a tensor's name gives its values, here and in tests/models/hash_weights.h.
 """
 import json
 import math

@@ -4,7 +4,7 @@
 #include "hadal/io/safetensors.h"
 #include "hadal/models/vision/classifier.h"
 
-#include "tests/models/vision/hash_weights.h"
+#include "tests/models/hash_weights.h"
 #include "tests/support/support.h"
 
 using namespace hadal;

@@ -10,7 +10,7 @@
 #include "hadal/models/vision/classifier.h"
 #include "hadal/nn/init.h"
 
-#include "tests/models/vision/hash_weights.h"
+#include "tests/models/hash_weights.h"
 #include "tests/support/support.h"
 
 using namespace hadal;

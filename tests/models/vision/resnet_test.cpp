@@ -1,6 +1,6 @@
 #include "hadal/models/vision/resnet.h"
 
-#include "tests/models/vision/hash_weights.h"
+#include "tests/models/hash_weights.h"
 #include "tests/support/support.h"
 
 using namespace hadal;

@@ -1,0 +1,47 @@
+#include "hadal/models/text/causal_lm.h"
+#include "hadal/nn/weight_names.h"
+
+namespace hadal {
+namespace {
+
+#define HADAL_LAYER "decoder.layers.#."
+
+// GPT-2 keeps its matrices as (in, out). attn.bias and attn.masked_bias are masks of old files.
+#define HADAL_GPT2(prefix)                                                                                 \
+  {prefix "wte.", "wte."}, {prefix "wpe.", "wpe."}, {prefix "h.#.ln_1.", HADAL_LAYER "ln_1."},             \
+      {prefix "h.#.attn.bias", ""}, {prefix "h.#.attn.masked_bias", ""},                                   \
+      {prefix "h.#.attn.c_attn.", HADAL_LAYER "self_attention.in_proj_", -1, true},                        \
+      {prefix "h.#.attn.c_proj.", HADAL_LAYER "self_attention.out_proj.", -1, true},                       \
+      {prefix "h.#.ln_2.", HADAL_LAYER "ln_2."}, {prefix "h.#.mlp.c_fc.", HADAL_LAYER "mlp.0.", -1, true}, \
+      {prefix "h.#.mlp.c_proj.", HADAL_LAYER "mlp.3.", -1, true}, {prefix "ln_f.", "decoder.norm."}
+
+constexpr NameRow kGpt2[] = {HADAL_GPT2("transformer."), HADAL_GPT2("")};
+
+constexpr NameRow kLlama[] = {
+    {"model.embed_tokens.", "wte."},
+    {"model.layers.#.input_layernorm.", HADAL_LAYER "ln_1."},
+    {"model.layers.#.self_attn.q_proj.", HADAL_LAYER "self_attention.in_proj_", 0},
+    {"model.layers.#.self_attn.k_proj.", HADAL_LAYER "self_attention.in_proj_", 1},
+    {"model.layers.#.self_attn.v_proj.", HADAL_LAYER "self_attention.in_proj_", 2},
+    {"model.layers.#.self_attn.o_proj.", HADAL_LAYER "self_attention.out_proj."},
+    {"model.layers.#.self_attn.rotary_emb.inv_freq", ""},
+    {"model.layers.#.post_attention_layernorm.", HADAL_LAYER "ln_2."},
+    {"model.layers.#.mlp.gate_proj.", HADAL_LAYER "mlp.0.", 0},
+    {"model.layers.#.mlp.up_proj.", HADAL_LAYER "mlp.0.", 1},
+    {"model.layers.#.mlp.down_proj.", HADAL_LAYER "mlp.3."},
+    {"model.norm.", "decoder.norm."},
+};
+
+constexpr NameRow kTiedHead[] = {{"lm_head.weight", ""}};
+
+#undef HADAL_GPT2
+#undef HADAL_LAYER
+
+}  // namespace
+
+TensorsByName causal_lm_names(const TensorsByName& weights, bool tied) {
+  return tied ? renamed(weights, {kGpt2, kLlama, kTiedHead}, "language model")
+              : renamed(weights, {kGpt2, kLlama}, "language model");
+}
+
+}  // namespace hadal

@@ -1,0 +1,105 @@
+#include "hadal/models/text/generate.h"
+
+#include <algorithm>
+
+#include "hadal/core/error.h"
+
+namespace hadal {
+namespace {
+
+/// The sequences that are still being written, as one padded batch and its cache.
+class Writer {
+ public:
+  Writer(LanguageModel& model, int64_t room) : model_(model), room_(room) {}
+
+  /// Reads the texts from anew, at most `most` last tokens of each; gives the logits behind them, (B, V).
+  Tensor read(const std::vector<const std::vector<int64_t>*>& texts, int64_t most) {
+    int64_t longest = 0;
+    for (const auto* text : texts) longest = std::max(longest, std::min<int64_t>(std::ssize(*text), most));
+    const auto batch = std::ssize(texts);
+    auto ids = torch::zeros({batch, longest}, torch::kInt64), starts = torch::zeros({batch}, torch::kInt64);
+    for (int64_t b = 0; b < batch; ++b) {
+      const auto& text = *texts[b];
+      const auto count = std::min<int64_t>(std::ssize(text), longest);
+      std::copy(text.end() - count, text.end(), ids.mutable_data_ptr<int64_t>() + (b + 1) * longest - count);
+      starts[b] = longest - count;
+    }
+    const auto device = model_.parameters().at(0).device();
+    cache_ = model_.make_cache(batch, room_);
+    if (starts.max().item<int64_t>() > 0) cache_.starts = starts.to(device);
+    return last(model_.forward(ids.to(device), &cache_));
+  }
+  Tensor next(const std::vector<int64_t>& tokens) {
+    const auto ids = torch::tensor(tokens, torch::kInt64).unsqueeze(1).to(model_.parameters().at(0).device());
+    return last(model_.forward(ids, &cache_));
+  }
+  /// The next token has no place without learned positions beyond the last.
+  bool full() const { return !model_.rolls() && cache_.seen() >= model_.context(); }
+  void keep(const std::vector<int64_t>& rows) {
+    cache_.select(torch::tensor(rows, torch::kInt64).to(model_.parameters().at(0).device()));
+  }
+
+ private:
+  static Tensor last(const Tensor& logits) { return logits.select(1, -1).to(torch::kCPU, torch::kFloat32); }
+
+  LanguageModel& model_;
+  int64_t room_;
+  DecodingCache cache_;
+};
+
+}  // namespace
+
+std::vector<std::vector<int64_t>> generate(LanguageModel& model, const std::vector<std::vector<int64_t>>& prompts,
+                                           const GenerateConfig& config, const TokenListener& listen) {
+  const torch::NoGradGuard no_grad;
+  config.sampling.validate();
+  const bool training = model.is_training();
+  model.eval();
+  std::vector<std::vector<int64_t>> texts = prompts;
+  std::vector<Random> randoms;
+  std::vector<size_t> alive;
+  int64_t longest = 0;
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    require(!prompts[i].empty(), "[generate] prompt {} is empty; a text needs a token to begin with", i + 1);
+    randoms.emplace_back(config.seed, std::initializer_list<uint64_t>{5, i});
+    alive.push_back(i);
+    longest = std::max<int64_t>(longest, std::ssize(prompts[i]));
+  }
+  const auto half = std::max<int64_t>(1, model.context() / 2);
+  const auto room = std::min(model.context(), longest + config.tokens);
+  const auto fits = [&](int64_t length) { return model.rolls() || length <= model.context() ? length : half; };
+  Writer writer(model, room);
+  const auto read_again = [&](int64_t most) {
+    std::vector<const std::vector<int64_t>*> now;
+    for (const auto i : alive) now.push_back(&texts[i]);
+    return writer.read(now, most);
+  };
+  Tensor logits;
+  for (int64_t made = 0; made < config.tokens && !alive.empty(); ++made) {
+    if (made == 0) logits = read_again(fits(longest));
+    std::vector<int64_t> tokens, rows;
+    std::vector<size_t> still;
+    for (size_t row = 0; row < alive.size(); ++row) {
+      const auto i = alive[row];
+      const auto all = logits[static_cast<int64_t>(row)];
+      const auto usable = config.vocabulary > 0 ? all.slice(0, 0, config.vocabulary) : all;
+      const auto token = pick_token(usable, texts[i], config.sampling, randoms[i]);
+      if (std::find(config.stop.begin(), config.stop.end(), token) != config.stop.end()) continue;
+      texts[i].push_back(token);
+      if (listen && listen(i, token)) continue;
+      tokens.push_back(token);
+      rows.push_back(static_cast<int64_t>(row));
+      still.push_back(i);
+    }
+    const bool fewer = still.size() < alive.size();
+    alive = std::move(still);
+    if (alive.empty() || made + 1 == config.tokens) break;
+    if (fewer) writer.keep(rows);
+    logits = writer.full() ? read_again(half) : writer.next(tokens);
+  }
+  if (training) model.train();
+  for (size_t i = 0; i < texts.size(); ++i) texts[i].erase(texts[i].begin(), texts[i].begin() + std::ssize(prompts[i]));
+  return texts;
+}
+
+}  // namespace hadal

@@ -1,0 +1,134 @@
+#include "hadal/models/text/generate.h"
+
+#include <set>
+
+#include <nlohmann/json.hpp>
+
+#include "hadal/io/safetensors.h"
+
+#include "tests/support/support.h"
+
+using namespace hadal;
+using namespace hadal::test;
+using Ids = std::vector<int64_t>;
+
+namespace {
+
+std::shared_ptr<LanguageModel> small(const std::string& name, int64_t context = 12) {
+  torch::manual_seed(0);
+  auto model = language_models().make(
+      {name, {{"vocabulary", 11}, {"context", context}, {"dim", 24}, {"depth", 2}, {"heads", 6}, {"mlp", 16}}});
+  for (auto& parameter : model->parameters())
+    if (parameter.dim() == 2) parameter.data().normal_(0, 0.3);
+  return model;
+}
+
+GenerateConfig greedy(int64_t tokens) { return {.tokens = tokens, .sampling = {.temperature = 0}}; }
+
+}  // namespace
+
+TEST(Sampling, FiltersAsTransformersDoes) {
+  const auto file = read_safetensors(golden("language.safetensors"));
+  const auto seen = file.at("filters/seen");
+  for (const char* name : {"penalty", "temperature", "top_k", "top_p", "all"}) {
+    const auto about = nlohmann::json::parse(file.metadata.at(std::string("filters/") + name));
+    const SamplingConfig config{about[0], about[1], about[2], about[3]};
+    const auto got = filtered_logits(file.at("filters/logits"), {seen.const_data_ptr<int64_t>(), 4}, config);
+    const auto& expected = file.at(std::string("filters/") + name);
+    EXPECT_TRUE(torch::equal(got.eq(-INFINITY), expected.eq(-INFINITY))) << name;
+    EXPECT_LT(relative_error(got.nan_to_num(0, 0, 0), expected.nan_to_num(0, 0, 0)), 1e-5) << name;
+  }
+}
+
+TEST(Sampling, DrawsByTheSoftmax) {
+  const auto logits = torch::tensor({0.0, std::log(2.0), -HUGE_VAL, std::log(5.0)}).to(torch::kFloat32);
+  Random random(1);
+  std::vector<double> counts(4);
+  for (int i = 0; i < 8000; ++i) ++counts[static_cast<size_t>(pick_token(logits, {}, {}, random))];
+  EXPECT_NEAR(counts[0] / 8000, 1.0 / 8, 0.02);
+  EXPECT_NEAR(counts[1] / 8000, 2.0 / 8, 0.02);
+  EXPECT_EQ(counts[2], 0);
+  EXPECT_EQ(pick_token(logits, {}, {.temperature = 0}, random), 3);
+  EXPECT_EQ(pick_token(logits, {}, {.top_k = 1}, random), 3);
+  EXPECT_EQ(pick_token(logits, {}, {.top_p = 0.01}, random), 3);
+}
+
+TEST(Sampling, RefusesWhatMakesNoSense) {
+  EXPECT_ERROR(SamplingConfig{.temperature = -1}.validate(), "temperature (-1) must be at least 0");
+  EXPECT_ERROR(SamplingConfig{.top_p = 0}.validate(), "top_p (0) must be above 0 and at most 1");
+  EXPECT_ERROR(SamplingConfig{.repetition_penalty = 0}.validate(), "repetition_penalty (0) must be above 0");
+}
+
+TEST(Generate, GreedyIsTheLikeliestOfEachStep) {
+  const torch::NoGradGuard no_grad;
+  const std::vector<Ids> prompts = {{1, 2, 3, 4, 5}, {7}, {3, 3}};
+  for (const char* name : {"gpt2", "llama"}) {
+    const auto model = small(name);
+    const auto texts = generate(*model, prompts, greedy(7));
+    model->eval();
+    for (size_t i = 0; i < prompts.size(); ++i) {
+      auto text = prompts[i];
+      for (int step = 0; step < 7; ++step)
+        text.push_back(model->forward(torch::tensor(text).unsqueeze(0)).select(1, -1).argmax().item<int64_t>());
+      EXPECT_EQ(texts[i], Ids(text.begin() + std::ssize(prompts[i]), text.end())) << name << " " << i;
+    }
+  }
+}
+
+TEST(Generate, GoesOnBeyondTheContext) {
+  const torch::NoGradGuard no_grad;
+  const auto rolling = small("llama", 4), sliding = small("gpt2", 4);
+  EXPECT_EQ(generate(*rolling, {{1, 2, 3, 4, 5, 6}, {2}}, greedy(20))[1].size(), 20);
+  const auto text = generate(*sliding, {{1, 2, 3}}, greedy(6))[0];
+  sliding->eval();
+  Ids all = {1, 2, 3}, window = {1, 2, 3};
+  for (int step = 0; step < 6; ++step) {
+    const auto next = sliding->forward(torch::tensor(window).unsqueeze(0)).select(1, -1).argmax().item<int64_t>();
+    all.push_back(next);
+    window.push_back(next);
+    if (window.size() > 4) window.assign(all.end() - 2, all.end());  // full: its last half is read again
+  }
+  EXPECT_EQ(text, Ids(all.begin() + 3, all.end()));
+  EXPECT_EQ(generate(*sliding, {{1, 2, 3, 4, 5, 6, 7}}, greedy(3))[0].size(), 3);
+}
+
+TEST(Generate, EachSequenceDrawsForItself) {
+  const auto model = small("llama");
+  GenerateConfig config{.tokens = 8, .seed = 3};
+  const auto both = generate(*model, {{1, 2}, {1, 2}}, config), again = generate(*model, {{1, 2}, {1, 2}}, config);
+  EXPECT_EQ(both, again);
+  EXPECT_NE(both[0], both[1]);
+  EXPECT_EQ(generate(*model, {{1, 2}}, config)[0], both[0]);
+  config.seed = 4;
+  EXPECT_NE(generate(*model, {{1, 2}}, config)[0], both[0]);
+}
+
+TEST(Generate, EndsWhereItIsTold) {
+  const auto model = small("gpt2");
+  const auto whole = generate(*model, {{1, 2}, {5}}, greedy(8));
+  auto config = greedy(8);
+  config.stop = {whole[0][3]};
+  const auto stopped = generate(*model, {{1, 2}, {5}}, config);
+  EXPECT_EQ(stopped[0], Ids(whole[0].begin(), std::find(whole[0].begin(), whole[0].end(), whole[0][3])));
+  std::vector<Ids> heard(2);
+  const auto cut = generate(*model, {{1, 2}, {5}}, greedy(8), [&](size_t index, int64_t token) {
+    heard[index].push_back(token);
+    return index == 0 && heard[0].size() == 2;
+  });
+  EXPECT_EQ(cut, heard);
+  EXPECT_EQ(cut[0].size(), 2);
+  EXPECT_EQ(cut[1], whole[1]);  // the other one goes on as if nothing had happened
+}
+
+TEST(Generate, DrawsNoTokenThatTheTokenizerHasNot) {
+  const auto model = small("gpt2");
+  const auto text = generate(*model, {{1}}, {.tokens = 10, .vocabulary = 3})[0];
+  for (const auto token : text) EXPECT_LT(token, 3);
+}
+
+TEST(Generate, SaysWhatIsWrong) {
+  const auto model = small("gpt2");
+  EXPECT_ERROR(generate(*model, {{}}, {}), "[generate] prompt 1 is empty; a text needs a token to begin with");
+  EXPECT_ERROR(generate(*model, {{11}}, {}), "there is no row for id 11; ids are 0 to 10");
+  EXPECT_ERROR(generate(*small("bert"), {{1}}, {}), "a model that learns hidden words writes no text");
+}

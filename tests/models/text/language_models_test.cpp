@@ -1,0 +1,177 @@
+// What every registered language model must do, in a small build of it.
+#include <algorithm>
+#include <cmath>
+
+#include "hadal/io/weights.h"
+#include "hadal/models/text/bert.h"
+#include "hadal/models/text/causal_lm.h"
+
+#include "tests/support/support.h"
+
+using namespace hadal;
+using namespace hadal::test;
+
+namespace {
+
+std::shared_ptr<LanguageModel> small(const std::string& name, const Table& more = {}) {
+  torch::manual_seed(0);
+  const auto& item = language_models().at(name);
+  Table settings{{"vocabulary", 11}, {"context", 12}, {"dim", 24}, {"depth", 2}, {"heads", 6}, {"mlp", 16}};
+  if (const auto* shared = item.schema.defaults().find("kv_heads"); shared && *shared->get_if<int64_t>() > 0)
+    settings.set("kv_heads", 2);
+  settings.merge(more);
+  auto model = item.make(settings);
+  for (auto& parameter : model->parameters())
+    if (parameter.dim() == 2) parameter.data().normal_(0, 0.3);
+  model->eval();
+  return model;
+}
+
+Tensor some_ids(int64_t batch, int64_t length) { return torch::randint(0, 11, {batch, length}, torch::kInt64); }
+
+class LanguageModels : public testing::TestWithParam<std::string> {};
+
+std::vector<std::string> causal_names() {
+  auto names = language_models().names();
+  std::erase_if(names, [](const std::string& name) { return name.starts_with("bert"); });
+  return names;
+}
+
+class CausalModels : public testing::TestWithParam<std::string> {};
+
+std::string test_name(const testing::TestParamInfo<std::string>& info) {
+  auto name = info.param;
+  std::replace_if(name.begin(), name.end(), [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); }, '_');
+  return name;
+}
+
+}  // namespace
+
+TEST_P(LanguageModels, GivesLogitsAndAGradientToEveryParameter) {
+  const auto model = small(GetParam());
+  model->train();
+  const auto logits = model->forward(some_ids(3, 12));
+  EXPECT_EQ(logits.sizes(), (std::vector<int64_t>{3, 12, 11}));
+  logits.square().sum().backward();
+  for (const auto& parameter : model->named_parameters()) {
+    ASSERT_TRUE(parameter.value().grad().defined()) << parameter.key();
+    EXPECT_TRUE(parameter.value().grad().isfinite().all().item<bool>()) << parameter.key();
+  }
+}
+
+TEST_P(LanguageModels, IsTheSameAfterSavingAndLoading) {
+  const TemporaryFolder folder;
+  const auto first = small(GetParam()), second = small(GetParam());
+  for (auto& parameter : second->parameters()) parameter.data().zero_();
+  save_weights(folder / "weights.safetensors", *first);
+  load_weights(*second, folder / "weights.safetensors");
+  const auto ids = some_ids(2, 7);
+  EXPECT_TRUE(torch::equal(first->forward(ids), second->forward(ids)));
+}
+
+TEST_P(LanguageModels, RefusesIdsThatItDoesNotHave) {
+  const auto model = small(GetParam());
+  EXPECT_ERROR(model->forward(torch::full({1, 3}, 11, torch::kInt64)),
+               "[embedding] there is no row for id 11; ids are 0 to 10");
+  EXPECT_ERROR(model->forward(torch::full({1, 3}, -1, torch::kInt64)), "there is no row for id -1");
+}
+
+TEST_P(LanguageModels, BeginsNearTheUniformGuess) {
+  torch::manual_seed(0);
+  Table settings{{"vocabulary", 50}, {"context", 16}, {"dim", 96}, {"depth", 2}, {"heads", 6}};
+  if (language_models().at(GetParam()).schema.find("kv_heads")) settings.set("kv_heads", 2);
+  const auto model = language_models().make({GetParam(), settings});
+  model->eval();
+  const auto ids = torch::randint(0, 50, {4, 16}, torch::kInt64);
+  const auto loss = F::cross_entropy(model->forward(ids).flatten(0, 1), torch::randint(0, 50, {64}, torch::kInt64));
+  EXPECT_NEAR(loss.item<double>(), std::log(50.0), 0.35);
+}
+
+TEST_P(CausalModels, DecodesWithItsCacheAsWithout) {
+  const torch::NoGradGuard no_grad;
+  const auto model = small(GetParam());
+  const auto ids = some_ids(3, 9);
+  const auto whole = model->forward(ids);
+  auto cache = model->make_cache(3, 12);
+  std::vector<Tensor> parts = {model->forward(ids.slice(1, 0, 4), &cache)};
+  for (int64_t t = 4; t < 9; ++t) parts.push_back(model->forward(ids.slice(1, t, t + 1), &cache));
+  EXPECT_LT(relative_error(torch::cat(parts, 1), whole), 1e-4);
+}
+
+TEST_P(CausalModels, DecodesPaddedBatchesAsEachAlone) {
+  const torch::NoGradGuard no_grad;
+  const auto model = small(GetParam());
+  const auto shorter = some_ids(1, 3), longer = some_ids(1, 6), next = some_ids(2, 3);
+  const auto padded = torch::cat({torch::cat({torch::zeros({1, 3}, torch::kInt64), shorter}, 1), longer});
+  auto cache = model->make_cache(2, 12);
+  cache.starts = torch::tensor({3, 0});
+  auto read = model->forward(padded, &cache);
+  for (int64_t t = 0; t < 3; ++t) read = torch::cat({read, model->forward(next.slice(1, t, t + 1), &cache)}, 1);
+  EXPECT_LT(relative_error(read[0].slice(0, 3), model->forward(torch::cat({shorter, next.slice(0, 0, 1)}, 1))[0]),
+            1e-4);
+  EXPECT_LT(relative_error(read[1], model->forward(torch::cat({longer, next.slice(0, 1)}, 1))[0]), 1e-4);
+}
+
+TEST_P(CausalModels, KeepsToItsContext) {
+  const torch::NoGradGuard no_grad;
+  const auto model = small(GetParam());
+  if (!model->rolls()) {
+    EXPECT_ERROR(model->forward(some_ids(1, 13)), "[language model] 13 tokens do not fit into the context of 12");
+    auto cache = model->make_cache(1, 12);
+    model->forward(some_ids(1, 12), &cache);
+    EXPECT_ERROR(model->forward(some_ids(1, 1), &cache), "13 tokens do not fit into the context of 12");
+    return;
+  }
+  auto cache = model->make_cache(1, 4);
+  const auto windowed = small(GetParam(), {{"window", 4}});
+  const auto ids = some_ids(1, 10);
+  std::vector<Tensor> parts;
+  for (int64_t t = 0; t < 10; ++t) parts.push_back(model->forward(ids.slice(1, t, t + 1), &cache));
+  EXPECT_LT(relative_error(torch::cat(parts, 1), windowed->forward(ids)), 1e-4);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, LanguageModels, testing::ValuesIn(language_models().names()), test_name);
+INSTANTIATE_TEST_SUITE_P(All, CausalModels, testing::ValuesIn(causal_names()), test_name);
+
+TEST(CausalLm, TakesEveryKindOfPositions) {
+  const torch::NoGradGuard no_grad;
+  for (const char* positions : {"none", "learned", "sinusoidal", "rotary", "alibi", "relative"}) {
+    const auto model = small("gpt", {{"positions", positions}});
+    const auto ids = torch::tensor({{1, 2, 3, 4}, {2, 1, 3, 4}});
+    const auto logits = model->forward(ids);
+    const auto far = relative_error(logits[0][3], logits[1][3]);
+    if (std::string(positions) == "none")
+      EXPECT_GT(far, 0);  // the causal mask alone tells later tokens little of order
+    else
+      EXPECT_GT(far, 1e-4) << positions;
+    auto cache = model->make_cache(2, 12);
+    const auto first = model->forward(ids.slice(1, 0, 2), &cache), second = model->forward(ids.slice(1, 2), &cache);
+    EXPECT_LT(relative_error(torch::cat({first, second}, 1), logits), 1e-4) << positions;
+  }
+}
+
+TEST(CausalLm, RefusesWhatDoesNotFitTogether) {
+  EXPECT_ERROR(language_models().make({"gpt2", {{"dim", 770}}}),
+               "[language model] dim (770) must be divisible by heads (12); nearest: 768");
+  EXPECT_ERROR(language_models().make({"llama", {{"kv_heads", 4}}}), "heads (6) must be divisible by kv_heads (4)");
+  EXPECT_ERROR(language_models().make({"llama", {{"dim", 18}, {"heads", 6}}}),
+               "rotary positions want heads of even width, got 3");
+  EXPECT_ERROR(language_models().make({"gpt3", {}}), "unknown model \"gpt3\"");
+}
+
+TEST(Bert, LooksBothWaysAndIgnoresPadding) {
+  const torch::NoGradGuard no_grad;
+  const auto model = small("bert");
+  EXPECT_ERROR(model->make_cache(1, 8), "a model that learns hidden words writes no text");
+  const auto ids = some_ids(1, 6);
+  auto changed = ids.clone();
+  changed[0][5] = (ids[0][5].item<int64_t>() + 1) % 11;
+  EXPECT_GT(relative_error(model->forward(changed)[0][0], model->forward(ids)[0][0]), 1e-4);
+  auto& bert = dynamic_cast<BertForWordsImpl&>(*model);
+  const auto mask = torch::tensor({{1, 1, 1, 1, 1, 0}});
+  EXPECT_LT(
+      relative_error(bert.words({ids, {}, mask})[0].slice(0, 0, 5), bert.words({changed, {}, mask})[0].slice(0, 0, 5)),
+      1e-6);
+  EXPECT_LT(relative_error(bert.words({ids, {}, mask})[0].slice(0, 0, 5), model->forward(ids.slice(1, 0, 5))[0]), 1e-4);
+  EXPECT_ERROR(bert.words({ids, {}, mask.slice(1, 1)}), "[bert's mask] wants (1, 6), got (1, 5)");
+}
