@@ -27,7 +27,7 @@ void leave_to_data(Table& all, const Table& given) {
   const auto* model = all.find("model");
   if (!model || !model->get_if<Table>()) return;
   auto settings = *model->get_if<Table>();
-  for (const auto* key : {"classes", "channels", "image"})
+  for (const auto* key : {"classes", "channels", "image", "vocabulary"})
     if (!given.find_path(fmt::format("model.{}", key))) settings.erase(key);
   all.set("model", std::move(settings));
 }

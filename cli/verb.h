@@ -34,6 +34,7 @@ const std::vector<Verb>& verbs();
 Verb train_verb();
 Verb eval_verb();
 Verb predict_verb();
+Verb generate_verb();
 Verb models_verb();
 Verb recipes_verb();
 Verb doctor_verb();

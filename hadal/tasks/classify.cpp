@@ -292,13 +292,4 @@ void register_classify(TaskCatalog& catalog) {
               });
 }
 
-const TaskCatalog& tasks() {
-  static const auto catalog = [] {
-    TaskCatalog made("task", "");
-    register_classify(made);
-    return made;
-  }();
-  return catalog;
-}
-
 }  // namespace hadal

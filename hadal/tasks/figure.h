@@ -38,6 +38,15 @@ struct CurveFigure {
   std::vector<Series> series;
 };
 
-using Figure = std::variant<PictureGrid, MatrixFigure, CurveFigure>;
+/// Texts with what stands over them: what a language model wrote, a translation beside its source.
+struct TextFigure {
+  struct Item {
+    std::string caption, text;  // UTF-8; line ends are kept
+  };
+  std::string title;
+  std::vector<Item> items;
+};
+
+using Figure = std::variant<PictureGrid, MatrixFigure, CurveFigure, TextFigure>;
 
 }  // namespace hadal

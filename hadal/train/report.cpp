@@ -92,6 +92,7 @@ std::string figures(const ReportInput& in) {
   for (const auto& figure : in.figures) {
     if (const auto* grid = std::get_if<PictureGrid>(&figure)) out += draw(*grid, in.encode_png);
     if (const auto* matrix = std::get_if<MatrixFigure>(&figure)) out += draw(*matrix);
+    if (const auto* text = std::get_if<TextFigure>(&figure)) out += draw(*text);
     if (const auto* curve = std::get_if<CurveFigure>(&figure)) cards += draw(chart_of(*curve));
   }
   return out + (cards.empty() ? "" : "<h2>More curves</h2><div class=cards>" + cards + "</div>");

@@ -6,6 +6,7 @@
 
 #include "hadal/core/error.h"
 #include "hadal/core/format.h"
+#include "hadal/core/utf8.h"
 #include "hadal/metrics/classification.h"
 #include "hadal/train/report_parts.h"
 
@@ -199,6 +200,14 @@ std::string draw(const MatrixFigure& figure) {
   const auto pairs = counts.size(0) > 3 ? confused_pairs(figure, counts, small ? 10 : 20) : "";
   return out + "<div class=pair>" +
          (small ? table(figure, counts) + pairs : pairs + hardest_classes(figure, counts, 20)) + "</div></div>";
+}
+
+std::string draw(const TextFigure& figure) {
+  if (figure.items.empty()) return {};
+  auto out = head(figure.title) + "<div class=card>";
+  for (const auto& [caption, text] : figure.items)
+    out += fmt::format("<h3>{}</h3><pre class=text>{}</pre>", escape(caption), escape(repaired_utf8(text)));
+  return out + "</div>";
 }
 
 }  // namespace hadal::report

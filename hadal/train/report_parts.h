@@ -36,6 +36,8 @@ Chart chart_of(const CurveFigure& figure);
 std::string draw(const PictureGrid& grid, const std::function<std::string(const Tensor&)>& encode_png);
 /// A coloured table; above 30 classes the most confused pairs and the hardest classes instead.
 std::string draw(const MatrixFigure& figure);
+/// Texts as they are, one below the other.
+std::string draw(const TextFigure& figure);
 
 extern const char* const kStyle;
 extern const char* const kScript;

@@ -76,6 +76,7 @@ th { font-weight: 500; color: var(--soft); text-align: left; white-space: nowrap
 .pair { display: flex; flex-wrap: wrap; gap: 18px 56px; } .pair > * { min-width: 0; max-width: 100%; }
 h3 { font-size: 13px; margin: 0 0 6px; }
 pre { margin: 0; overflow-x: auto; font: 12.5px/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; tab-size: 2; }
+pre.text { white-space: pre-wrap; overflow-wrap: anywhere; }
 summary { cursor: pointer; color: var(--soft); } details .scroll { max-height: 420px; overflow: auto; margin-top: 8px; }
 footer { margin-top: 36px; color: var(--soft); font-size: 12px; }
 @media (max-width: 600px) { main { padding: 18px 12px 32px; } .tile b { font-size: 19px; }

@@ -30,7 +30,7 @@ Metrics score_test(Task& task, const TrainConfig& train, const fs::path& weights
 }
 
 bool smaller_is_better(const std::string& name) {
-  static constexpr std::array small = {"loss", "mse", "mae", "perplexity", "minutes", "seconds"};
+  static constexpr std::array small = {"loss", "mse", "mae", "perplexity", "bits_per_byte", "minutes", "seconds"};
   const auto last = name.substr(name.rfind('/') + 1);
   return std::any_of(small.begin(), small.end(), [&](const char* word) { return last == word; });
 }

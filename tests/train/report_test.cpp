@@ -232,6 +232,13 @@ TEST(Report, AnEmptyRunIsStillAPage) {
   EXPECT_THAT(html, Not(HasSubstr("<h2>Curves</h2>")));
 }
 
+TEST(Report, ShowsTextsAsTheyAre) {
+  const auto html = report::draw(TextFigure{"Samples", {{"behind <b>", "one\n  two & \xFF"}}});
+  EXPECT_THAT(html, HasSubstr("<h2>Samples</h2>"));
+  EXPECT_THAT(html, HasSubstr("<h3>behind &lt;b&gt;</h3><pre class=text>one\n  two &amp; \xEF\xBF\xBD</pre>"));
+  EXPECT_EQ(report::draw(TextFigure{"Samples", {}}), "");
+}
+
 TEST(Report, FiguresThatAreNotWhatTheySay) {
   const auto png = run().encode_png;
   EXPECT_ERROR(report::draw(MatrixFigure{"m", {"a"}, torch::zeros({2, 2}, torch::kInt64)}),

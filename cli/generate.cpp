@@ -1,0 +1,120 @@
+#include <chrono>
+#include <cstdio>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "hadal/core/precision.h"
+#include "hadal/core/utf8.h"
+#include "hadal/io/file.h"
+
+#include "cli/verb.h"
+
+namespace hadal::cli {
+namespace {
+
+std::string help(const Words&) {
+  return "WHAT is a run folder, or a weights file with model=NAME and tokenizer=NAME. One text is written to the "
+         "terminal as it\ngrows, several one after the other.\n\n"
+         "  prompt=TEXT            what the text begins with; may come several times (default: a line end)\n"
+         "  prompts=FILE           a prompt a line, from a file\n"
+         "  tokens=200             how long a text may grow\n"
+         "  count=1                texts a prompt\n"
+         "  temperature=1          below 1 more likely tokens, above 1 more surprising ones; 0: always the likeliest\n"
+         "  top_k=0                draw from this many likeliest tokens (0: from all)\n"
+         "  top_p=1                draw from the likeliest tokens that together have this probability\n"
+         "  repetition_penalty=1   above 1, tokens that were there are less likely\n"
+         "  beams=1                more than one: beam search, the likeliest whole text of this many (no drawing)\n"
+         "  length_penalty=1       beam search divides a text's log probability by its length to this power\n"
+         "  stop=TEXT              ends a text before this; may come several times\n"
+         "  seed=1                 fixes what is drawn\n"
+         "  out=DIR                also write generations.jsonl there\n"
+         "  device= precision= threads=, and every setting of the recipe\n\n"
+         "A text may outgrow the model's context. Where positions are relative (llama), the cache rolls: each token "
+         "sees the\ncontext before it. Where they are learned (gpt2), the last half of the context is read again "
+         "whenever it is full.\n\n"
+         "  hadal generate runs/shakespeare prompt=ROMEO: temperature=0.8\n"
+         "  hadal generate stories15M.bin tokenizer=sentencepiece tokenizer.path=tokenizer.model prompt=\"Once "
+         "upon\"\n";
+}
+
+double read_real(Words& words, const std::string& key, double otherwise, const Limit& limit) {
+  const auto text = words.take(key);
+  return text.empty() ? otherwise : read_number(Word{text}, key, limit);
+}
+
+std::vector<std::string> take_all(Words& words, const std::string& key) {
+  std::vector<std::string> out;
+  for (const auto& [name, text] : words.settings)
+    if (name == key) out.push_back(text);
+  words.take(key);
+  return out;
+}
+
+GenerateOptions read_options(Words& words) {
+  GenerateOptions options;
+  options.prompts = take_all(words, "prompt");
+  if (const auto file = words.take("prompts"); !file.empty()) {
+    const auto text = read_file(file);
+    check_utf8(text, file);
+    for (size_t at = 0; at < text.size();) {
+      const auto end = std::min(text.find('\n', at), text.size());
+      if (end > at) options.prompts.push_back(text.substr(at, end - at));
+      at = end + 1;
+    }
+    if (options.prompts.empty()) throw FileError(file, "holds no prompt");
+  }
+  if (options.prompts.empty()) options.prompts = {"\n"};
+  for (const auto& prompt : options.prompts)
+    if (find_bad_utf8(prompt) != std::string::npos) fail_usage("the prompt is not UTF-8");
+  options.tokens = read_count("tokens", words.take("tokens", "200"), 1);
+  options.count = read_count("count", words.take("count", "1"), 1);
+  options.temperature = read_real(words, "temperature", 1, at_least(0));
+  options.top_k = read_count("top_k", words.take("top_k", "0"));
+  options.top_p = read_real(words, "top_p", 1, {.low = 0, .high = 1, .low_open = true});
+  options.repetition_penalty = read_real(words, "repetition_penalty", 1, above(0));
+  options.beams = read_count("beams", words.take("beams", "1"), 1);
+  options.length_penalty = read_real(words, "length_penalty", 1, {});
+  options.stop = take_all(words, "stop");
+  options.seed = static_cast<uint64_t>(read_count("seed", words.take("seed", "1")));
+  return options;
+}
+
+int run(Words words) {
+  const auto out = words.take("out");
+  const auto options = read_options(words);
+  auto subject = read_subject(words);
+  if (!words.plain.empty())
+    fail_usage("generate takes one run or weights file; what is \"{}\"? A prompt is written prompt=TEXT",
+               words.plain[0]);
+  auto task = make_task(subject, false);
+  const Autocast autocast(torch::Device(subject.recipe.train.device), subject.recipe.train.precision);
+  const bool one = options.prompts.size() * static_cast<size_t>(options.count) == 1;
+  const auto prompt_of = [&](size_t index) { return options.prompts.at(index / static_cast<size_t>(options.count)); };
+  const auto begin = std::chrono::steady_clock::now();
+  if (one) fmt::print("{}", prompt_of(0));
+  const auto texts = task->generate(options, [&](size_t, const std::string& piece, bool) {
+    if (!one) return;
+    fmt::print("{}", piece);
+    std::fflush(stdout);
+  });
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  std::string lines;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    if (!one) fmt::print("{}--- {}\n{}{}\n", i ? "\n" : "", i + 1, prompt_of(i), texts[i]);
+    lines += nlohmann::ordered_json{{"prompt", prompt_of(i)}, {"text", texts[i]}}.dump() + "\n";
+  }
+  if (one) fmt::print("\n");
+  std::fflush(stdout);
+  fmt::print(stderr, "{} text{} in {:.1f} s\n", texts.size(), texts.size() == 1 ? "" : "s", seconds.count());
+  if (!out.empty()) write_file(std::filesystem::path(out) / "generations.jsonl", lines);
+  return 0;
+}
+
+}  // namespace
+
+Verb generate_verb() {
+  return {"generate", "generate WHAT [prompt=TEXT] [key=value ...]", "let a language model write", help, run};
+}
+
+}  // namespace hadal::cli

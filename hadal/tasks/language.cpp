@@ -1,0 +1,229 @@
+#include "hadal/tasks/language.h"
+
+#include <algorithm>
+#include <fstream>
+
+#include <nlohmann/json.hpp>
+
+#include "hadal/core/format.h"
+#include "hadal/core/utf8.h"
+#include "hadal/data/loader.h"
+#include "hadal/io/file.h"
+#include "hadal/io/weights.h"
+#include "hadal/tasks/language_text.h"
+
+namespace hadal {
+namespace {
+
+class Language : public Task {
+ public:
+  Language(const LanguageConfig& config, const TaskContext& context) : config_(config), context_(context) {
+    std::string text;
+    if (context.open_data) text = open_data();
+    tokenizer_ = tokenizers().make(config_.tokenizer, text);
+    config_.tokenizer = tokenizers().resolve({config_.tokenizer.name, tokenizer_->settings()});
+    settle_model();
+    if (context.train_data && context.open_data) make_train_loader(text);
+  }
+
+  nn::Module& model() override { return *model_; }
+  Table settings() const override { return write_config(config_); }
+
+  int64_t batches_per_epoch() const override { return loader_->batches(); }
+  void start_epoch(int64_t epoch, int64_t first) override { loader_->start(epoch, first); }
+  bool next_batch() override {
+    auto batch = loader_->next();
+    if (!batch) return false;
+    batch_ = {batch->inputs.to(context_.device), batch->targets.to(context_.device)};
+    return true;
+  }
+  int64_t batch_size() const override { return batch_.inputs.size(0); }
+  Losses losses(size_t) override {
+    const auto logits = model_->forward(batch_.inputs).to(torch::kFloat32);
+    return {at::cross_entropy_loss(logits.flatten(0, 1), batch_.targets.flatten()), {}};
+  }
+
+  bool has_split(const std::string& split) const override {
+    return std::find(source_.splits.begin(), source_.splits.end(), split) != source_.splits.end();
+  }
+  Goal goal() const override { return {"loss", false}; }
+  Metrics evaluate(const std::string& split, int64_t limit) override {
+    const auto& windows = windows_of(split);
+    return score_text(*model_, *tokenizer_, windows, hiding(), context_.batch, limit, context_.device);
+  }
+  std::vector<Figure> figures() override {
+    if (model_->masked() || config_.samples == 0) return {};
+    const auto prompt = usable_prompt();
+    const auto texts = write_texts(*model_, *tokenizer_,
+                                   {.prompts = {prompt},
+                                    .tokens = config_.sample_tokens,
+                                    .count = config_.samples,
+                                    .temperature = 0.8,
+                                    .top_k = 200,
+                                    .seed = context_.seed});
+    TextFigure figure{"Samples", {}};
+    for (const auto& text : texts)
+      figure.items.push_back({fmt::format("behind {}, temperature 0.8", nlohmann::json(prompt).dump()), text});
+    return {figure};
+  }
+  std::string summary() const override {
+    int64_t count = 0;
+    for (const auto& parameter : model_->parameters()) count += parameter.numel();
+    auto text = fmt::format("{}: {} parameters, {} tokens ({}), context {}", config_.model.name, format_count(count),
+                            format_count(tokenizer_->size()), config_.tokenizer.name, model_->context());
+    if (train_) text += fmt::format("; {} training tokens", format_count(train_->tokens()));
+    return text;
+  }
+
+  /// A line a text file: {"input", "tokens", "loss", "perplexity", ...}.
+  int64_t predict(const PredictOptions& options, const std::function<void(const std::string&)>& line) override {
+    std::filesystem::create_directories(options.out);
+    std::ofstream out(options.out / "predictions.jsonl");
+    int64_t done = 0;
+    for (const auto& input : options.inputs) {
+      if (options.limit > 0 && done == options.limit) break;
+      const auto text = read_file(input);
+      if (text.empty()) throw FileError(input, "is empty");
+      check_utf8(text, input);
+      const auto windows = windows_in(text, input);
+      nlohmann::ordered_json json = {{"input", input}, {"tokens", windows.tokens()}};
+      for (const auto& [name, value] :
+           score_text(*model_, *tokenizer_, windows, hiding(), context_.batch, 0, context_.device))
+        json[name] = value;
+      out << json.dump() << '\n';
+      line(json.dump());
+      ++done;
+    }
+    out.flush();
+    if (!out) throw FileError((options.out / "predictions.jsonl").string(), "cannot write");
+    return done;
+  }
+
+  std::vector<std::string> generate(const GenerateOptions& options, const TextListener& listen) override {
+    return write_texts(*model_, *tokenizer_, options, listen);
+  }
+
+ private:
+  /// Opens the source; gives the training text where it is there, for tokenizers that learn from it.
+  std::string open_data() {
+    source_ = text_sources().make(config_.data);
+    config_.data = text_sources().resolve(config_.data);
+    if (has_split("train")) return source_.open("train");
+    if (context_.train_data) fail_usage("the data has no split \"train\"; it has {}", fmt::join(source_.splits, ", "));
+    return {};
+  }
+
+  /// A masked model needs an id for what is hidden: the tokenizer's own, or one more.
+  int64_t mask_id() const { return tokenizer_->special("[MASK]").value_or(tokenizer_->size()); }
+  const Hiding* hiding() {
+    if (!model_->masked()) return nullptr;
+    hiding_ = {config_.hidden, mask_id(), tokenizer_->size()};
+    return &hiding_;
+  }
+
+  void settle_model() {
+    auto& settings = config_.model.settings;
+    const bool given = settings.find("vocabulary");
+    const auto build = [&] {
+      torch::manual_seed(context_.seed);
+      model_ = language_models().make(config_.model);
+    };
+    if (!given) settings.set("vocabulary", tokenizer_->size());
+    build();
+    const auto wanted = model_->masked() ? std::max(tokenizer_->size(), mask_id() + 1) : tokenizer_->size();
+    if (model_->vocabulary() < wanted) {
+      require(!given, "model.vocabulary is {} and the tokenizer wants {} tokens", model_->vocabulary(), wanted);
+      settings.set("vocabulary", wanted);
+      build();
+    }
+    config_.model = language_models().resolve(config_.model);
+    if (!context_.weights.empty()) {
+      auto weights = read_weights(context_.weights);
+      weights.entries = model_->own_names(weights.entries);
+      load_weights(*model_, weights);
+    }
+    model_->to(context_.device);
+  }
+
+  TokenWindows windows_in(const std::string& text, const std::string& what) const {
+    const TokenWindows windows(tokenizer_->encode(text), model_->context());
+    if (windows.tokens() < 2) fail("[language] {} has {} token; there is nothing to tell", what, windows.tokens());
+    return windows;
+  }
+  const TokenWindows& windows_of(const std::string& split) {
+    auto& windows = opened_[split];
+    if (!windows) windows = std::make_unique<TokenWindows>(windows_in(source_.open(split), "the split " + split));
+    return *windows;
+  }
+
+  void make_train_loader(const std::string& text) {
+    train_ = std::make_unique<TokenWindows>(windows_in(text, "the training text"));
+    if (train_->tokens() <= model_->context())
+      fail("[language] the training text has {} tokens and a window takes {}: use more text or a smaller model.context",
+           train_->tokens(), model_->context() + 1);
+    const auto whole = (train_->tokens() - 1) / train_->length();  // windows of full length
+    const Sampler sampler{.size = whole,
+                          .batch = context_.batch,
+                          .shuffle = config_.windows == "strided",
+                          .drop_last = whole > context_.batch,
+                          .seed = context_.seed};
+    loader_ = std::make_unique<Loader<TokenBatch>>(sampler, context_.workers, [this](const BatchPlan& plan) {
+      std::vector<Tensor> inputs, targets;
+      for (const auto index : plan.indices) {
+        auto random = plan.sample(index);
+        const auto window = config_.windows == "random" ? train_->random(random) : train_->strided(index);
+        const auto row = learn_from(window, model_->masked() ? &hiding_ : nullptr, random);
+        inputs.push_back(row.inputs);
+        targets.push_back(row.targets);
+      }
+      return TokenBatch{torch::stack(inputs), torch::stack(targets)};
+    });
+    hiding();  // before the loader's threads need it
+  }
+
+  /// The prompt of samples, or where the tokenizer has not all of it the text's first token.
+  std::string usable_prompt() {
+    try {
+      tokenizer_->encode(config_.sample_prompt);
+      return config_.sample_prompt;
+    } catch (const Error&) {
+      const auto first = windows_of(has_split("val") ? "val" : "train").strided(0);
+      return tokenizer_->decode({first.const_data_ptr<int64_t>(), 1});
+    }
+  }
+
+  LanguageConfig config_;
+  TaskContext context_;
+  TextSource source_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  std::shared_ptr<LanguageModel> model_;
+  std::unique_ptr<TokenWindows> train_;
+  std::map<std::string, std::unique_ptr<TokenWindows>> opened_;
+  Hiding hiding_;
+  std::unique_ptr<Loader<TokenBatch>> loader_;
+  TokenBatch batch_;
+};
+
+}  // namespace
+
+Fields<LanguageConfig> LanguageConfig::fields() {
+  using C = LanguageConfig;
+  return {{"model", &C::model, "the network", language_models().kinds()},
+          {"data", &C::data, "where text comes from", text_sources().kinds("kind")},
+          {"tokenizer", &C::tokenizer, "how text becomes tokens", tokenizers().kinds()},
+          {"windows", &C::windows, "which pieces of the text are read: any, or side by side in random order",
+           one_of({"random", "strided"})},
+          {"hidden", &C::hidden, "share of tokens that a masked model must tell", between(0.01, 0.9)},
+          {"samples", &C::samples, "texts written for the report", at_least(0)},
+          {"sample_tokens", &C::sample_tokens, "their length", at_least(1)},
+          {"sample_prompt", &C::sample_prompt, "what they begin with"}};
+}
+
+void register_language(TaskCatalog& catalog) {
+  catalog.add("language", "language modelling", LanguageConfig{},
+              [](const LanguageConfig& config, const TaskContext& context) {
+                return std::make_unique<Language>(config, context);
+              });
+}
+
+}  // namespace hadal

@@ -1,0 +1,161 @@
+#include "hadal/tasks/language_text.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "hadal/core/utf8.h"
+#include "hadal/models/text/generate.h"
+
+namespace hadal {
+namespace {
+
+constexpr int64_t kNothing = -100;  // cross entropy's ignored target
+
+/// A text that grows token by token: what of it can be shown, and whether a stop word came.
+class GrowingText {
+ public:
+  GrowingText(const Tokenizer& tokenizer, const std::vector<std::string>& stop) : tokenizer_(tokenizer), stop_(stop) {
+    for (const auto& word : stop) longest_ = std::max(longest_, word.size());
+  }
+  /// The characters that are certain now: whole, and not the beginning of a stop word.
+  std::string add(int64_t token) {
+    ids_.push_back(token);
+    text_ = tokenizer_.decode(ids_);
+    for (const auto& word : stop_)
+      if (const auto at = text_.find(word); !word.empty() && at != std::string::npos) text_.resize(at), stopped_ = true;
+    auto certain = stopped_ ? text_.size() : whole_characters(text_);
+    if (!stopped_) certain -= begun_stop_word(std::string_view(text_).substr(0, certain));
+    return show(certain);
+  }
+  /// What was held back, once the text has ended.
+  std::string rest() { return show(text_.size()); }
+  bool stopped() const { return stopped_; }
+  std::string text() const { return repaired_utf8(text_); }
+
+ private:
+  std::string show(size_t to) {
+    if (to <= shown_) return {};
+    const auto piece = repaired_utf8(std::string_view(text_).substr(shown_, to - shown_));
+    shown_ = to;
+    return piece;
+  }
+  size_t begun_stop_word(std::string_view text) const {
+    for (auto length = std::min(longest_, text.size()); length > 0; --length)
+      for (const auto& word : stop_)
+        if (word.starts_with(text.substr(text.size() - length))) return length;
+    return 0;
+  }
+
+  const Tokenizer& tokenizer_;
+  const std::vector<std::string>& stop_;
+  size_t longest_ = 0, shown_ = 0;
+  bool stopped_ = false;
+  std::vector<int64_t> ids_;
+  std::string text_;
+};
+
+}  // namespace
+
+TokenBatch learn_from(const Tensor& window, const Hiding* hiding, Random& random) {
+  const auto length = window.size(0) - 1;
+  if (!hiding) return {window.slice(0, 0, length), window.slice(0, 1)};
+  TokenBatch out{window.slice(0, 0, length).clone(), torch::full({length}, kNothing, torch::kInt64)};
+  auto* inputs = out.inputs.mutable_data_ptr<int64_t>();
+  auto* targets = out.targets.mutable_data_ptr<int64_t>();
+  // At least one, so that a short window tells something; the first `count` of a random order.
+  const auto count = std::max<int64_t>(1, std::llround(hiding->hidden * static_cast<double>(length)));
+  const auto order = permutation(length, random);
+  for (int64_t i = 0; i < count; ++i) {
+    const auto at = order[i];
+    targets[at] = inputs[at];
+    const auto what = random.uniform();
+    if (what < 0.9) inputs[at] = what < 0.8 ? hiding->mask : random.below(hiding->vocabulary);
+  }
+  return out;
+}
+
+void TextScore::add(const Tensor& logits, const Tensor& targets) {
+  const auto rows = logits.flatten(0, 1), told = targets.flatten();
+  nats_ += at::cross_entropy_loss(rows, told, {}, at::Reduction::Sum, kNothing).to(torch::kFloat64).item<double>();
+  right_ += rows.argmax(1).eq(told).sum().item<double>();
+  count_ += told.ne(kNothing).sum().item<double>();
+}
+
+Metrics TextScore::metrics(int64_t bytes) const {
+  const auto loss = nats_ / count_;
+  Metrics out = {{"loss", loss}, {"perplexity", std::exp(loss)}, {"accuracy", right_ / count_}};
+  if (bytes > 0) out.emplace_back("bits_per_byte", nats_ / std::numbers::ln2 / static_cast<double>(bytes));
+  return out;
+}
+
+Metrics score_text(LanguageModel& model, const Tokenizer& tokenizer, const TokenWindows& windows, const Hiding* hiding,
+                   int64_t batch, int64_t limit, const torch::Device& device) {
+  const torch::NoGradGuard no_grad;
+  model.eval();
+  const auto count = limit > 0 ? std::min(limit, windows.count()) : windows.count();
+  TextScore score;
+  int64_t bytes = 0;
+  for (int64_t first = 0; first < count;) {
+    TokenBatch rows;
+    std::vector<Tensor> inputs, targets;
+    // Rows of one length: the last window may be shorter and then comes alone.
+    for (; first < count && std::ssize(inputs) < batch; ++first) {
+      const auto window = windows.strided(first);
+      if (!inputs.empty() && window.size(0) - 1 != inputs[0].size(0)) break;
+      Random random(0, {6, static_cast<uint64_t>(first)});
+      const auto row = learn_from(window, hiding, random);
+      inputs.push_back(row.inputs);
+      targets.push_back(row.targets);
+      const auto told = window.slice(0, 1);
+      if (!hiding)
+        bytes += std::ssize(tokenizer.decode({told.const_data_ptr<int64_t>(), static_cast<size_t>(told.size(0))}));
+    }
+    const auto logits = model.forward(torch::stack(inputs).to(device)).to(torch::kFloat32);
+    score.add(logits, torch::stack(targets).to(device));
+  }
+  return score.metrics(bytes);
+}
+
+std::vector<std::string> write_texts(LanguageModel& model, const Tokenizer& tokenizer, const GenerateOptions& options,
+                                     const TextListener& listen) {
+  require(!options.prompts.empty(), "say what the text begins with: prompt=\"Once upon a time\"");
+  std::vector<std::vector<int64_t>> prompts;
+  std::vector<GrowingText> texts;
+  for (const auto& prompt : options.prompts) {
+    auto ids = tokenizer.encode(prompt);
+    require(!ids.empty(), "the prompt \"{}\" has no token; a text needs one to begin with", prompt);
+    for (int64_t i = 0; i < options.count; ++i) {
+      prompts.push_back(ids);
+      texts.emplace_back(tokenizer, options.stop);
+    }
+  }
+  GenerateConfig config{.tokens = options.tokens,
+                        .sampling = {.temperature = options.temperature,
+                                     .top_k = options.top_k,
+                                     .top_p = options.top_p,
+                                     .repetition_penalty = options.repetition_penalty},
+                        .seed = options.seed,
+                        .vocabulary = std::min(model.vocabulary(), tokenizer.size())};
+  for (const auto* end : {"<|endoftext|>", "</s>", "[SEP]"})
+    if (const auto id = tokenizer.special(end)) config.stop.push_back(*id);
+  std::vector<bool> ended(texts.size(), false);
+  const auto tell = [&](size_t index, const std::string& piece, bool done) {
+    if (listen) listen(index, piece, done);
+    ended[index] = done;
+  };
+  generate(model, prompts, config, [&](size_t index, int64_t token) {
+    auto& text = texts[index];
+    const auto piece = text.add(token);
+    if (!piece.empty() || text.stopped()) tell(index, piece, text.stopped());
+    return text.stopped();
+  });
+  std::vector<std::string> out;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    if (!ended[i]) tell(i, texts[i].rest(), true);
+    out.push_back(texts[i].text());
+  }
+  return out;
+}
+
+}  // namespace hadal

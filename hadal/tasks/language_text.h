@@ -1,0 +1,44 @@
+// Texts a language model writes, and scores of whole texts: what predict, eval and generate share.
+#pragma once
+#include "hadal/data/text.h"
+#include "hadal/data/tokenizer.h"
+#include "hadal/models/text/language_model.h"
+#include "hadal/tasks/task.h"
+
+namespace hadal {
+
+/// Tokens in and tokens to tell, (B, T) int64; -100 where nothing is to be told.
+struct TokenBatch {
+  Tensor inputs, targets;
+};
+
+/// How the tokens of a masked model's windows are hidden (Devlin et al. 2018, section 3.1): of a share `hidden`, 80 %
+/// become `mask`, 10 % any token below `vocabulary`, 10 % stay.
+struct Hiding {
+  double hidden = 0.15;
+  int64_t mask = 0, vocabulary = 0;
+};
+/// One window of at most length + 1 ids -> inputs and targets (T): the next tokens, or with `hiding` the hidden ones.
+TokenBatch learn_from(const Tensor& window, const Hiding* hiding, Random& random);
+
+/// How well a model tells a text.
+class TextScore {
+ public:
+  /// logits (B, T, V), float32; the batch's targets.
+  void add(const Tensor& logits, const Tensor& targets);
+  /// loss (nats a token), perplexity, accuracy, and bits_per_byte where `bytes` of text were told.
+  Metrics metrics(int64_t bytes = 0) const;
+
+ private:
+  double nats_ = 0, right_ = 0, count_ = 0;
+};
+
+/// Mean loss, perplexity and so on over `windows` (at most `limit`; 0: all), every token told once.
+Metrics score_text(LanguageModel& model, const Tokenizer& tokenizer, const TokenWindows& windows, const Hiding* hiding,
+                   int64_t batch, int64_t limit, const torch::Device& device);
+
+/// generate() in text: prompts are tokenized, pieces come as whole characters, stop words end a text.
+std::vector<std::string> write_texts(LanguageModel& model, const Tokenizer& tokenizer, const GenerateOptions& options,
+                                     const TextListener& listen = {});
+
+}  // namespace hadal

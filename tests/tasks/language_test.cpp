@@ -1,0 +1,213 @@
+#include "hadal/tasks/language.h"
+
+#include <cmath>
+
+#include "hadal/data/text.h"
+#include "hadal/io/file.h"
+#include "hadal/tasks/language_text.h"
+
+#include "tests/support/support.h"
+
+using namespace hadal;
+using namespace hadal::test;
+
+namespace {
+
+std::string long_text() {
+  std::string text;
+  for (int i = 0; i < 60; ++i) text += "the quick brown fox jumps over the lazy dog\n";
+  return text;
+}
+
+class LanguageTask : public testing::Test {
+ protected:
+  std::unique_ptr<Task> make(const Table& more = {}, TaskContext context = {}) {
+    if (!std::filesystem::exists(folder_ / "text.txt")) write_file(folder_ / "text.txt", long_text());
+    Table settings{
+        {"model", Table{{"name", "gpt"}, {"context", 8}, {"dim", 16}, {"depth", 1}, {"heads", 2}, {"mlp", 16}}},
+        {"data", Table{{"kind", "text"}, {"path", (folder_ / "text.txt").string()}}}};
+    settings.merge(more);
+    context.batch = 4;
+    context.workers = 0;
+    return tasks().make({"language", settings}, context);
+  }
+  void write(const std::string& text) { write_file(folder_ / "text.txt", text); }
+  TemporaryFolder folder_;
+};
+
+double find(const Metrics& metrics, const std::string& name) {
+  for (const auto& [key, value] : metrics)
+    if (key == name) return value;
+  return NAN;
+}
+
+}  // namespace
+
+TEST_F(LanguageTask, TellsEveryTokenOfTheSplitOnce) {
+  write("abcdefghijklmnopqrstuvwxyz" + long_text().substr(0, 374));  // 400 bytes, val is the last 40
+  auto task = make();
+  const auto metrics = task->evaluate("val", 0);
+  const auto text = (std::string("abcdefghijklmnopqrstuvwxyz") + long_text().substr(0, 374)).substr(360);
+  const auto settings = task->settings();
+  const auto tokenizer =
+      tokenizers().make({"characters", {{"vocabulary", *settings.find_path("tokenizer.vocabulary")}}}, "");
+  const auto ids = torch::tensor(tokenizer->encode(text));
+  auto& model = dynamic_cast<LanguageModel&>(task->model());
+  const torch::NoGradGuard no_grad;
+  double nats = 0;
+  for (int64_t i = 1; i < 40; ++i) {
+    const auto begin = (i - 1) / 8 * 8;
+    const auto logits = model.forward(ids.slice(0, begin, i).unsqueeze(0))[0][-1];
+    nats -= logits.log_softmax(0)[ids[i].item<int64_t>()].item<double>();
+  }
+  EXPECT_NEAR(find(metrics, "loss"), nats / 39, 1e-4);
+  EXPECT_NEAR(find(metrics, "perplexity"), std::exp(nats / 39), 1e-2);
+  EXPECT_NEAR(find(metrics, "bits_per_byte"), nats / 39 / std::log(2.0), 1e-4);
+}
+
+TEST_F(LanguageTask, CountsBytesNotCharacters) {
+  std::string text;
+  for (int i = 0; i < 100; ++i) text += "\xC3\xA4\xC3\xB6\xC3\xBC\xE2\x82\xAC";
+  write(text);
+  const auto metrics = make()->evaluate("val", 0);
+  EXPECT_NEAR(find(metrics, "bits_per_byte") / find(metrics, "loss"), 1 / std::log(2.0) / 2.25, 0.05);
+}
+
+TEST_F(LanguageTask, DrawsWindowsBySeedAndEpochAlone) {
+  const auto walk = [&](const Table& more, uint64_t seed) {
+    auto task = make(more, {.seed = seed});
+    task->start_epoch(1, 2);
+    std::vector<double> out;
+    for (int i = 0; i < 5 && task->next_batch(); ++i) out.push_back(task->losses(0).total.item<double>());
+    return out;
+  };
+  for (const char* windows : {"random", "strided"}) {
+    const Table more{{"windows", windows}};
+    EXPECT_EQ(walk(more, 1), walk(more, 1)) << windows;
+    EXPECT_NE(walk(more, 1), walk(more, 2)) << windows;
+  }
+}
+
+TEST_F(LanguageTask, LearnsAText) {
+  auto task = make({}, {.seed = 1});
+  double first = 0, last = 0;
+  for (int64_t epoch = 0; epoch < 3; ++epoch) {
+    task->start_epoch(epoch, 0);
+    while (task->next_batch()) {
+      const auto loss = task->losses(0).total;
+      last = loss.item<double>();
+      if (first == 0) first = last;
+      task->model().zero_grad();
+      loss.backward();
+      const torch::NoGradGuard no_grad;
+      for (auto& parameter : task->model().parameters()) parameter -= 0.5 * parameter.grad();
+    }
+  }
+  EXPECT_NEAR(first, std::log(28.0), 0.3);
+  EXPECT_LT(last, 2.3);
+}
+
+TEST_F(LanguageTask, HidesWordsForBert) {
+  auto task =
+      make({{"model", Table{{"name", "bert"}, {"context", 20}, {"dim", 16}, {"depth", 1}, {"heads", 2}, {"mlp", 16}}}});
+  EXPECT_EQ(dynamic_cast<LanguageModel&>(task->model()).vocabulary(), 29);  // one more id, for what is hidden
+  task->start_epoch(0, 0);
+  ASSERT_TRUE(task->next_batch());
+  EXPECT_NEAR(task->losses(0).total.item<double>(), std::log(29.0), 0.4);
+  const auto metrics = task->evaluate("val", 0);
+  EXPECT_EQ(find(metrics, "loss"), find(task->evaluate("val", 0), "loss"));
+  EXPECT_TRUE(std::isnan(find(metrics, "bits_per_byte")));
+  EXPECT_TRUE(task->figures().empty());
+}
+
+TEST(LearnFrom, HidesAsThePaperSays) {
+  const auto window = torch::full({10001}, 3, torch::kInt64);
+  const Hiding hiding{0.15, 9, 8};
+  Random random(1);
+  const auto batch = learn_from(window, &hiding, random);
+  const auto told = batch.targets.ne(-100);
+  EXPECT_EQ(told.sum().item<int64_t>(), 1500);
+  EXPECT_TRUE(batch.targets.masked_select(told).eq(3).all().item<bool>());
+  const auto there = batch.inputs.masked_select(told);
+  EXPECT_NEAR(there.eq(9).sum().item<double>() / 1500, 0.8, 0.04);
+  EXPECT_NEAR(there.eq(3).sum().item<double>() / 1500, 0.1 + 0.1 / 8, 0.03);
+  EXPECT_TRUE(batch.inputs.masked_select(~told).eq(3).all().item<bool>());
+  const auto next = learn_from(torch::arange(5), nullptr, random);
+  EXPECT_TRUE(torch::equal(next.inputs, torch::arange(4)));
+  EXPECT_TRUE(torch::equal(next.targets, torch::arange(1, 5)));
+}
+
+TEST_F(LanguageTask, WritesWholeCharactersAndEndsBeforeStopWords) {
+  auto task = make();
+  std::string heard;
+  GenerateOptions options{.prompts = {"the "}, .tokens = 60, .count = 2, .seed = 5};
+  std::vector<std::string> pieces(2);
+  std::vector<int> ends(2);
+  const auto texts = task->generate(options, [&](size_t index, const std::string& piece, bool done) {
+    pieces[index] += piece;
+    ends[index] += done;
+  });
+  EXPECT_EQ(pieces, texts);
+  EXPECT_EQ(ends, (std::vector<int>{1, 1}));
+  EXPECT_EQ(texts[0].size(), 60);
+  EXPECT_NE(texts[0], texts[1]);
+  options.stop = {texts[0].substr(20, 3)};
+  options.count = 1;
+  pieces.assign(2, "");
+  const auto stopped =
+      task->generate(options, [&](size_t index, const std::string& piece, bool) { pieces[index] += piece; });
+  EXPECT_EQ(stopped[0], texts[0].substr(0, texts[0].find(options.stop[0])));
+  EXPECT_EQ(pieces[0], stopped[0]);
+}
+
+TEST_F(LanguageTask, SaysWhatIsWrongWithAText) {
+  write("");
+  EXPECT_ERROR(make(), "text.txt: is empty");
+  write("abc\xFF" + long_text());
+  EXPECT_ERROR(make(), "text.txt at byte 3: not UTF-8 (byte 0xff)");
+  write("short");
+  EXPECT_ERROR(make(), "the training text has 4 tokens and a window takes 9: use more text or a smaller model.context");
+  EXPECT_ERROR(make({{"data", Table{{"path", (folder_ / "none.txt").string()}}}}), "none.txt: No such file");
+  write(long_text() + std::string(200, 'Q'));
+  EXPECT_ERROR(make()->evaluate("val", 0), "\"Q\" (U+0051) at byte");
+  write(long_text());
+  EXPECT_ERROR(make({{"model", Table{{"vocabulary", 5}}}}), "model.vocabulary is 5 and the tokenizer wants 28 tokens");
+  EXPECT_ERROR(make()->generate({.prompts = {"the \xE2\x82\xAC"}}, {}),
+               "(U+20AC) at byte 4 is not one of the 28 characters");
+  EXPECT_ERROR(make()->generate({.prompts = {""}}, {}), "the prompt \"\" has no token");
+}
+
+TEST(TextSource, CutsBetweenCharactersAndTakesAFileASplit) {
+  const TemporaryFolder folder;
+  write_file(folder / "one.txt", "aaaaaaaaa\xE2\x82\xAC");
+  const auto one = open_text({(folder / "one.txt").string(), 0.1});
+  EXPECT_EQ(one.open("train"), "aaaaaaaaa");
+  EXPECT_EQ(one.open("val"), "\xE2\x82\xAC");
+  EXPECT_EQ(open_text({(folder / "one.txt").string(), 0}).open("test"), "aaaaaaaaa\xE2\x82\xAC");
+  write_file(folder / "many/train.txt", "0123456789");
+  write_file(folder / "many/test.txt", "test");
+  const auto many = open_text({(folder / "many").string(), 0.2});
+  EXPECT_THAT(many.splits, testing::ElementsAre("train", "val", "test"));
+  EXPECT_EQ(many.open("train"), "01234567");
+  EXPECT_EQ(many.open("val"), "89");
+  EXPECT_EQ(many.open("test"), "test");
+  write_file(folder / "many/val.txt", "own");
+  EXPECT_EQ(open_text({(folder / "many").string(), 0.2}).open("train"), "0123456789");
+  EXPECT_EQ(open_text({(folder / "many").string(), 0.2}).open("val"), "own");
+  EXPECT_ERROR(open_text({folder.path().string(), 0.1}), "holds no train.txt, val.txt or test.txt");
+}
+
+TEST(TokenWindows, LieSideBySide) {
+  const TokenWindows windows({0, 1, 2, 3, 4, 5, 6, 7}, 3);
+  EXPECT_EQ(windows.count(), 3);
+  EXPECT_TRUE(torch::equal(windows.strided(0), torch::arange(0, 4)));
+  EXPECT_TRUE(torch::equal(windows.strided(2), torch::arange(6, 8)));
+  Random random(1);
+  std::set<int64_t> begins;
+  for (int i = 0; i < 200; ++i) {
+    const auto window = windows.random(random);
+    ASSERT_EQ(window.size(0), 4);
+    begins.insert(window[0].item<int64_t>());
+  }
+  EXPECT_EQ(begins, (std::set<int64_t>{0, 1, 2, 3, 4}));
+}
