@@ -52,8 +52,9 @@ fuzz:
 	@scripts/fuzz
 
 bench: configure
-	@cmake --build $(DIR) --target hadal_bench hadal_steps -- --quiet
+	@cmake --build $(DIR) --target hadal_bench hadal_steps hadal_attention -- --quiet
 	@$(REFERENCE) python bench/steps.py
+	@$(REFERENCE) python bench/attention.py
 	@$(REFERENCE) python bench/loader.py
 
 golden:

@@ -4,7 +4,7 @@
 
 #include "hadal/core/torch.h"
 #include "hadal/ops/attention.h"
-#include "hadal/ops/attention_cpu.h"
+#include "hadal/ops/attention_products.h"
 #include "hadal/ops/linear.h"
 
 namespace hadal {
@@ -31,7 +31,7 @@ void attention_step(benchmark::State& state) {
     else if (path == kLibTorch)
       y = at::scaled_dot_product_attention(q, k, v, {}, 0, causal);
     else
-      y = cpu_attention(q, k, v,
+      y = products_attention(q, k, v,
                         {.causal = causal, .scale = scale, .by_head = path == kByHead, .block = causal ? 128 : 1024});
     y.backward(dout);
   }

@@ -6,6 +6,7 @@
 
 #include "hadal/core/error.h"
 #include "hadal/ops/attention_cpu.h"
+#include "hadal/ops/attention_products.h"
 
 namespace hadal {
 namespace {
@@ -101,22 +102,24 @@ bool learns(const Tensor& t) { return t.defined() && t.requires_grad() && at::Gr
 
 Tensor attention(const Tensor& q0, const Tensor& k0, const Tensor& v0, const AttentionOptions& options) {
   check(q0, k0, v0, options);
-  const double scale = options.scale.value_or(1 / std::sqrt(static_cast<double>(q0.size(3))));
   const bool cpu = q0.device().is_cpu();
-  const auto q = cpu ? lowered(q0) : q0;
-  const auto k = repeated(cpu ? lowered(k0) : k0, q), v = repeated(cpu ? lowered(v0) : v0, q);
+  const auto q = cpu ? lowered(q0) : q0, k = cpu ? lowered(k0) : k0, v = cpu ? lowered(v0) : v0;
   const auto type = q.scalar_type();
   const bool own = (type == at::kFloat || type == at::kDouble || type == at::kBFloat16) && on_cpu(q, type) &&
                    on_cpu(k, type) && on_cpu(v, type) && q.numel() > 0 && k.numel() > 0 &&
                    !at::tracer::impl::is_dispatch_enabled() && !learns(options.mask) && !learns(options.slopes);
-  if (!own) return library_attention(q, k, v, options, scale);
-  return cpu_attention(q, k, v,
-                       {.bias = additive(q, k, options),
-                        .causal = options.causal,
-                        .scale = scale,
-                        .dropout = options.dropout,
-                        .by_head = by_head(q, k),
-                        .block = block_rows(q, k, options.causal)});
+  if (own && type != at::kDouble && attention_cpu() != AttentionCpu::kNone) return cpu_attention(q, k, v, options);
+
+  const double scale = options.scale.value_or(1 / std::sqrt(static_cast<double>(q.size(3))));
+  const auto keys = repeated(k, q), values = repeated(v, q);
+  if (!own) return library_attention(q, keys, values, options, scale);
+  return products_attention(q, keys, values,
+                            {.bias = additive(q, k, options),
+                             .causal = options.causal,
+                             .scale = scale,
+                             .dropout = options.dropout,
+                             .by_head = by_head(q, k),
+                             .block = block_rows(q, k, options.causal)});
 }
 
 }  // namespace hadal

@@ -1,11 +1,11 @@
 #include "hadal/ops/attention_cpu.h"
 
-#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "hadal/core/error.h"
-#include "hadal/ops/product.h"
+#include "hadal/core/parallel.h"
+#include "hadal/ops/attention_cpus.h"
 
 namespace hadal {
 namespace {
@@ -13,196 +13,187 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Plain operators: no graph, no casts. Threads of a parallel loop do not inherit this, so each sets it.
-struct Plain {
-  at::AutoDispatchBelowADInplaceOrView no_graph;
-  c10::impl::ExcludeDispatchKeyGuard no_casts{c10::autocast_dispatch_keyset};
-};
+AttentionKernels kernels_of(AttentionCpu cpu, bool bf16) {
+#ifdef __x86_64__
+  switch (cpu) {
+    case AttentionCpu::kAvx512Bf16:
+      if (bf16) return attention_avx512bf16();
+      [[fallthrough]];
+    case AttentionCpu::kAvx512:
+      return attention_avx512(bf16);
+    case AttentionCpu::kAvx2:
+      return attention_avx2(bf16);
+    case AttentionCpu::kNone:
+      break;
+  }
+#endif
+  throw std::logic_error("[attention] no kernels for this CPU");
+}
 
-struct Problem {
-  CpuAttentionPlan plan;
-  int64_t batch, heads, queries, keys, width;
+// The kernels read the width at unit steps.
+Tensor dense_rows(const Tensor& t) { return t.size(3) == 1 || t.stride(3) == 1 ? t : t.contiguous(); }
+
+HeadsView view_of(const Tensor& t) { return {t.data_ptr(), t.stride(0), t.stride(1), t.stride(2)}; }
+
+// (B, H, T, D), laid out as (B, T, H, D), so that joining the heads again costs no copy.
+Tensor heads_like(const Tensor& t) {
+  return at::empty({t.size(0), t.size(2), t.size(1), t.size(3)}, t.options()).transpose(1, 2);
+}
+
+// With fewer heads than threads, or odd numbers of them, the threads share one.
+int64_t parts_of(const AttentionTask& t, int64_t blocks) {
+  const int64_t heads = t.batch * t.groups, threads = at::get_num_threads();
+  if (heads >= 4 * threads || heads % threads == 0) return 1;
+  return std::min((2 * threads + heads - 1) / heads, blocks);
+}
+
+struct Settings {
+  Tensor mask, slopes;  // as the kernels read them, or undefined
+  bool causal;
+  int64_t window;
+  double scale, dropout;
   int64_t seed;
-
-  int64_t diagonal() const { return keys - queries; }
-  // Before this query a causal one has no key at all.
-  int64_t first_query() const { return plan.causal ? std::clamp<int64_t>(-diagonal(), 0, queries) : 0; }
-  int64_t block() const { return plan.by_head ? std::min(plan.block, queries) : queries; }
 };
 
-// One head (rows, columns), or all of them (B H, rows, columns); and the same heads' part of the bias.
-struct Heads {
-  Tensor q, k, v, bias;
-  int64_t index;
-};
-
-// a (..., m, k), b (..., n, k) -> a b^T
-Tensor multiply_nt(const Tensor& a, const Tensor& b) {
-  return a.dim() == 2 ? product_nt(a, b) : at::bmm(a, b.transpose(1, 2));
-}
-Tensor turned(const Tensor& t) { return t.transpose(-2, -1); }
-
-// A block of queries, the keys that it sees, and its attention weights.
-struct Block {
-  int64_t first, rows, seen;
-  Tensor q, weights, keep;  // q is scaled; keep is what dropout multiplies the weights with, or undefined
-};
-
-Tensor softmax_(Tensor scores, bool may_be_empty) {
-  Tensor empty;
-  if (may_be_empty) empty = scores.amax(-1, true) == -INFINITY;
-  at::_softmax_out(scores, scores, -1, false);
-  return may_be_empty ? scores.masked_fill_(empty, 0) : scores;
-}
-
-Tensor dropout_factors(const Problem& p, const Tensor& like, int64_t index) {
-  auto generator = at::make_generator<at::CPUGeneratorImpl>(static_cast<uint64_t>(p.seed + index));
-  return at::empty_like(like).bernoulli_(1 - p.plan.dropout, generator).div_(1 - p.plan.dropout);
-}
-
-Block block_at(const Problem& p, const Heads& h, int64_t first, const Tensor& known_weights = {}) {
-  Block b{first, std::min(p.block(), p.queries - first), p.keys, {}, known_weights, {}};
-  if (p.plan.causal) b.seen = first + b.rows + p.diagonal();
-  b.q = h.q.narrow(-2, first, b.rows) * p.plan.scale;
-  if (!b.weights.defined()) {
-    auto scores = multiply_nt(b.q, h.k.narrow(-2, 0, b.seen));
-    if (h.bias.defined()) {
-      const auto bias = h.bias.narrow(-2, first, b.rows).narrow(-1, 0, b.seen);
-      scores.view(bias.dim() == 4 ? bias.sizes() : scores.sizes()).add_(bias);
-    }
-    if (p.plan.causal) {
-      const auto later = at::ones({b.rows, b.rows}, scores.options().dtype(at::kBool)).triu_(1);
-      scores.narrow(-1, first + p.diagonal(), b.rows).masked_fill_(later, -INFINITY);
-    }
-    b.weights = softmax_(scores, h.bias.defined());
+AttentionTask task_of(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& out, const Tensor& normalizers,
+                      const Settings& s) {
+  AttentionTask t{};
+  t.batch = q.size(0), t.heads = q.size(1), t.groups = k.size(1);
+  t.queries = q.size(2), t.keys = k.size(2), t.width = q.size(3);
+  t.q = view_of(q), t.k = view_of(k), t.v = view_of(v), t.out = view_of(out);
+  t.normalizers = normalizers.data_ptr<float>();
+  if (s.mask.defined()) {
+    const auto mask = s.mask.expand({t.batch, t.heads, t.queries, t.keys});
+    t.mask = mask.data_ptr(), t.mask_adds = mask.scalar_type() != at::kBool;
+    std::copy_n(mask.strides().begin(), 4, t.mask_steps);
   }
-  if (p.plan.dropout > 0) b.keep = dropout_factors(p, b.weights, h.index * p.queries + first);
-  return b;
+  if (s.slopes.defined()) t.slopes = s.slopes.data_ptr<float>();
+  t.causal = s.causal, t.window = s.window, t.scale = static_cast<float>(s.scale);
+  t.drop_below = static_cast<uint32_t>(s.dropout * 0x1p32);
+  t.keep_scale = static_cast<float>(1 / (1 - s.dropout));
+  t.seed = static_cast<uint64_t>(s.seed), t.parts = 1;
+  return t;
 }
 
-Tensor dropped(const Block& b) { return b.keep.defined() ? b.weights * b.keep : b.weights; }
+// Many short sequences of narrow heads; longer ones would not stay in the cache, wider ones fill vectors by themselves.
+const AttentionLanes* in_lanes(const AttentionKernels& kernels, const AttentionTask& t) {
+  constexpr int64_t kMost = 1024;  // numbers a head in each operand
+  if (t.mask || t.slopes || t.groups != t.heads || t.batch * t.heads < 4 * kernels.lanes ||
+      std::max(t.queries, t.keys) * t.width > kMost)
+    return nullptr;
+  return t.width == 4 ? &kernels.in_lanes[0] : t.width == 8 ? &kernels.in_lanes[1] : nullptr;
+}
 
-// -> out (..., Tq, D); returns the last block's weights, which in the batched case are all of them.
-Tensor forward(const Problem& p, const Heads& h, const Tensor& out) {
-  Tensor weights;
-  for (auto first = p.first_query(); first < p.queries; first += p.block()) {
-    const auto b = block_at(p, h, first);
-    out.narrow(-2, first, b.rows)
-        .copy_(multiply_nt(dropped(b), turned(h.v.narrow(-2, 0, b.seen))).view(out.narrow(-2, first, b.rows).sizes()));
-    weights = b.weights;
+// So few that packing the keys would take longer than reading them.
+bool few_queries(const AttentionTask& t) { return t.heads / t.groups * t.queries <= 8; }
+
+void run(const AttentionKernel& kernel, const AttentionTask& task, int64_t items) {
+  const auto floats = kernel.scratch_floats(task);
+  parallel_for(0, items, 1, [&](int64_t first, int64_t last) {
+    constexpr size_t kAlign = 64;
+    const std::unique_ptr<float[]> scratch(new float[floats + kAlign / sizeof(float)]);
+    void* at = scratch.get();
+    size_t space = (floats + kAlign / sizeof(float)) * sizeof(float);
+    kernel.run(task, first, last, static_cast<float*>(std::align(kAlign, floats * sizeof(float), at, space)));
+  });
+}
+
+void run_forward(const AttentionKernels& kernels, AttentionTask& task, bool with_gradients) {
+  if (!with_gradients && few_queries(task)) return run(kernels.decode, task, task.batch * task.groups);
+  if (const auto* lanes = in_lanes(kernels, task))
+    return run(lanes->forward, task, (task.batch * task.heads + kernels.lanes - 1) / kernels.lanes);
+  task.parts = parts_of(task, (task.queries + 95) / 96);
+  run(kernels.forward, task, task.batch * task.groups * task.parts);
+}
+
+void run_backward(const AttentionKernels& kernels, AttentionTask& task, const Tensor& dq) {
+  if (const auto* lanes = in_lanes(kernels, task))
+    return run(lanes->backward, task, (task.batch * task.heads + kernels.lanes - 1) / kernels.lanes);
+  task.parts = parts_of(task, (task.keys + 63) / 64);
+  Tensor parts;
+  if (task.parts > 1) {
+    parts = at::empty({task.parts, task.batch, task.heads, task.queries, task.width}, dq.options().dtype(at::kFloat));
+    task.dq_parts = parts.data_ptr<float>();
   }
-  return weights;
+  run(kernels.backward, task, task.batch * task.groups * task.parts);
+  if (parts.defined()) dq.copy_(parts.sum(0));
 }
 
-// Sums of gradients (..., D, Tk) over blocks of queries; the first one comes with all keys.
-void accumulate(Tensor& sum, const Tensor& part) {
-  if (sum.defined())
-    sum.narrow(-1, 0, part.size(-1)).add_(part);
-  else
-    sum = part.scalar_type() == at::kBFloat16 ? part.to(at::kFloat) : part;
-}
+struct KernelAttention : torch::autograd::Function<KernelAttention> {
+  static Tensor forward(AutogradContext* context, const Tensor& q0, const Tensor& k0, const Tensor& v0,
+                        const AttentionOptions& options, int64_t cpu, bool with_gradients) {
+    const at::AutoDispatchBelowADInplaceOrView no_graph;
+    const auto q = dense_rows(q0), k = dense_rows(k0), v = dense_rows(v0);
+    const Settings s{
+        options.mask.defined() && options.mask.scalar_type() != at::kBool ? options.mask.to(at::kFloat) : options.mask,
+        options.slopes.defined() ? options.slopes.to(at::kFloat).contiguous() : Tensor(),
+        options.causal,
+        options.window,
+        options.scale.value_or(1 / std::sqrt(static_cast<double>(q.size(3)))),
+        options.dropout,
+        options.dropout > 0 ? at::randint(1LL << 53, {1}, at::kLong).item<int64_t>() : 0};
+    const auto out = heads_like(q);
+    const auto normalizers = at::empty({q.size(0), q.size(1), q.size(2)}, q.options().dtype(at::kFloat));
+    auto task = task_of(q, k, v, out, normalizers, s);
+    run_forward(kernels_of(static_cast<AttentionCpu>(cpu), q.scalar_type() == at::kBFloat16), task, with_gradients);
+    if (!with_gradients) return out;
 
-// Dao et al. 2022, arXiv:2205.14135, appendix B.2: gradients of q, k and v from those of the output.
-void backward(const Problem& p, const Heads& h, const Tensor& dout, const Tensor& weights,
-              std::array<Tensor, 3> gradients) {
-  Tensor dk, dv;
-  const auto start = p.first_query(), blocks = (p.queries - start + p.block() - 1) / p.block();
-  for (auto i = blocks - 1; i >= 0; --i) {
-    const auto b = block_at(p, h, start + i * p.block(), weights);
-    const auto dy = dout.narrow(-2, b.first, b.rows).contiguous();
-    accumulate(dv, multiply_nt(turned(dy), turned(dropped(b))));
-    auto dscores = multiply_nt(dy, h.v.narrow(-2, 0, b.seen));
-    if (b.keep.defined()) dscores.mul_(b.keep);
-    at::_softmax_backward_data_out(dscores, dscores, b.weights, -1, dscores.scalar_type());
-    const auto dq = gradients[0].narrow(-2, b.first, b.rows);
-    dq.copy_(multiply_nt(dscores, turned(h.k.narrow(-2, 0, b.seen))).mul_(p.plan.scale).view(dq.sizes()));
-    accumulate(dk, multiply_nt(turned(b.q), turned(dscores)));
-  }
-  if (dk.defined()) {
-    gradients[1].copy_(turned(dk).reshape(gradients[1].sizes()));
-    gradients[2].copy_(turned(dv).reshape(gradients[2].sizes()));
-  }
-}
-
-Tensor head(const Tensor& t, int64_t b, int64_t h) { return t.defined() ? t.select(0, b).select(0, h) : t; }
-Tensor merged(const Tensor& t) { return t.reshape({-1, t.size(2), t.size(3)}); }
-
-// work(heads, of) for each head, where of(t) is these heads' part of a (B, H, ...) tensor.
-template <class Work>
-void for_heads(const Problem& p, const Tensor& q, const Tensor& k, const Tensor& v, const Work& work) {
-  const auto bias = p.plan.bias.defined() ? p.plan.bias.expand({p.batch, p.heads, p.queries, p.keys}) : Tensor();
-  if (!p.plan.by_head) return work(Heads{merged(q), merged(k), merged(v), bias, 0}, [](const Tensor& t) { return t; });
-  auto run = [&](int64_t begin, int64_t end) {
-    Plain plain;
-    for (auto i = begin; i < end; ++i) {
-      auto of = [&](const Tensor& t) { return head(t, i / p.heads, i % p.heads); };
-      work(Heads{of(q).contiguous(), of(k).contiguous(), of(v).contiguous(), of(bias), i}, of);
-    }
-  };
-  // With fewer heads than threads the products inside share the threads instead.
-  if (p.batch * p.heads >= at::get_num_threads())
-    at::parallel_for(0, p.batch * p.heads, 1, run);
-  else
-    run(0, p.batch * p.heads);
-}
-
-Problem problem(const Tensor& q, const Tensor& k, const CpuAttentionPlan& plan, int64_t seed) {
-  return {plan, q.size(0), q.size(1), q.size(2), k.size(2), q.size(3), seed};
-}
-
-// Laid out so that joining the heads again costs no copy. Rows that no block visits stay zero.
-Tensor result_like(const Problem& p, const Tensor& t) {
-  const std::vector<int64_t> shape{t.size(0), t.size(2), t.size(1), t.size(3)};
-  const bool covered = p.first_query() == 0 && p.queries > 0;
-  return (covered ? at::empty(shape, t.options()) : at::zeros(shape, t.options())).transpose(1, 2);
-}
-
-struct CpuAttention : torch::autograd::Function<CpuAttention> {
-  static Tensor forward(AutogradContext* context, const Tensor& q, const Tensor& k, const Tensor& v,
-                        const CpuAttentionPlan& plan) {
-    Plain plain;
-    const auto seed = plan.dropout > 0 ? at::randint(1LL << 53, {1}, at::kLong).item<int64_t>() : 0;
-    const auto p = problem(q, k, plan, seed);
-    auto out = result_like(p, q);
-    Tensor weights;
-    for_heads(p, q, k, v, [&](const Heads& heads, const auto& of) {
-      auto last = hadal::forward(p, heads, of(out));
-      if (!plan.by_head) weights = last;
-    });
-    context->save_for_backward({q, k, v, plan.bias, weights});
+    context->save_for_backward({q, k, v, out, normalizers, s.mask, s.slopes});
     auto& saved = context->saved_data;
-    saved["causal"] = plan.causal, saved["scale"] = plan.scale, saved["dropout"] = plan.dropout;
-    saved["by_head"] = plan.by_head, saved["block"] = plan.block, saved["seed"] = seed;
+    saved["causal"] = s.causal, saved["window"] = s.window, saved["scale"] = s.scale, saved["dropout"] = s.dropout;
+    saved["seed"] = s.seed, saved["cpu"] = cpu;
     return out;
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     require(!at::GradMode::is_enabled(),
             "[attention] has no gradient of its gradient on the CPU; use at::scaled_dot_product_attention");
-    Plain plain;
+    const at::AutoDispatchBelowADInplaceOrView no_graph;
     const auto tensors = context->get_saved_variables();
-    const auto &q = tensors[0], &k = tensors[1], &v = tensors[2], &weights = tensors[4];
+    const auto &q = tensors[0], &k = tensors[1], &v = tensors[2], &out = tensors[3];
     auto& saved = context->saved_data;
-    const CpuAttentionPlan plan{tensors[3],
-                                saved["causal"].toBool(),
-                                saved["scale"].toDouble(),
-                                saved["dropout"].toDouble(),
-                                saved["by_head"].toBool(),
-                                saved["block"].toInt()};
-    const auto p = problem(q, k, plan, saved["seed"].toInt());
-    const auto dq = result_like(p, q), dk = result_like(p, k), dv = result_like(p, v);
-    const auto dout = plan.by_head ? gradients[0] : merged(gradients[0]);
-    for_heads(p, q, k, v, [&](const Heads& heads, const auto& of) {
-      hadal::backward(p, heads, of(dout), weights, {of(dq), of(dk), of(dv)});
-    });
-    return {dq, dk, dv, {}};
+    const Settings s{tensors[5],
+                     tensors[6],
+                     saved["causal"].toBool(),
+                     saved["window"].toInt(),
+                     saved["scale"].toDouble(),
+                     saved["dropout"].toDouble(),
+                     saved["seed"].toInt()};
+    const auto dout = dense_rows(gradients[0]);
+    const auto dq = heads_like(q), dk = heads_like(k), dv = heads_like(v);
+    auto task = task_of(q, k, v, out, tensors[4], s);
+    task.dout = view_of(dout), task.dq = view_of(dq), task.dk = view_of(dk), task.dv = view_of(dv);
+    const auto cpu = static_cast<AttentionCpu>(saved["cpu"].toInt());
+    run_backward(kernels_of(cpu, q.scalar_type() == at::kBFloat16), task, dq);
+    return {dq, dk, dv, {}, {}, {}};
   }
 };
 
+AttentionCpu find_cpu() {
+#ifdef __x86_64__
+  const auto has = [](auto... yes) { return (... && (yes != 0)); };
+  if (!has(__builtin_cpu_supports("avx2"), __builtin_cpu_supports("fma"))) return AttentionCpu::kNone;
+  if (!has(__builtin_cpu_supports("avx512f"), __builtin_cpu_supports("avx512bw"), __builtin_cpu_supports("avx512dq"),
+           __builtin_cpu_supports("avx512vl")))
+    return AttentionCpu::kAvx2;
+  return __builtin_cpu_supports("avx512bf16") ? AttentionCpu::kAvx512Bf16 : AttentionCpu::kAvx512;
+#else
+  return AttentionCpu::kNone;
+#endif
+}
+
 }  // namespace
 
-Tensor cpu_attention(const Tensor& q, const Tensor& k, const Tensor& v, const CpuAttentionPlan& plan) {
-  return CpuAttention::apply(q, k, v, plan);
+AttentionCpu attention_cpu() {
+  static const auto cpu = find_cpu();
+  return cpu;
+}
+
+Tensor cpu_attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options,
+                     AttentionCpu cpu) {
+  const bool with_gradients =
+      at::GradMode::is_enabled() && (q.requires_grad() || k.requires_grad() || v.requires_grad());
+  return KernelAttention::apply(q, k, v, options, static_cast<int64_t>(cpu), with_gradients);
 }
 
 }  // namespace hadal

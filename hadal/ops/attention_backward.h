@@ -1,0 +1,182 @@
+// Gradients of attention in tiles: the weights are computed again from the saved normalizers (Dao et al. 2022,
+// arXiv:2205.14135, appendix B.2).
+#pragma once
+#include "hadal/ops/attention_forward.h"
+
+namespace hadal::HADAL_SIMD {
+
+template <class Math>
+class Backward {
+ public:
+  Backward(const AttentionTask& task, float* scratch) : t(task), pieces{scratch} {
+    const auto rows = up_to_multiple(t.queries, kRows), units = padded(units_of<Math>(t.width)), wide = padded(t.width);
+    queries_ = pieces.take(rows * units);
+    douts_ = pieces.take(rows * units);
+    queries_down_ = Math::kDepth == 1 ? queries_ : pieces.take(rows / Math::kDepth * wide);
+    douts_down_ = Math::kDepth == 1 ? douts_ : pieces.take(rows / Math::kDepth * wide);
+    dqueries_ = pieces.take(rows * wide);
+    normalizers_ = pieces.take(rows);
+    means_ = pieces.take(rows);
+    keys_turned_ = pieces.take(kBlock * units);
+    values_turned_ = pieces.take(kBlock * units);
+    keys_down_ = pieces.take(kBlock / Math::kDepth * wide);
+    const auto kept_blocks = t.heads == t.groups ? 1 : blocks_of(t);
+    dkeys_ = pieces.take(kept_blocks * kBlockRows * wide);
+    dvalues_ = pieces.take(kept_blocks * kBlockRows * wide);
+    weights_ = pieces.take(kQueries * kBlock + kLanes);
+    dscores_ = pieces.take(kQueries * kBlock + kLanes);
+    tile_ = pieces.take(kRows * kBlock);
+    dtile_ = pieces.take(kRows * kBlock);
+    keep_ = pieces.take(kRows * kBlock);
+    narrow_ = pieces.take(kRows * kBlock);
+  }
+  int64_t floats() const { return pieces.used; }
+
+  template <class T>
+  void run(int64_t item) {
+    const auto part = item % t.parts, group = item / t.parts % t.groups, batch = item / t.parts / t.groups;
+    const auto share = t.heads / t.groups;
+    for (auto head = group * share; head < (group + 1) * share; ++head) {
+      pack_queries<T>(batch, head);
+      for (auto first = part * kBlock; first < t.keys; first += t.parts * kBlock) {
+        const Range keys{first, smaller(first + kBlock, t.keys)};
+        pack_keys<T>(batch, group, keys);
+        const auto at = (share == 1 ? 0 : first / kBlock) * kBlockRows * padded(t.width);
+        if (head == group * share) clear(at);
+        block(batch, head, keys, at);
+        if (head + 1 == (group + 1) * share) {
+          give<T>(t.dk, batch, group, keys, dkeys_ + at, t.scale);
+          give<T>(t.dv, batch, group, keys, dvalues_ + at, 1);
+        }
+      }
+      if (t.dq_parts) {
+        const HeadsView parts{t.dq_parts + part * t.batch * t.heads * t.queries * t.width,
+                              t.heads * t.queries * t.width, t.queries * t.width, t.width};
+        give<float>(parts, batch, head, {0, t.queries}, dqueries_, t.scale);
+      } else {
+        give<T>(t.dq, batch, head, {0, t.queries}, dqueries_, t.scale);
+      }
+    }
+  }
+
+ private:
+  static constexpr int64_t kQueries = 48;  // at a time; a multiple of kRows
+  static constexpr int64_t kBlockRows = up_to_multiple(kBlock, kRows);
+
+  void clear(int64_t at) {
+    for (int64_t i = 0; i < kBlockRows * padded(t.width); i += kLanes)
+      store(dkeys_ + at + i, Floats{}), store(dvalues_ + at + i, Floats{});
+  }
+
+  template <class T>
+  void give(const HeadsView& view, int64_t batch, int64_t head, Range rows, const float* from, float factor) {
+    auto* to = head_of<T>(view, batch, head);
+    for (auto row = rows.first; row < rows.last; ++row, from += padded(t.width))
+      for (int64_t d = 0; d < t.width; d += kLanes)
+        store(to + row * view.row + d, load(from + d) * factor, t.width - d);
+  }
+
+  template <class T>
+  void pack_queries(int64_t batch, int64_t head) {
+    const auto rows = up_to_multiple(t.queries, kRows);
+    const auto* q = head_of<T>(t.q, batch, head);
+    const auto *dout = head_of<T>(t.dout, batch, head), *out = head_of<T>(t.out, batch, head);
+    pack_rows<Math>(q, t.q.row, t.queries, rows, t.width, queries_);
+    pack_rows<Math>(dout, t.dout.row, t.queries, rows, t.width, douts_);
+    if constexpr (Math::kDepth == 2) {
+      pack_down<Math>(q, t.q.row, t.queries, rows, t.width, queries_down_);
+      pack_down<Math>(dout, t.dout.row, t.queries, rows, t.width, douts_down_);
+    }
+    for (int64_t i = 0; i < rows * padded(t.width); i += kLanes) store(dqueries_ + i, Floats{});
+    const auto* normalizers = t.normalizers + (batch * t.heads + head) * t.queries;
+    for (int64_t row = 0; row < rows; ++row) {
+      Floats mean{};
+      if (row < t.queries)
+        for (int64_t d = 0; d < t.width; d += kLanes)
+          mean += load(dout + row * t.dout.row + d, t.width - d) * load(out + row * t.out.row + d, t.width - d);
+      means_[row] = sum(mean);
+      normalizers_[row] = row < t.queries ? normalizers[row] : kInfinity;
+    }
+  }
+
+  template <class T>
+  void pack_keys(int64_t batch, int64_t group, Range keys) {
+    const auto *k = head_of<T>(t.k, batch, group) + keys.first * t.k.row,
+               *v = head_of<T>(t.v, batch, group) + keys.first * t.v.row;
+    const auto count = keys.last - keys.first;
+    pack_turned<Math>(k, t.k.row, count, t.width, keys_turned_);
+    pack_turned<Math>(v, t.v.row, count, t.width, values_turned_);
+    pack_down<Math>(k, t.k.row, count, kBlock, t.width, keys_down_);
+  }
+
+  // All queries that see a block of keys.
+  void block(int64_t batch, int64_t head, Range keys, int64_t at) {
+    const auto seeing = queries_seeing(t, keys);
+    const auto vectors = vectors_of(keys.last - keys.first), wide = padded(t.width);
+    for (auto first = seeing.first / kRows * kRows; first < seeing.last; first += kQueries) {
+      const auto last = smaller(first + kQueries, up_to_multiple(seeing.last, kRows));
+      for (auto row = first; row < last; row += kRows)
+        tile({{row, row + kRows}, keys, batch, head}, vectors, (row - first) / Math::kDepth * kBlock);
+      const auto units = (last - first) / Math::kDepth, from = first / Math::kDepth * wide;
+      for (int64_t key = 0; key < keys.last - keys.first; key += kRows) {
+        product<Math, true>(dvalues_ + at + key * wide, wide, weights_ + key, 1, kBlock, douts_down_ + from, wide,
+                            units, wide / kLanes);
+        product<Math, true>(dkeys_ + at + key * wide, wide, dscores_ + key, 1, kBlock, queries_down_ + from, wide,
+                            units, wide / kLanes);
+      }
+    }
+  }
+
+  // The weights and the gradients of the scores of one tile, for the products above, and the gradient of its queries.
+  void tile(const Tile& tile, int64_t vectors, int64_t at) {
+    const auto row = tile.queries.first, width = t.width;
+    const auto units = padded(units_of<Math>(width)), wide = padded(width);
+    product<Math, false>(tile_, kBlock, queries_ + row * units, units, 1, keys_turned_, kBlock, units_of<Math>(width),
+                         vectors);
+    product<Math, false>(dtile_, kBlock, douts_ + row * units, units, 1, values_turned_, kBlock, units_of<Math>(width),
+                         vectors);
+    finish_scores(t, tile, vectors, tile_);
+    if (t.drop_below) fill_kept(t, tile, vectors, keep_);
+    for (int r = 0; r < kRows; ++r)
+      for (int64_t n = 0; n < vectors; ++n) {
+        const auto i = r * kBlock + n * kLanes;
+        auto weight = exp2 < Math::kDepth == 2 > (load(tile_ + i) - normalizers_[row + r]);
+        auto dweight = load(dtile_ + i);
+        if (t.drop_below) dweight *= load(keep_ + i);
+        store(dtile_ + i, weight * (dweight - means_[row + r]));
+        store(tile_ + i, t.drop_below ? weight * load(keep_ + i) : weight);
+      }
+    const auto* dscores = dtile_;
+    if constexpr (Math::kDepth == 1) {
+      for (int r = 0; r < kRows; ++r)
+        for (int64_t n = 0; n < vectors; ++n) {
+          const auto i = r * kBlock + n * kLanes;
+          store(weights_ + at + i, load(tile_ + i)), store(dscores_ + at + i, load(dtile_ + i));
+        }
+    } else {
+      for (int r = 0; r < kRows; ++r)
+        for (int64_t n = 0; n < vectors; ++n) {
+          const auto i = r * kBlock + n * kLanes;
+          if (r % 2 == 0) {
+            const auto to = at + r / 2 * kBlock + n * kLanes;
+            store(weights_ + to, Math::paired(load(tile_ + i), load(tile_ + i + kBlock)));
+            store(dscores_ + to, Math::paired(load(dtile_ + i), load(dtile_ + i + kBlock)));
+          }
+          if (n % 2 == 0)
+            store(narrow_ + r * kBlock + n / 2 * kLanes,
+                  Math::narrowed(load(dtile_ + i), n + 1 < vectors ? load(dtile_ + i + kLanes) : Floats{}));
+        }
+      dscores = narrow_;
+    }
+    product<Math, true>(dqueries_ + row * wide, wide, dscores, kBlock, 1, keys_down_, wide,
+                        vectors * kLanes / Math::kDepth, wide / kLanes);
+  }
+
+  const AttentionTask& t;
+  Pieces pieces;
+  float *queries_, *douts_, *queries_down_, *douts_down_, *dqueries_, *normalizers_, *means_;
+  float *keys_turned_, *values_turned_, *keys_down_, *dkeys_, *dvalues_;
+  float *weights_, *dscores_, *tile_, *dtile_, *keep_, *narrow_;
+};
+
+}  // namespace hadal::HADAL_SIMD
