@@ -60,7 +60,7 @@ class Backward {
   }
 
  private:
-  static constexpr int64_t kQueries = 48;  // at a time; a multiple of kRows
+  static constexpr int64_t kQueries = 96;  // at a time; a multiple of kRows
   static constexpr int64_t kBlockRows = up_to_multiple(kBlock, kRows);
 
   void clear(int64_t at) {
@@ -90,6 +90,7 @@ class Backward {
     for (int64_t i = 0; i < rows * padded(t.width); i += kLanes) store(dqueries_ + i, Floats{});
     const auto* normalizers = t.normalizers + (batch * t.heads + head) * t.queries;
     for (int64_t row = 0; row < rows; ++row) {
+      expect_row(out, t.out.row, row, t.queries, t.width);
       Floats mean{};
       if (row < t.queries)
         for (int64_t d = 0; d < t.width; d += kLanes)
@@ -106,7 +107,7 @@ class Backward {
     const auto count = keys.last - keys.first;
     pack_turned<Math>(k, t.k.row, count, t.width, keys_turned_);
     pack_turned<Math>(v, t.v.row, count, t.width, values_turned_);
-    pack_down<Math>(k, t.k.row, count, kBlock, t.width, keys_down_);
+    pack_down<Math>(k, t.k.row, count, count, t.width, keys_down_);
   }
 
   // All queries that see a block of keys.
@@ -129,47 +130,51 @@ class Backward {
 
   // The weights and the gradients of the scores of one tile, for the products above, and the gradient of its queries.
   void tile(const Tile& tile, int64_t vectors, int64_t at) {
-    const auto row = tile.queries.first, width = t.width;
-    const auto units = padded(units_of<Math>(width)), wide = padded(width);
-    product<Math, false>(tile_, kBlock, queries_ + row * units, units, 1, keys_turned_, kBlock, units_of<Math>(width),
-                         vectors);
-    product<Math, false>(dtile_, kBlock, douts_ + row * units, units, 1, values_turned_, kBlock, units_of<Math>(width),
-                         vectors);
-    finish_scores(t, tile, vectors, tile_);
-    if (t.drop_below) fill_kept(t, tile, vectors, keep_);
-    for (int r = 0; r < kRows; ++r)
-      for (int64_t n = 0; n < vectors; ++n) {
-        const auto i = r * kBlock + n * kLanes;
-        auto weight = exp2 < Math::kDepth == 2 > (load(tile_ + i) - normalizers_[row + r]);
-        auto dweight = load(dtile_ + i);
-        if (t.drop_below) dweight *= load(keep_ + i);
-        store(dtile_ + i, weight * (dweight - means_[row + r]));
-        store(tile_ + i, t.drop_below ? weight * load(keep_ + i) : weight);
+    const auto row = tile.queries.first, units = padded(units_of<Math>(t.width)), wide = padded(t.width);
+    const auto count = larger(0, smaller(tile.keys.last, keys_seen(t, tile.queries).last) - tile.keys.first);
+    const auto seen = vectors_of(count);
+    for (int64_t r = 0; r < kRows / Math::kDepth; ++r)
+      for (auto n = seen; n < vectors; ++n) {
+        store(weights_ + at + r * kBlock + n * kLanes, Floats{});
+        store(dscores_ + at + r * kBlock + n * kLanes, Floats{});
       }
-    const auto* dscores = dtile_;
-    if constexpr (Math::kDepth == 1) {
-      for (int r = 0; r < kRows; ++r)
-        for (int64_t n = 0; n < vectors; ++n) {
-          const auto i = r * kBlock + n * kLanes;
-          store(weights_ + at + i, load(tile_ + i)), store(dscores_ + at + i, load(dtile_ + i));
-        }
-    } else {
-      for (int r = 0; r < kRows; ++r)
-        for (int64_t n = 0; n < vectors; ++n) {
-          const auto i = r * kBlock + n * kLanes;
-          if (r % 2 == 0) {
-            const auto to = at + r / 2 * kBlock + n * kLanes;
-            store(weights_ + to, Math::paired(load(tile_ + i), load(tile_ + i + kBlock)));
-            store(dscores_ + to, Math::paired(load(dtile_ + i), load(dtile_ + i + kBlock)));
-          }
-          if (n % 2 == 0)
-            store(narrow_ + r * kBlock + n / 2 * kLanes,
-                  Math::narrowed(load(dtile_ + i), n + 1 < vectors ? load(dtile_ + i + kLanes) : Floats{}));
-        }
-      dscores = narrow_;
-    }
-    product<Math, true>(dqueries_ + row * wide, wide, dscores, kBlock, 1, keys_down_, wide,
-                        vectors * kLanes / Math::kDepth, wide / kLanes);
+    auto *weights = Math::kDepth == 1 ? weights_ + at : tile_, *dscores = Math::kDepth == 1 ? dscores_ + at : dtile_;
+    product<Math, false>(weights, kBlock, queries_ + row * units, units, 1, keys_turned_, kBlock,
+                         units_of<Math>(t.width), seen);
+    product<Math, false>(dscores, kBlock, douts_ + row * units, units, 1, values_turned_, kBlock,
+                         units_of<Math>(t.width), seen);
+    finish_scores(t, tile, seen, weights);
+    if (t.drop_below) fill_kept(t, tile, seen, keep_);
+    for (int r = 0; r < kRows; ++r)
+      for (int64_t n = 0; n < seen; ++n) {
+        const auto i = r * kBlock + n * kLanes;
+        auto weight = exp2<Math::kRough>(load(weights + i) - normalizers_[row + r]);
+        auto dweight = load(dscores + i);
+        if (t.drop_below) dweight *= load(keep_ + i);
+        store(dscores + i, weight * (dweight - means_[row + r]));
+        store(weights + i, t.drop_below ? weight * load(keep_ + i) : weight);
+      }
+    if constexpr (Math::kDepth == 2) dscores = narrowed(seen, at);
+    product<Math, true>(dqueries_ + row * wide, wide, dscores, kBlock, 1, keys_down_, wide, units_of<Math>(count),
+                        wide / kLanes);
+  }
+
+  // Weights and gradients of the scores of a tile in pairs: along the queries where the products over them read them,
+  // and the latter along the keys.
+  float* narrowed(int64_t vectors, int64_t at) {
+    for (int64_t n = 0; n < vectors; ++n)
+      for (int r = 0; r < kRows; r += 2) {
+        const auto from = r * kBlock + n * kLanes, to = at + r / 2 * kBlock + n * kLanes;
+        store(weights_ + to, Math::paired(load(tile_ + from), load(tile_ + from + kBlock)));
+        store(dscores_ + to, Math::paired(load(dtile_ + from), load(dtile_ + from + kBlock)));
+      }
+    for (int64_t n = 0; n < vectors; n += 2)
+      for (int r = 0; r < kRows; ++r) {
+        const auto* from = dtile_ + r * kBlock + n * kLanes;
+        const auto high = n + 1 < vectors ? load(from + kLanes) : Floats{};
+        store(narrow_ + r * kBlock + n / 2 * kLanes, Math::narrowed(load(from), high));
+      }
+    return narrow_;
   }
 
   const AttentionTask& t;

@@ -35,11 +35,6 @@ Tensor dense_rows(const Tensor& t) { return t.size(3) == 1 || t.stride(3) == 1 ?
 
 HeadsView view_of(const Tensor& t) { return {t.data_ptr(), t.stride(0), t.stride(1), t.stride(2)}; }
 
-// (B, H, T, D), laid out as (B, T, H, D), so that joining the heads again costs no copy.
-Tensor heads_like(const Tensor& t) {
-  return at::empty({t.size(0), t.size(2), t.size(1), t.size(3)}, t.options()).transpose(1, 2);
-}
-
 // With fewer heads than threads, or odd numbers of them, the threads share one.
 int64_t parts_of(const AttentionTask& t, int64_t blocks) {
   const int64_t heads = t.batch * t.groups, threads = at::get_num_threads();
@@ -132,7 +127,8 @@ struct KernelAttention : torch::autograd::Function<KernelAttention> {
         options.scale.value_or(1 / std::sqrt(static_cast<double>(q.size(3)))),
         options.dropout,
         options.dropout > 0 ? at::randint(1LL << 53, {1}, at::kLong).item<int64_t>() : 0};
-    const auto out = heads_like(q);
+    // Laid out as (B, T, H, D), so that joining the heads again costs no copy.
+    const auto out = at::empty({q.size(0), q.size(2), q.size(1), q.size(3)}, q.options()).transpose(1, 2);
     const auto normalizers = at::empty({q.size(0), q.size(1), q.size(2)}, q.options().dtype(at::kFloat));
     auto task = task_of(q, k, v, out, normalizers, s);
     run_forward(kernels_of(static_cast<AttentionCpu>(cpu), q.scalar_type() == at::kBFloat16), task, with_gradients);
@@ -160,7 +156,7 @@ struct KernelAttention : torch::autograd::Function<KernelAttention> {
                      saved["dropout"].toDouble(),
                      saved["seed"].toInt()};
     const auto dout = dense_rows(gradients[0]);
-    const auto dq = heads_like(q), dk = heads_like(k), dv = heads_like(v);
+    const auto dq = at::empty_like(q), dk = at::empty_like(k), dv = at::empty_like(v);  // in the inputs' order
     auto task = task_of(q, k, v, out, tensors[4], s);
     task.dout = view_of(dout), task.dq = view_of(dq), task.dk = view_of(dk), task.dv = view_of(dv);
     const auto cpu = static_cast<AttentionCpu>(saved["cpu"].toInt());

@@ -78,7 +78,7 @@ class Forward {
       const auto count = smaller(kBlock, t.keys - first);
       pack_turned<Math>(head_of<T>(t.k, batch, group) + first * t.k.row, t.k.row, count, t.width,
                         keys_ + first * padded(units_of<Math>(t.width)));
-      pack_down<Math>(head_of<T>(t.v, batch, group) + first * t.v.row, t.v.row, count, kBlock, t.width,
+      pack_down<Math>(head_of<T>(t.v, batch, group) + first * t.v.row, t.v.row, count, count, t.width,
                       values_ + first / Math::kDepth * padded(t.width));
     }
   }
@@ -95,10 +95,10 @@ class Forward {
     const auto seen = keys_seen(t, queries);
     for (auto key = seen.first / kBlock * kBlock; key < seen.last; key += kBlock)
       for (int64_t row = 0; row < rows; row += kRows) {
-        const Tile tile{
-            {queries.first + row, queries.first + row + kRows}, {key, smaller(key + kBlock, t.keys)}, batch, head};
-        const auto visible = keys_seen(t, tile.queries);
-        if (visible.first < tile.keys.last && visible.last > key) add_tile(tile, row);
+        const Range rows_of_tile{queries.first + row, queries.first + row + kRows};
+        const auto visible = keys_seen(t, rows_of_tile);
+        const Tile tile{rows_of_tile, {key, smaller(key + kBlock, visible.last)}, batch, head};
+        if (visible.first < tile.keys.last && !tile.keys.empty()) add_tile(tile, row);
       }
 
     auto* to = head_of<T>(t.out, batch, head);
@@ -141,7 +141,7 @@ class Forward {
       auto total = load(sums_ + (row + r) * kLanes) * shrink[r];
       for (int64_t n = 0; n < vectors; ++n) {
         auto* at = scores_ + r * kBlock + n * kLanes;
-        auto weight = exp2 < Math::kDepth == 2 > (load(at) - largest[r]);
+        auto weight = exp2<Math::kRough>(load(at) - largest[r]);
         total += weight;
         if (t.drop_below) weight *= load(keep_ + r * kBlock + n * kLanes);
         store(at, weight);
@@ -156,7 +156,7 @@ class Forward {
     const auto* weights = scores_;
     if constexpr (Math::kDepth == 2) weights = narrowed_rows(vectors);
     product<Math, true>(out_ + row * wide, wide, weights, kBlock, 1, values_ + tile.keys.first / Math::kDepth * wide,
-                        wide, vectors * kLanes / Math::kDepth, wide / kLanes);
+                        wide, units_of<Math>(count), wide / kLanes);
   }
 
   const float* narrowed_rows(int64_t vectors) {

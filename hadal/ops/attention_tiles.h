@@ -11,12 +11,14 @@ namespace hadal::HADAL_SIMD {
 
 struct InFloats {
   static constexpr int kDepth = 1;  // numbers in a unit
+  static constexpr bool kRough = false;
   static void add_product(Floats& sum, Floats a, Floats b) { sum += a * b; }
 };
 
 #ifdef __AVX512BF16__
 struct InPairs {
   static constexpr int kDepth = 2;
+  static constexpr bool kRough = true;
   static void add_product(Floats& sum, Floats a, Floats b) {
     sum = _mm512_dpbf16_ps(sum, __builtin_bit_cast(__m512bh, a), __builtin_bit_cast(__m512bh, b));
   }
@@ -101,41 +103,55 @@ constexpr int64_t units_of(int64_t count) {
 /// Floats from one packed row of `width` numbers, padded to whole vectors, to the next.
 constexpr int64_t padded(int64_t width) { return up_to_multiple(width, kLanes); }
 
+/// Rows of a head lie apart from each other, where the hardware does not foresee the next one.
+template <class T>
+void expect_row(const T* from, int64_t step, int64_t row, int64_t count, int64_t width) {
+  constexpr int64_t kAhead = 12, kLine = 64 / sizeof(T);
+  if (row + kAhead < count)
+    for (int64_t d = 0; d < width; d += kLine) __builtin_prefetch(from + (row + kAhead) * step + d);
+}
+
 /// `count` rows as units along the width, zeros up to `rows` of them: to[row][unit], padded(units) floats a row.
 template <class Math, class T>
 void pack_rows(const T* from, int64_t step, int64_t count, int64_t rows, int64_t width, float* to) {
   const auto units = units_of<Math>(width);
-  for (int64_t r = 0; r < rows; ++r)
+  for (int64_t r = 0; r < rows; ++r) {
+    expect_row(from, step, r, count, width);
     for (int64_t u = 0; u < units; u += kLanes)
       store(to + r * padded(units) + u, r < count ? load_units<Math>(from + r * step, u, width) : Floats{});
+  }
 }
 
 /// Up to kBlock rows as units along the width, turned, zeros in the other rows' columns: to[unit][row], kBlock floats a
 /// unit, padded(units) units.
 template <class Math, class T>
 void pack_turned(const T* from, int64_t step, int64_t count, int64_t width, float* to) {
-  for (int64_t u = 0; u < units_of<Math>(width); u += kLanes)
-    for (int64_t r = 0; r < kBlock; r += kLanes) {
+  for (int64_t r = 0; r < up_to_multiple(count, kLanes); r += kLanes) {
+    for (int i = 0; i < kLanes; ++i) expect_row(from, step, r + i, count, width);
+    for (int64_t u = 0; u < units_of<Math>(width); u += kLanes) {
       Floats m[kLanes];
       for (int i = 0; i < kLanes; ++i)
         m[i] = r + i < count ? load_units<Math>(from + (r + i) * step, u, width) : Floats{};
       transpose(m);
       for (int i = 0; i < kLanes; ++i) store(to + (u + i) * kBlock + r, m[i]);
     }
+  }
 }
 
-/// `count` rows as units along the rows, zeros up to `rows` of them (a multiple of the depth): to[unit][column],
-/// padded(width) floats a unit.
+/// `count` rows as units along the rows, zeros up to `rows` of them and in half a unit: to[unit][column], padded(width)
+/// floats a unit.
 template <class Math, class T>
 void pack_down(const T* from, int64_t step, int64_t count, int64_t rows, int64_t width, float* to) {
-  for (int64_t r = 0; r < rows; r += Math::kDepth, to += padded(width))
+  for (int64_t r = 0; r < rows; r += Math::kDepth, to += padded(width)) {
+    for (int i = 0; i < Math::kDepth; ++i) expect_row(from, step, r + i, count, width);
     for (int64_t d = 0; d < width; d += kLanes) {
       const auto row = [&](int64_t i) { return i < count ? load(from + i * step + d, width - d) : Floats{}; };
       if constexpr (Math::kDepth == 1)
         store(to + d, row(r));
-      else  // both rows are bf16 already: the lower half of one word, the upper of the other
+      else  // both rows are bf16 already: the upper half of a word each
         store(to + d, floats((words(row(r)) >> 16) | words(row(r + 1))));
     }
+  }
 }
 
 }  // namespace hadal::HADAL_SIMD
