@@ -9,18 +9,10 @@
 
 #include "hadal/core/catalog.h"
 #include "hadal/core/torch.h"
+#include "hadal/ops/updated.h"
+#include "hadal/optim/groups.h"
 
 namespace hadal {
-
-/// Parameters that share their rates. The scales multiply the optimiser's own lr and weight_decay.
-struct ParamGroup {
-  TensorsByName params;
-  double lr_scale = 1, decay_scale = 1;
-};
-
-/// All parameters of a module that ask for gradients. With `plain_decay` false, norms and biases (parameters of fewer
-/// than two dimensions) get a group of their own without weight decay.
-std::vector<ParamGroup> param_groups(const nn::Module& module, bool plain_decay);
 
 /// What a schedule sets for one step.
 struct Rates {
@@ -28,55 +20,120 @@ struct Rates {
   std::optional<double> momentum;  // replaces momentum (SGD) or beta1 (Adam) when set
 };
 
+/// What a backward pass left in the parameters' gradients, and how a step is to take them. Parameters stay in the type
+/// they have; steps of bf16 and fp16 ones are taken in float, on a copy that is part of the state.
+struct Evaluation {
+  double loss = 0;  // for optimisers that compare losses
+  GradientUse use;
+  std::vector<double> group_scale;  // multiplies use.scale, group by group; empty: 1 for all
+};
+/// Computes loss and gradients of the same batch again, with the parameters as they are now.
+using Closure = std::function<Evaluation()>;
+
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
 
-  /// One update of every parameter that has a gradient.
-  void step(const Rates& rates);
+  /// One update of every parameter that has a gradient. Throws UsageError when needs_closure() and there is none.
+  virtual void step(const Rates& rates, const Evaluation& evaluation = {}, const Closure& again = {});
+  /// Whether a step evaluates the loss more than once.
+  virtual bool needs_closure() const { return false; }
   /// Drops the gradients.
   void zero_grad();
   /// The base learning rate, before the schedule and the groups' scales.
   double lr() const { return lr_; }
   std::vector<Tensor> parameters() const;
+  /// The parameters by group, under their names.
+  std::vector<const TensorsByName*> groups() const;
 
-  /// Everything a checkpoint needs: "exp_avg.NAME" and so on, and "steps".
-  TensorsByName state() const;
+  /// While it lives, the parameters hold the values that are to be scored and saved; they are the trained ones except
+  /// for methods that train one point and score another (schedule-free).
+  class Scored {
+   public:
+    explicit Scored(Optimizer& optimizer) : optimizer_(optimizer) { optimizer_.swap_scored(true); }
+    ~Scored() { optimizer_.swap_scored(false); }
+    Scored(const Scored&) = delete;
+    Scored& operator=(const Scored&) = delete;
+
+   private:
+    Optimizer& optimizer_;
+  };
+
+  /// Everything a checkpoint needs: "exp_avg.NAME" and so on, and "steps", those of each parameter.
+  virtual TensorsByName state() const;
   /// Throws Error when the state is of another optimiser or of other parameters.
-  void load_state(const TensorsByName& state);
+  virtual void load_state(const TensorsByName& state);
 
  protected:
-  /// The parameters of one group that have gradients now, with their gradients and state.
-  struct Active {
-    std::vector<Tensor> params, grads;
-    std::vector<std::vector<Tensor>> state;  // state[slot][i]
-    double lr, decay_scale;
-    std::optional<double> momentum;
+  /// A state tensor per parameter, as it is before the first step; an undefined one where the parameter needs none.
+  struct Slot {
+    std::string name;
+    std::function<Tensor(const std::string& param, const Tensor& value)> make;
+    /// Shaped like the parameter.
+    static Slot like(std::string name, double value = 0);
   };
-  /// `slots` names the state tensors each parameter has, shaped like it and zero at first.
-  Optimizer(std::vector<ParamGroup> groups, std::vector<std::string> slots, double lr);
-  virtual void update(Active& active) = 0;
-  /// 1 in the first step.
-  int64_t steps() const { return steps_; }
+  /// A number per parameter.
+  struct Number {
+    std::string name;
+    double initial = 0;
+  };
 
- private:
+  /// Parameters of one group that have gradients now and went through as many steps.
+  struct Active {
+    std::vector<Updated> tensors;
+    std::vector<std::string> names;
+    std::vector<double> numbers;  // as the constructor named them; what update() leaves there is kept
+    int64_t step = 1;             // 1 in the first
+    double lr = 0, decay_scale = 1;
+    std::optional<double> momentum;
+    GradientUse use;
+  };
+
+  Optimizer(std::vector<ParamGroup> groups, double lr, std::vector<Slot> slots, std::vector<Number> numbers = {});
+  virtual void update(Active& active) = 0;
+  /// Sets the parameters to what is scored, or back.
+  virtual void swap_scored(bool) {}
+  /// Whether update() can be given the rows of a sparse gradient alone.
+  virtual bool takes_rows() const { return false; }
+  /// Before the groups are updated; may change how gradients are taken.
+  virtual void begin_step(Evaluation&) {}
+
+  struct Param {
+    std::string name;
+    Updated tensors;
+    std::vector<double> numbers;
+    int64_t steps = 0;
+  };
   struct Group {
     ParamGroup given;
-    std::vector<std::vector<Tensor>> state;  // state[slot][i]
+    std::vector<Param> params;
   };
+  /// State is made when it is first needed, so that weights may be loaded after the optimiser was made.
+  std::vector<Group>& ready();
+
+ private:
+  struct Entry;
+  std::vector<Entry> entries();
+  void update_rows(Param& param, Active& active);
+
   std::vector<Group> groups_;
-  std::vector<std::string> slots_;
+  std::vector<Slot> slots_;
+  std::vector<Number> numbers_;
   double lr_;
-  int64_t steps_ = 0;
+  bool ready_ = false;
 };
 
 using OptimizerCatalog = Catalog<std::unique_ptr<Optimizer>, std::vector<ParamGroup>>;
 const OptimizerCatalog& optimizers();
 
-/// The L2 norm of all gradients together.
-Tensor grad_norm(const std::vector<Tensor>& parameters);
-/// Scales the gradients so that their norm is at most `most`; returns the norm before (Pascanu et al. 2013,
-/// arXiv:1211.5063).
-Tensor clip_grad_norm(const std::vector<Tensor>& parameters, double most);
+/// The learning rate in every optimiser's settings, and the switch to climb instead of descend.
+template <class C>
+typename Fields<C>::Item lr_field() {
+  return {"lr", &C::lr, "learning rate", at_least(0)};
+}
+template <class C>
+typename Fields<C>::Item maximize_field() {
+  return {"maximize", &C::maximize, "climb instead of descend"};
+}
 
 }  // namespace hadal

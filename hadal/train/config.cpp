@@ -1,5 +1,6 @@
 #include "hadal/train/config.h"
 
+#include "hadal/optim/clip.h"
 #include "hadal/optim/schedule.h"
 
 namespace hadal {
@@ -14,7 +15,16 @@ Fields<TrainConfig> TrainConfig::fields() {
       {"optimizer", &C::optimizer, "what moves the weights", optimizers().kinds()},
       {"schedule", &C::schedule, "how the learning rate moves", schedules().kinds()},
       {"clip", &C::clip, "largest norm of all gradients together (0: no clipping)", at_least(0)},
+      {"clip_by", &C::clip_by,
+       "what `clip` bounds: the norm of all gradients or of each group's, each value, or (adaptive) a unit's gradient "
+       "as "
+       "a share of its weights",
+       one_of(ClipRule::kinds())},
       {"decay_norms", &C::decay_norms, "apply weight decay to norms and biases too"},
+      {"decay_embeddings", &C::decay_embeddings, "apply weight decay to embeddings, class tokens and positions"},
+      {"layer_decay", &C::layer_decay, "learning rate of each layer as a share of that of the layer above it",
+       Limit{.low = 0, .high = 1, .low_open = true}},
+      {"groups", &C::groups, "rates by the names of parameters: a list of { match, lr_scale, decay_scale, frozen }"},
       {"ema", &C::ema, "keep an exponential moving average of the weights with this decay and score that (0: none)",
        from_below(0, 1)},
       {"weights", &C::weights, "weights file to begin from (.safetensors, .pt, .pth, .th)"},

@@ -1,6 +1,7 @@
 // How to train: the settings every recipe shares, whatever the task.
 #pragma once
 #include "hadal/core/config.h"
+#include "hadal/optim/groups.h"
 
 namespace hadal {
 
@@ -8,7 +9,10 @@ struct TrainConfig {
   int64_t epochs = 10, steps = 0, batch = 64, accumulate = 1, workers = 2;
   Part optimizer{"adamw", {}}, schedule{"one_cycle", {}};
   double clip = 0, ema = 0;
-  bool decay_norms = false;
+  std::string clip_by = "norm";
+  bool decay_norms = false, decay_embeddings = true;
+  double layer_decay = 1;
+  std::vector<GroupRule> groups;
   std::string precision = "auto", device = "auto", weights;
   bool channels_last = false;
   int64_t threads = 0, seed = 1;
@@ -17,6 +21,7 @@ struct TrainConfig {
 
   static Fields<TrainConfig> fields();
   void validate() const;
+  GroupRules group_rules() const { return {decay_norms, decay_embeddings, layer_decay, groups}; }
 };
 
 }  // namespace hadal

@@ -2,9 +2,11 @@
 
 #include <chrono>
 #include <cmath>
+#include <list>
 
 #include "hadal/core/precision.h"
 #include "hadal/io/weights.h"
+#include "hadal/optim/clip.h"
 #include "hadal/train/history.h"
 
 namespace hadal {
@@ -28,7 +30,10 @@ Trainer::Trainer(Task& task, const TrainConfig& config, std::filesystem::path fo
   const auto count = task_.phases().size();
   for (size_t phase = 0; phase < count; ++phase) {
     auto& module = task_.phase_module(phase);
-    auto optimizer = optimizers().make(config_.optimizer, param_groups(module, config_.decay_norms));
+    auto optimizer = optimizers().make(config_.optimizer, param_groups(module, config_.group_rules()));
+    require(!optimizer->needs_closure() || config_.accumulate == 1,
+            "[train] {} evaluates each batch more than once, so it takes accumulate=1, not {}", config_.optimizer.name,
+            config_.accumulate);
     auto parameters = optimizer->parameters();
     phases_.push_back({&module, std::move(optimizer), std::move(parameters)});
   }
@@ -82,17 +87,9 @@ void Trainer::checkpoint_if_due() {
   if (by_steps || by_time) save_checkpoint();
 }
 
-double Trainer::clip(const Phase& phase) {
-  return (config_.clip > 0 ? clip_grad_norm(phase.parameters, config_.clip) : grad_norm(phase.parameters))
-      .item<double>();
-}
-
-/// Divides fp16's gradients by the loss scale; false when they overflowed and the step must be left out.
-bool Trainer::unscale(const Phase& phase, double scale) {
-  torch::NoGradGuard no_grad;
-  for (const auto& parameter : phase.parameters)
-    if (parameter.grad().defined()) parameter.mutable_grad().mul_(1 / scale);
-  if (std::isfinite(grad_norm(phase.parameters).item<double>())) {
+/// Whether fp16's gradients can be used; where they overflowed the step is left out and the loss scale falls.
+bool Trainer::keep_scale(double norm, double scale) {
+  if (std::isfinite(norm)) {
     if (++progress_.good_steps % 2000 == 0) progress_.loss_scale *= 2;
     return true;
   }
@@ -110,14 +107,37 @@ void Trainer::backward(const Phase& phase, const Tensor& loss) {
     loss.backward({}, std::nullopt, false, phase.parameters);
 }
 
-void Trainer::move(Phase& phase, const Rates& rates, double scale, StepEvent& event) {
-  if (!loss_scaling() || unscale(phase, scale)) {
-    event.grad_norm = clip(phase);
+/// The losses of the current batch; the gradients of `scale` times their total are added to the parameters'.
+Losses Trainer::differentiate(size_t index, double scale) {
+  Losses losses;
+  {
+    const Autocast autocast(device_, config_.precision);
+    losses = task_.losses(index);
+  }
+  backward(phases_[index], scale == 1 ? losses.total : losses.total * scale);
+  return losses;
+}
+
+void Trainer::move(size_t index, const Rates& rates, double loss, double scale, StepEvent& event) {
+  auto& phase = phases_[index];
+  const ClipRule rule{config_.clip, config_.clip_by};
+  auto clipped = clip_gradients(*phase.optimizer, rule, 1 / scale);
+  event.grad_norm = clipped.norm;
+  if (!loss_scaling() || keep_scale(clipped.norm, scale)) {
     // Before the weights take them: the last good ones are what a checkpoint must keep.
-    if (!std::isfinite(event.grad_norm))
+    if (!std::isfinite(clipped.norm))
       fail("[train] the gradients are not finite in step {}; a lower learning rate or a warm-up usually helps",
            progress_.state.step + 1);
-    phase.optimizer->step(rates);
+    clipped.evaluation.loss = loss;
+    // For optimisers that look at the loss elsewhere before they decide.
+    const auto again = [&] {
+      phase.optimizer->zero_grad();
+      const auto value = differentiate(index, scale);
+      auto there = clip_gradients(*phase.optimizer, rule, 1 / scale).evaluation;
+      there.loss = value.total.item<double>();
+      return there;
+    };
+    phase.optimizer->step(rates, clipped.evaluation, again);
   }
   phase.optimizer->zero_grad();
 }
@@ -134,14 +154,7 @@ bool Trainer::step(StepEvent& event) {
     ++progress_.batch;
     event.samples += task_.batch_size();
     for (size_t index = 0; index < phases_.size(); ++index) {
-      auto& phase = phases_[index];
-      Losses losses;
-      {
-        const Autocast autocast(device_, config_.precision);
-        losses = task_.losses(index);
-      }
-      const auto scale = loss_scale / static_cast<double>(batches);
-      backward(phase, scale == 1 ? losses.total : losses.total * scale);
+      auto losses = differentiate(index, loss_scale / static_cast<double>(batches));
       const auto value = losses.total.item<double>();
       if (!std::isfinite(value))
         fail("[train] the loss is {} in step {}; a lower learning rate, clip=1 or a warm-up usually helps", value,
@@ -149,7 +162,7 @@ bool Trainer::step(StepEvent& event) {
       if (index == 0) sum += value;
       if (micro + 1 == batches) {
         for (auto& part : losses.parts) event.losses.push_back(std::move(part));
-        move(phase, rates, loss_scale, event);
+        move(index, rates, value, loss_scale, event);
       }
     }
   }
@@ -178,6 +191,8 @@ double Trainer::watched(const Watch& watch, const Metrics& values, const char* w
 }
 
 void Trainer::evaluate() {
+  std::list<Optimizer::Scored> scored;
+  for (auto& phase : phases_) scored.emplace_back(*phase.optimizer);
   const Ema::Swap averaged(ema_.get());
   EvaluationEvent event{progress_.state, {}, false, &task_};
   if (progress_.loss_count > 0) event.values.emplace_back("train/loss", progress_.loss_sum / progress_.loss_count);

@@ -53,10 +53,10 @@ class Trainer {
   };
 
   bool step(StepEvent& event);
-  double clip(const Phase& phase);
-  bool unscale(const Phase& phase, double scale);
+  bool keep_scale(double norm, double scale);
   void backward(const Phase& phase, const Tensor& loss);
-  void move(Phase& phase, const Rates& rates, double scale, StepEvent& event);
+  Losses differentiate(size_t phase, double scale);
+  void move(size_t phase, const Rates& rates, double loss, double scale, StepEvent& event);
   void evaluate();
   void check(const Watch& watch, const char* who) const;
   double watched(const Watch& watch, const Metrics& values, const char* who) const;

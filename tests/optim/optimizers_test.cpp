@@ -1,0 +1,176 @@
+// Every optimiser against its reference, step by step: the problems are those of tests/golden/areas/optimizers.py.
+#include <set>
+#include <sstream>
+
+#include "hadal/io/safetensors.h"
+#include "hadal/optim/optimizer.h"
+
+#include "tests/support/support.h"
+
+namespace hadal {
+namespace {
+
+using test::relative_error;
+
+struct Case {
+  size_t index;
+  Part part;
+  bool sparse = false;
+};
+
+std::vector<Case> cases(const NamedTensors& golden) {
+  std::vector<Case> out;
+  std::istringstream lines(golden.metadata.at("cases"));
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    Case made{out.size(), {}};
+    words >> made.part.name;
+    for (std::string word; words >> word;) {
+      const auto equals = word.find('=');
+      if (word == "(sparse)")
+        made.sparse = true;
+      else
+        made.part.settings.set_path(word.substr(0, equals), Word{word.substr(equals + 1)});
+    }
+    out.push_back(made);
+  }
+  return out;
+}
+
+std::vector<int64_t> kept_steps(const NamedTensors& golden, const Case& which, const std::string& type) {
+  std::istringstream words(golden.metadata.at((which.part.name == "lbfgs" ? "kept.lbfgs." : "kept.") + type));
+  return {std::istream_iterator<int64_t>(words), {}};
+}
+
+/// The three problems, and the parameters that an optimiser moves.
+struct Problem {
+  std::map<std::string, Tensor> data;
+  TensorsByName params;
+  std::unique_ptr<Optimizer> optimizer;
+  const Case& which;
+  int64_t step = 0;
+
+  Problem(const NamedTensors& golden, const Case& which_case, at::ScalarType type) : which(which_case) {
+    for (const auto& [name, tensor] : golden.entries)
+      data[name] = tensor.is_floating_point() ? tensor.to(type) : tensor;
+    for (const char* name : {"w1", "b1", "w2", "b2", "quadratic", "embed.weight", "h"})
+      params.emplace_back(name, data.at("start." + std::string(name)).clone().requires_grad_());
+    optimizer = optimizers().make(which.part, {{params}});
+  }
+
+  Tensor operator[](const std::string& name) const {
+    for (const auto& [key, tensor] : params)
+      if (key == name) return tensor;
+    return data.at(name);
+  }
+
+  Tensor loss() const {
+    const auto& p = *this;
+    const auto hidden = torch::tanh(at::linear(p["x"], p["w1"], p["b1"]));
+    const auto net = (at::linear(hidden, p["w2"], p["b2"]) - p["y"]).square().mean();
+    const auto quadratic = (p["curvature"] * (p["quadratic"] - p["goal"]).square()).sum() / 2;
+    const auto batch = which.part.name == "lbfgs" ? 0 : step;
+    const auto rows = torch::tensor({batch % 5, (batch * 2 + 1) % 5, batch % 5});
+    const auto seen = at::embedding(p["embed.weight"], rows, -1, false, which.sparse);
+    const auto sum = net + quadratic + ((seen * p["h"]).sum(1) - p["z"]).square().mean();
+    return which.part.settings.find("maximize") ? -sum : sum;
+  }
+
+  void move() {
+    const auto again = [&] {
+      optimizer->zero_grad();
+      const auto value = loss();
+      value.backward();
+      Evaluation evaluation;
+      evaluation.loss = value.item<double>();
+      return evaluation;
+    };
+    const auto evaluation = again();
+    optimizer->step({.lr_factor = 1 - static_cast<double>(step) / 400}, evaluation, again);
+    ++step;
+  }
+
+  Tensor flat() const {
+    std::vector<Tensor> parts;
+    for (const auto& [name, tensor] : params) parts.push_back(tensor.detach().flatten());
+    return at::cat(parts);
+  }
+  /// The largest relative error of a parameter.
+  double error(const Tensor& expected) const {
+    double most = 0;
+    int64_t done = 0;
+    for (const auto& [name, tensor] : params) {
+      const auto here = relative_error(tensor.flatten(), expected.narrow(0, done, tensor.numel()));
+      most = here <= most ? most : here;  // NaN is no small error
+      done += tensor.numel();
+    }
+    return most;
+  }
+};
+
+void compare(const std::string& type, at::ScalarType scalar, double tolerance) {
+  const auto golden = read_safetensors(test::golden("optimizers.safetensors"));
+  const auto index = golden.index();
+  for (const auto& which : cases(golden)) {
+    const auto kept = kept_steps(golden, which, type);
+    Problem problem(golden, which, scalar);
+    const auto path = index.at(fmt::format("{}.{}", which.index, type));
+    for (size_t i = 0; i < kept.size(); ++i) {
+      while (problem.step < kept[i]) problem.move();
+      const auto error = problem.error(path[static_cast<int64_t>(i)]);
+      EXPECT_LT(error, tolerance) << which.part.name << ", case " << which.index << ", step " << problem.step;
+      if (!(error < tolerance)) break;
+    }
+  }
+}
+
+TEST(Optimizers, EveryParameterIsTheReferencesInDouble) { compare("double", at::kDouble, 1e-10); }
+TEST(Optimizers, EveryParameterIsTheReferencesInFloat) { compare("float", at::kFloat, 1e-5); }
+
+TEST(Optimizers, EachHasAReference) {
+  std::set<std::string> proven;
+  for (const auto& which : cases(read_safetensors(test::golden("optimizers.safetensors"))))
+    proven.insert(which.part.name);
+  for (const auto& name : optimizers().names()) EXPECT_TRUE(proven.contains(name)) << name;
+}
+
+TEST(Optimizers, ASavedStateGoesOnBitForBit) {
+  const auto golden = read_safetensors(test::golden("optimizers.safetensors"));
+  for (const auto& which : cases(golden)) {
+    Problem straight(golden, which, at::kFloat), resumed(golden, which, at::kFloat);
+    for (int i = 0; i < 25; ++i) straight.move();
+    TensorsByName saved;
+    for (const auto& [key, tensor] : straight.optimizer->state()) saved.emplace_back(key, tensor.clone());
+    const torch::NoGradGuard no_grad;
+    for (size_t i = 0; i < resumed.params.size(); ++i) resumed.params[i].second.copy_(straight.params[i].second);
+    resumed.optimizer->load_state(saved);
+    resumed.step = straight.step;
+    const at::AutoGradMode with_gradients(true);
+    for (int i = 0; i < 10; ++i) straight.move(), resumed.move();
+    EXPECT_TRUE(straight.flat().equal(resumed.flat())) << which.part.name << ", case " << which.index;
+  }
+}
+
+TEST(Optimizers, ScheduleFreeScoresTheAverage) {
+  const auto golden = read_safetensors(test::golden("optimizers.safetensors"));
+  const auto index = golden.index();
+  int seen = 0;
+  for (const auto& which : cases(golden)) {
+    const auto scored = index.find(fmt::format("{}.scored", which.index));
+    if (scored == index.end()) continue;
+    ++seen;
+    Problem problem(golden, which, at::kDouble);
+    while (problem.step < 200) problem.move();
+    const auto trained = problem.flat();
+    {
+      const Optimizer::Scored average(*problem.optimizer);
+      EXPECT_LT(problem.error(scored->second), 1e-10);
+      EXPECT_FALSE(problem.flat().equal(trained));
+    }
+    EXPECT_TRUE(problem.flat().equal(trained));
+  }
+  EXPECT_EQ(seen, 2);
+}
+
+}  // namespace
+}  // namespace hadal
