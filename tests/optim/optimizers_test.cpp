@@ -2,6 +2,7 @@
 #include <set>
 #include <sstream>
 
+#include "hadal/io/file.h"
 #include "hadal/io/safetensors.h"
 #include "hadal/optim/optimizer.h"
 
@@ -50,12 +51,19 @@ struct Problem {
   const Case& which;
   int64_t step = 0;
 
-  Problem(const NamedTensors& golden, const Case& which_case, at::ScalarType type) : which(which_case) {
+  /// With `gaps` no parameter lies densely in memory, so that its formula runs on whole tensors, as on a GPU.
+  Problem(const NamedTensors& golden, const Case& which_case, at::ScalarType type, bool gaps = false)
+      : which(which_case) {
     for (const auto& [name, tensor] : golden.entries)
       data[name] = tensor.is_floating_point() ? tensor.to(type) : tensor;
     for (const char* name : {"w1", "b1", "w2", "b2", "quadratic", "embed.weight", "h"})
-      params.emplace_back(name, data.at("start." + std::string(name)).clone().requires_grad_());
+      params.emplace_back(name, start_of(name, gaps).requires_grad_());
     optimizer = optimizers().make(which.part, {{params}});
+  }
+
+  Tensor start_of(const std::string& name, bool gaps) const {
+    const auto& start = data.at("start." + name);
+    return gaps ? at::stack({start, start}, -1).select(-1, 0) : start.clone();
   }
 
   Tensor operator[](const std::string& name) const {
@@ -108,12 +116,12 @@ struct Problem {
   }
 };
 
-void compare(const std::string& type, at::ScalarType scalar, double tolerance) {
+void compare(const std::string& type, at::ScalarType scalar, double tolerance, bool gaps = false) {
   const auto golden = read_safetensors(test::golden("optimizers.safetensors"));
   const auto index = golden.index();
   for (const auto& which : cases(golden)) {
     const auto kept = kept_steps(golden, which, type);
-    Problem problem(golden, which, scalar);
+    Problem problem(golden, which, scalar, gaps);
     const auto path = index.at(fmt::format("{}.{}", which.index, type));
     for (size_t i = 0; i < kept.size(); ++i) {
       while (problem.step < kept[i]) problem.move();
@@ -127,11 +135,19 @@ void compare(const std::string& type, at::ScalarType scalar, double tolerance) {
 TEST(Optimizers, EveryParameterIsTheReferencesInDouble) { compare("double", at::kDouble, 1e-10); }
 TEST(Optimizers, EveryParameterIsTheReferencesInFloat) { compare("float", at::kFloat, 1e-5); }
 
+TEST(Optimizers, TheFormulaOnWholeTensorsIsTheSame) { compare("double", at::kDouble, 1e-10, true); }
+
 TEST(Optimizers, EachHasAReference) {
   std::set<std::string> proven;
   for (const auto& which : cases(read_safetensors(test::golden("optimizers.safetensors"))))
     proven.insert(which.part.name);
   for (const auto& name : optimizers().names()) EXPECT_TRUE(proven.contains(name)) << name;
+}
+
+TEST(Optimizers, EachHasItsLineInTheDocumentation) {
+  const auto page = read_file((test::source() / "docs/optimisers.md").string());
+  for (const auto& name : optimizers().names())
+    EXPECT_THAT(page, testing::ContainsRegex(fmt::format("\n\\|[^|]*`{}`", name))) << name;
 }
 
 TEST(Optimizers, ASavedStateGoesOnBitForBit) {

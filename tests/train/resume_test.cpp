@@ -101,6 +101,20 @@ TEST(Resume, AfterAStopAtEveryStep) {
   }
 }
 
+TEST(Resume, EveryOptimiserGoesOn) {
+  for (const auto& name : optimizers().names()) {
+    SCOPED_TRACE(name);
+    auto config = hard_config({name, {}});
+    config.accumulate = 1;
+    config.schedule = {"linear", {}};
+    const test::TemporaryFolder straight, folder;
+    sit(straight.path(), config);
+    sit(folder.path(), config, [](int64_t step) { stop_requested() = step == 7; });
+    EXPECT_TRUE(sit(folder.path(), config).done);
+    expect_same(straight.path(), folder.path());
+  }
+}
+
 TEST(Resume, APlateauRemembers) {
   auto config = hard_config(parts()[0]);
   config.schedule = {

@@ -79,6 +79,51 @@ TEST(Trainer, ClippingBoundsTheStep) {
   EXPECT_NEAR((flat_weights(task.model()) - before).norm().item<double>(), 0.01, 1e-5);
 }
 
+TEST(Trainer, OptimisersThatLookAgainTakeTheSameBatch) {
+  for (const auto& name : {"sam", "lbfgs"}) {
+    auto config = quiet_config();
+    config.optimizer = {name, {}};
+    config.epochs = 20;
+    Regression task({.batch = 18});
+    Trainer trainer(task, config);
+    Listener seen;
+    trainer.listen(seen);
+    trainer.run();
+    EXPECT_EQ(seen.events.size(), 20U) << name;
+    EXPECT_GE(task.steps, 40) << name;  // evaluations of the loss; a batch is drawn once a step
+    EXPECT_LT(seen.events.back().losses[0].second, seen.events[0].losses[0].second) << name;
+    config.accumulate = 2;
+    EXPECT_ERROR(Trainer(task, config), "evaluates each batch more than once, so it takes accumulate=1, not 2");
+  }
+}
+
+TEST(Trainer, ScheduleFreeScoresAndSavesItsAverage) {
+  const test::TemporaryFolder folder;
+  auto config = quiet_config();
+  config.optimizer = {"schedule_free_adamw", {{"lr", 0.05}}};
+  Regression task({});
+  Trainer(task, config, folder.path()).run();
+  const auto saved = read_safetensors(folder / "weights/last.safetensors").index();
+  const auto trained = Checkpoint::load(folder / "checkpoint/last.safetensors").group("model");
+  for (const auto& item : task.model().named_parameters()) {
+    EXPECT_FALSE(saved.at(item.key()).equal(item.value())) << item.key();
+    for (const auto& [name, tensor] : trained)
+      if (name == item.key()) EXPECT_TRUE(tensor.equal(item.value())) << name;
+  }
+}
+
+TEST(Trainer, GroupsHaveTheirOwnRates) {
+  auto config = quiet_config();
+  config.groups = {{.match = "*bias", .frozen = true}};
+  Regression task({});
+  const auto before = task.model().named_parameters();
+  std::map<std::string, Tensor> start;
+  for (const auto& item : before) start[item.key()] = item.value().detach().clone();
+  Trainer(task, config).run();
+  for (const auto& item : task.model().named_parameters())
+    EXPECT_EQ(item.value().equal(start[item.key()]), item.key().ends_with("bias")) << item.key();
+}
+
 TEST(Trainer, TheAverageIsScoredAndSavedTheWeightsTrainOn) {
   const test::TemporaryFolder folder;
   auto config = quiet_config();

@@ -170,8 +170,8 @@ CASES = [
     ("adan lr=0.005 beta1=0.9 beta2=0.8 beta3=0.95 weight_decay=0.02 no_prox=true",
      lambda p: T.Adan(p, lr=0.005, betas=(0.9, 0.8, 0.95), weight_decay=0.02, no_prox=True)),
     ("adopt lr=0.02 weight_decay=0.01", lambda p: T.Adopt(p, lr=0.02, weight_decay=0.01)),
-    ("adopt lr=0.02 beta2=0.99 clip_exp=0 weight_decay=0.1 decoupled=true",
-     lambda p: T.Adopt(p, lr=0.02, betas=(0.9, 0.99), clip_exp=None, weight_decay=0.1, decoupled=True)),
+    ("adopt lr=0.005 beta2=0.99 eps=0.1 clip_exp=0 weight_decay=0.1 decoupled=true",
+     lambda p: T.Adopt(p, lr=0.005, betas=(0.9, 0.99), eps=0.1, clip_exp=None, weight_decay=0.1, decoupled=True)),
     ("schedule_free_adamw lr=0.02", lambda p: ScheduleFree(p, lr=0.02)),
     ("schedule_free_adamw lr=0.02 beta1=0.95 beta2=0.98 weight_decay=0.1 warmup_steps=20 r=1 weight_lr_power=1",
      lambda p: ScheduleFree(p, lr=0.02, betas=(0.95, 0.98), weight_decay=0.1, warmup_steps=20, r=1.0,
@@ -229,6 +229,7 @@ def run(settings, make, data, dtype):
             kept.append(torch.cat([p.detach().flatten() for p in params.values()]))
     torch.set_default_dtype(torch.float32)
     scored = torch.cat([optimizer.state[p]["x"].flatten() for p in params.values()]) if isinstance(optimizer, ScheduleFree) else None
+    assert torch.stack(kept).isfinite().all(), settings
     return torch.stack(kept), scored
 
 
