@@ -110,7 +110,9 @@ class Lbfgs : public Optimizer {
     for (size_t i = 0;; ++i) {
       const auto change = find(fmt::format("change.{}", i)), y = find(fmt::format("gradient_change.{}", i));
       if (!change || !y) break;
-      history_.push_back({y->clone(), change->clone(), 1 / dot_product(*y, *change)});
+      Pair pair{y->clone(), change->clone(), 0};
+      pair.inverse = 1 / dot_product(pair.gradient, pair.change);  // of the copies: sums depend on alignment
+      history_.push_back(std::move(pair));
     }
   }
 
