@@ -6,8 +6,10 @@
 
 #include "hadal/io/file.h"
 #include "hadal/train/progress.h"
+#include "hadal/train/rate_finder.h"
 #include "hadal/train/run.h"
 #include "hadal/train/run_folder.h"
+#include "hadal/train/schedule_curve.h"
 
 #include "cli/verb.h"
 
@@ -32,8 +34,11 @@ std::string help(const Words& words) {
          "enough where it is the only one. Short names: batch workers seed device threads precision limit weights.\n\n"
          "  out=DIR          the run folder (default: runs/RECIPE, runs/RECIPE-2, ...)\n"
          "  resume=RUN       go on with a run where it stopped, with its own settings\n"
-         "  data=PATH        train on this data instead of the recipe's\n\n"
+         "  data=PATH        train on this data instead of the recipe's\n"
+         "  find_lr=true     train some steps with a growing rate and suggest one, instead of training; find_lr.low,\n"
+         "                   find_lr.high and find_lr.steps say from where to where and in how many\n\n"
          "  hadal train mnist-vit epochs=3 lr=1e-3\n"
+         "  hadal train mnist-vit find_lr=true\n"
          "  hadal train resume=runs/mnist-vit\n\n"
          "Settings:\n" +
          recipe_schema(task).help() + "\nhadal models NAME and hadal recipes NAME show the settings of parts.\n";
@@ -53,16 +58,52 @@ void print_promises(const Recipe& recipe, const RunResult& result, const fs::pat
   if (!promises.empty()) write_file(folder / "reached.json", json.dump(2) + "\n");
 }
 
+/// The settings of find_lr; nullopt when it is not asked for.
+std::optional<RateFinderConfig> take_find_lr(Words& words) {
+  RateFinderConfig config;
+  Table settings;
+  for (const auto& field : RateFinderConfig::fields().list)
+    if (const auto key = "find_lr." + field.name; words.has(key)) settings.set(field.name, Word{words.take(key)});
+  const bool asked = words.has("find_lr") && read_flag(Word{words.take("find_lr")}, "find_lr");
+  require(asked || settings.empty(), "find_lr.{} wants find_lr=true beside it",
+          settings.empty() ? "" : settings.entries()[0].key);
+  read_config(config, settings, "find_lr");
+  config.validate();
+  return asked ? std::optional(config) : std::nullopt;
+}
+
+int find_lr(Recipe recipe, const RateFinderConfig& config, const fs::path& folder) {
+  const auto task = settle(recipe);
+  fmt::print("{}\n{} steps with a rate from {:g} to {:g}; the weights stay as they are\n", task->summary(),
+             config.steps, config.low, config.high);
+  std::fflush(stdout);
+  const auto curve = find_rate(*task, recipe.train, config);
+  if (!curve) return fmt::print("stopped\n"), 0;
+  write_rate_curve(folder, recipe.name, *curve);
+  CurveFigure figure{"", "", "", {{"", {}}}};
+  for (size_t i = 0; i < curve->rates.size(); ++i)
+    figure.series[0].points.emplace_back(curve->rates[i], curve->smoothed[i]);
+  fmt::print("the smoothed loss, rates from {:.2g} to {:.2g}:\n{}", curve->rates.front(), curve->rates.back(),
+             text_curve(figure, 72, 8, display_options(stdout).unicode));
+  fmt::print(
+      "  lowest loss    {:.2g}\n  steepest fall  {:.2g}\nsuggested: lr={:.2g}, a tenth of the rate with the lowest "
+      "loss; look at {}\n",
+      curve->lowest, curve->steepest, curve->suggested, (folder / "find_lr.html").string());
+  return 0;
+}
+
 int run(Words words) {
   RunOptions options;
   const auto out = words.take("out");
   const auto resumed = words.take("resume");
+  const auto finder = take_find_lr(words);
   Recipe recipe;
   if (!resumed.empty()) {
     options.folder = resumed;
     options.resume = true;
     const auto config = options.folder / "config.toml";
     if (!fs::exists(config)) fail_usage("{} is not a run folder: it has no config.toml", resumed);
+    require(!finder, "find_lr trains from the beginning; leave out resume");
     if (!words.settings.empty() || !out.empty())
       fail_usage("a resumed run keeps its own settings; leave out {}", out.empty() ? words.settings[0].first : "out");
     recipe =
@@ -76,10 +117,11 @@ int run(Words words) {
     recipe = recipe_from(table, name);
     if (!out.empty() && fs::exists(fs::path(out) / "config.toml"))
       fail_usage("{} already holds a run; resume={} goes on with it, another out= begins anew", out, out);
-    options.folder = out.empty() ? fresh_folder("runs", name) : fs::path(out);
+    options.folder = out.empty() ? fresh_folder("runs", finder ? name + "-find-lr" : name) : fs::path(out);
   }
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
+  if (finder) return find_lr(std::move(recipe), *finder, options.folder);
   ProgressDisplay progress;
   options.listeners = {&progress};
   options.say = [](const std::string& line) { fmt::print("{}\n", line), std::fflush(stdout); };

@@ -24,19 +24,15 @@ struct TinyNetImpl : nn::Module {
 };
 TORCH_MODULE(TinyNet);
 
-struct Batch {
-  Tensor pixels, labels;
-};
-
 // Your batches: what a loader thread makes of some samples. Each sample brings its own random numbers.
-Batch make_batch(const ClassificationData& data, const ClassificationTransform& transform, const BatchPlan& plan) {
+Pairs make_batch(const ClassificationData& data, const ClassificationTransform& transform, const BatchPlan& plan) {
   const auto count = static_cast<int64_t>(plan.indices.size()), side = transform.size();
-  Batch batch{torch::empty({count, 3, side, side}), torch::empty({count}, torch::kInt64)};
+  Pairs batch{torch::empty({count, 3, side, side}), torch::empty({count}, torch::kInt64)};
   for (int64_t i = 0; i < count; ++i) {
     auto random = plan.sample(plan.indices[i]);
     const auto sample = data.get(plan.indices[i]);
-    transform(sample.image, random, batch.pixels[i].data_ptr<float>());
-    batch.labels[i] = sample.label;
+    transform(sample.image, random, batch.input[i].data_ptr<float>());
+    batch.target[i] = sample.label;
   }
   return batch;
 }
@@ -48,18 +44,18 @@ int main() {
   const ClassificationTransform varied({.size = 32, .hflip = 0.5}, 3, true), plain({.size = 32}, 3, false);
 
   TinyNet net(static_cast<int64_t>(train.classes().size()));
-  Loader<Batch> batches({.size = train.size(), .batch = 64, .shuffle = true, .drop_last = true, .seed = 1}, 2,
+  Loader<Pairs> batches({.size = train.size(), .batch = 64, .shuffle = true, .drop_last = true, .seed = 1}, 2,
                         [&](const BatchPlan& plan) { return make_batch(train, varied, plan); });
   ProgressDisplay progress;
-  fit<Batch>(*net, batches, [&](const Batch& b) { return at::cross_entropy_loss(net->forward(b.pixels), b.labels); },
-             {.epochs = 5, .optimizer = {"adam", Table{{"lr", 3e-3}}}, .listeners = {&progress}});
+  // Adam, one cycle of rates and gradients clipped by norm; class numbers as targets mean cross entropy.
+  fit(net, batches, 5, {.optimizer = {"adam", Table{{"lr", 3e-3}}}, .listeners = {&progress}});
 
   net->eval();
   torch::NoGradGuard no_grad;
   ClassificationScore score(static_cast<int64_t>(test.classes().size()));
-  Loader<Batch> tests({.size = test.size(), .batch = 100}, 2,
+  Loader<Pairs> tests({.size = test.size(), .batch = 100}, 2,
                       [&](const BatchPlan& plan) { return make_batch(test, plain, plan); });
   tests.start(0);
-  while (const auto batch = tests.next()) score.add(net->forward(batch->pixels), batch->labels);
+  while (const auto batch = tests.next()) score.add(net->forward(batch->input), batch->target);
   for (const auto& [name, value] : score.metrics()) std::printf("%s %.4f\n", name.c_str(), value);
 }

@@ -125,6 +125,20 @@ Schedule sequential_schedule(std::vector<Schedule> parts, std::vector<int64_t> m
   }};
 }
 
+Schedule annealed_schedule(Schedule before, int64_t start, int64_t anneal, double factor, bool line) {
+  auto plateaus = before.plateaus;
+  return {[=, before = std::move(before)](int64_t step) {
+            if (step < start) return before(step);
+            auto rates = before(start);
+            const auto along =
+                anneal > 0 ? std::min(1.0, static_cast<double>(step - start) / static_cast<double>(anneal)) : 1.0;
+            rates.lr_factor = line ? rates.lr_factor + (factor - rates.lr_factor) * along
+                                   : cosine_ramp(rates.lr_factor, factor, along);
+            return rates;
+          },
+          std::move(plateaus)};
+}
+
 void add_combinations(ScheduleCatalog& catalog) {
   catalog.add("sequential", "several, one after another", SequentialConfig{}, sequential);
   catalog.add("chained", "several at once", ChainedConfig{}, chained);

@@ -39,5 +39,8 @@ Schedule chained_schedule(std::vector<Schedule> parts);
 /// One after another, as PyTorch's SequentialLR: part i + 1 begins, with its own step 0, at milestones[i]. Throws
 /// UsageError unless there is a milestone less than parts and they rise.
 Schedule sequential_schedule(std::vector<Schedule> parts, std::vector<int64_t> milestones);
+/// `before` up to step `start`, then from where it is there to `factor` in `anneal` steps, along half a cosine or a
+/// straight line, as PyTorch's SWALR.
+Schedule annealed_schedule(Schedule before, int64_t start, int64_t anneal, double factor, bool line = false);
 
 }  // namespace hadal

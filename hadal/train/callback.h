@@ -13,15 +13,18 @@ class Task;
 struct RunState {
   int64_t step = 0, steps = 0;  // optimiser steps done, and in all
   int64_t epochs = 0;
-  double epoch = 0;    // done, with its fraction
-  double seconds = 0;  // spent training, earlier sittings included
+  double epoch = 0;     // done, with its fraction
+  double seconds = 0;   // spent training, earlier sittings included
+  int64_t skipped = 0;  // steps whose loss or gradients were not finite
 };
 
 struct StepEvent {
   RunState state;
   int64_t samples = 0;  // in this step
   Metrics losses;       // "loss", then its parts
-  double lr = 0, grad_norm = 0;
+  double lr = 0;
+  Metrics grad_norms;    // before clipping: "grad_norm", or one a phase: "grad_norm_judge"
+  bool skipped = false;  // not finite: nothing moved
 };
 
 struct EvaluationEvent {

@@ -20,10 +20,12 @@ json metrics_json(const Metrics& metrics) {
   return out;
 }
 
+/// JSON has no infinities or NaN: they were written as null.
+double number_from(const json& value) { return value.is_null() ? NAN : value.get<double>(); }
+
 Metrics metrics_from(const json& array) {
   Metrics out;
-  // JSON has no infinities or NaN: they were written as null.
-  for (const auto& item : array) out.emplace_back(item.at(0), item.at(1).is_null() ? NAN : item.at(1).get<double>());
+  for (const auto& item : array) out.emplace_back(item.at(0), number_from(item.at(1)));
   return out;
 }
 
@@ -41,12 +43,15 @@ json progress_json(const Progress& p) {
           {"loss_sum", p.loss_sum},
           {"loss_count", p.loss_count},
           {"loss_scale", p.loss_scale},
-          {"good_steps", p.good_steps}};
+          {"good_steps", p.good_steps},
+          {"skipped", p.state.skipped},
+          {"bad_steps", p.bad_steps},
+          {"patience", {{"best", p.patience.best}, {"bad", p.patience.bad}, {"spent", p.patience.spent}}}};
 }
 
 Progress progress_from(const json& j) {
   Progress p;
-  p.state = {j.at("step"), j.at("steps"), j.at("epochs"), j.at("epoch_done"), j.at("seconds")};
+  p.state = {j.at("step"), j.at("steps"), j.at("epochs"), j.at("epoch_done"), j.at("seconds"), j.at("skipped")};
   p.epoch = j.at("epoch");
   p.batch = j.at("batch");
   p.best = metrics_from(j.at("best"));
@@ -56,6 +61,9 @@ Progress progress_from(const json& j) {
   p.loss_count = j.at("loss_count");
   p.loss_scale = j.at("loss_scale");
   p.good_steps = j.at("good_steps");
+  p.bad_steps = j.at("bad_steps");
+  const auto& patience = j.at("patience");
+  p.patience = {number_from(patience.at("best")), patience.at("bad"), patience.at("spent")};
   if (p.state.step < 0 || p.state.step > p.state.steps || p.epoch < 0 || p.batch < 0 || p.loss_count < 0)
     fail("step {} of {}, epoch {}, batch {} is no place in a run", p.state.step, p.state.steps, p.epoch, p.batch);
   return p;

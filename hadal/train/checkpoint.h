@@ -7,6 +7,7 @@
 #include "hadal/metrics/metrics.h"
 #include "hadal/optim/optimizer.h"
 #include "hadal/train/callback.h"
+#include "hadal/train/early_stopping.h"
 
 namespace hadal {
 
@@ -19,6 +20,8 @@ struct Progress {
   double loss_sum = 0, loss_count = 0;  // of the steps since the last evaluation
   double loss_scale = 65536;            // fp16 alone
   int64_t good_steps = 0;               // since the loss scale last changed
+  int64_t bad_steps = 0;                // skipped in a row
+  Patience patience;                    // of early stopping
 };
 
 /// The generator of each device, dropout and initialisation draw from them.

@@ -5,6 +5,17 @@
 
 namespace hadal {
 
+Fields<SwaConfig> SwaConfig::fields() {
+  using C = SwaConfig;
+  return {{"begin", &C::begin, "where averaging begins: a share of the run, \"15 epochs\" or \"5000 steps\" (0: none)"},
+          {"interval", &C::interval, "how often the weights are taken into the mean"},
+          {"rate", &C::rate, "learning rate from there on (0: that of the schedule)", at_least(0)},
+          {"anneal", &C::anneal, "how long it takes to get to that rate"},
+          {"ramp", &C::ramp, "the way there", one_of({"cos", "linear"})},
+          {"batches", &C::batches, "batches that BatchNorm's statistics are taken from at the end (0: an epoch)",
+           at_least(0)}};
+}
+
 Fields<TrainConfig> TrainConfig::fields() {
   using C = TrainConfig;
   return {
@@ -20,6 +31,8 @@ Fields<TrainConfig> TrainConfig::fields() {
        "as "
        "a share of its weights",
        one_of(ClipRule::kinds())},
+      {"bad_steps", &C::bad_steps,
+       "steps whose loss or gradients are not finite are skipped; this many in a row end the run", at_least(1)},
       {"decay_norms", &C::decay_norms, "apply weight decay to norms and biases too"},
       {"decay_embeddings", &C::decay_embeddings, "apply weight decay to embeddings, class tokens and positions"},
       {"layer_decay", &C::layer_decay, "learning rate of each layer as a share of that of the layer above it",
@@ -27,6 +40,12 @@ Fields<TrainConfig> TrainConfig::fields() {
       {"groups", &C::groups, "rates by the names of parameters: a list of { match, lr_scale, decay_scale, frozen }"},
       {"ema", &C::ema, "keep an exponential moving average of the weights with this decay and score that (0: none)",
        from_below(0, 1)},
+      {"ema_warmup", &C::ema_warmup, "in step n its decay is at most (1 + n) / (this + n) (0: `ema` from the first)",
+       at_least(0)},
+      {"swa", &C::swa, "keep the plain mean of the weights along the end of the run, and end with it"},
+      {"early_stopping", &C::early_stopping, "end the run when its score has stopped getting better"},
+      {"freeze", &C::freeze,
+       "parameters that stay as they are, by name: \"layer1\", or { match = \"layer1\", until = 5 } for some epochs"},
       {"weights", &C::weights, "weights file to begin from (.safetensors, .pt, .pth, .th)"},
       {"precision", &C::precision, "number format of the forward and backward pass",
        one_of({"auto", "fp32", "bf16", "fp16"})},
@@ -47,6 +66,9 @@ Fields<TrainConfig> TrainConfig::fields() {
 void TrainConfig::validate() const {
   require(device == "auto" || device == "cpu" || device.starts_with("cuda"),
           "train.device = \"{}\" is not known; use auto, cpu, cuda or cuda:0", device);
+  require(!swa.on() || ema == 0, "train.ema and train.swa are two averages; a run keeps one of them");
+  require(!swa.on() || !early_stopping.on(),
+          "train.swa averages up to the end of the run; leave out train.early_stopping");
 }
 
 }  // namespace hadal

@@ -1,4 +1,5 @@
-// Training in one call: a module, a loader and a loss of your own, with Adam, OneCycle and clipping by norm.
+// Training in one call: a module, a loader, how many epochs. Adam at 1e-3, one cycle of rates over epochs x batches
+// (Smith & Topin 2018, arXiv:1708.07120) and gradients clipped to a norm of 1 are what it does unless told otherwise.
 #pragma once
 #include <functional>
 #include <utility>
@@ -39,6 +40,16 @@ class FitTask : public Task {
   std::optional<Batch> batch_;
 };
 
+/// The plainest batch: what goes in, and what should come out.
+struct Pairs {
+  Tensor input, target;
+};
+
+/// Cross entropy where the target is class numbers (int64), else the mean squared error.
+inline Tensor usual_loss(const Tensor& output, const Tensor& target) {
+  return target.scalar_type() == torch::kInt64 ? at::cross_entropy_loss(output, target) : at::mse_loss(output, target);
+}
+
 /// Trains `model` in place for `options.epochs` passes over `loader`. `loss` gives the mean loss of a batch, a scalar
 /// with gradients. Throws Error when it is not finite.
 template <class Batch>
@@ -54,6 +65,14 @@ void fit(nn::Module& model, Loader<Batch>& loader, std::function<Tensor(const Ba
                          .checkpoint_seconds = 0});
   for (auto* listener : options.listeners) trainer.listen(*listener);
   trainer.run();
+}
+
+/// The same with usual_loss(net->forward(input), target).
+template <class Net>
+void fit(Net& net, Loader<Pairs>& loader, int64_t epochs, FitOptions options = {}) {
+  options.epochs = epochs;
+  fit<Pairs>(
+      *net, loader, [&](const Pairs& batch) { return usual_loss(net->forward(batch.input), batch.target); }, options);
 }
 
 }  // namespace hadal

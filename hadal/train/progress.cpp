@@ -77,6 +77,7 @@ std::string progress_bar(const ProgressView& view, size_t width, bool unicode, b
   for (size_t i = 0; i < view.losses.size(); ++i)
     parts.push_back({view.losses[i].first + ' ' + format_value(view.losses[i].second), i == 0 ? 5 : 1});
   if (view.rate > 0) parts.push_back({rate_text(view.rate), 3});
+  if (view.state.skipped > 0) parts.push_back({fmt::format("{} skipped", format_count(view.state.skipped)), 2});
   if (view.left >= 0) parts.push_back({format_duration(view.left) + " left", 6});
 
   size_t used = display_width(epoch);
@@ -106,6 +107,7 @@ std::string progress_line(const ProgressView& view) {
                          format_count(view.state.steps), percent(view.state));
   for (const auto& [name, value] : view.losses) out += fmt::format("  {} {}", name, format_value(value));
   if (view.rate > 0) out += "  " + rate_text(view.rate);
+  if (view.state.skipped > 0) out += fmt::format("  {} skipped", format_count(view.state.skipped));
   if (view.left >= 0) out += fmt::format("  {} left", format_duration(view.left));
   return out;
 }

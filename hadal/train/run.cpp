@@ -53,13 +53,18 @@ std::vector<Promise> promises_of(const Table& reaches, const RunResult& result) 
   return out;
 }
 
-RunResult train_recipe(Recipe recipe, const RunOptions& options) {
+std::unique_ptr<Task> settle(Recipe& recipe) {
   settle_machine(recipe.train);
   recipe.resolve();
   auto context = context_of(recipe.train);
   context.weights = recipe.train.weights;
-  const auto task = tasks().make(recipe.task, context);
+  auto task = tasks().make(recipe.task, context);
   recipe.task.settings = task->settings();
+  return task;
+}
+
+RunResult train_recipe(Recipe recipe, const RunOptions& options) {
+  const auto task = settle(recipe);
   const auto config = to_toml(recipe.table());
   if (!options.resume) write_file(options.folder / "config.toml", config);
   log_line(options, task->summary());

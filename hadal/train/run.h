@@ -22,6 +22,9 @@ struct RunResult {
   double seconds = 0;
 };
 
+/// Picks device, precision and threads, fills in every default and builds the task that is to be trained.
+std::unique_ptr<Task> settle(Recipe& recipe);
+
 /// Trains `recipe`, scores the test split with the best weights where there is one, and writes everything into the
 /// folder.
 RunResult train_recipe(Recipe recipe, const RunOptions& options);

@@ -29,7 +29,7 @@ void RunFiles::on_step(const StepEvent& event) {
   Metrics values;
   for (const auto& [name, value] : event.losses) values.emplace_back("train/" + name + "_step", value);
   values.emplace_back("lr", event.lr);
-  values.emplace_back("grad_norm", event.grad_norm);
+  values.insert(values.end(), event.grad_norms.begin(), event.grad_norms.end());
   board_.scalars(event.state.step, values);
 }
 

@@ -1,4 +1,5 @@
-// The one training loop: epochs, phases, accumulation, clipping, averaging, evaluation, checkpoints, resume.
+// The one training loop: epochs, phases, accumulation, clipping, freezing, averaging, evaluation, early stopping,
+// checkpoints, resume.
 #pragma once
 #include <atomic>
 #include <filesystem>
@@ -8,13 +9,14 @@
 #include <string>
 #include <vector>
 
-#include "hadal/optim/ema.h"
+#include "hadal/optim/average.h"
 #include "hadal/optim/plateau.h"
 #include "hadal/optim/schedule.h"
 #include "hadal/tasks/task.h"
 #include "hadal/train/callback.h"
 #include "hadal/train/checkpoint.h"
 #include "hadal/train/config.h"
+#include "hadal/train/statistics.h"
 
 namespace hadal {
 
@@ -30,6 +32,8 @@ class Trainer {
   /// Text that goes into every weights file besides what the task says of itself.
   void describe(std::map<std::string, std::string> metadata) { metadata_ = std::move(metadata); }
   void listen(Callback& callback) { callbacks_.push_back(&callback); }
+  /// A schedule of the program's own in place of the config's.
+  void use(Schedule schedule);
   /// Takes up the run where its checkpoint was made; what follows equals a run that was never stopped, bit for bit.
   void resume(const std::filesystem::path& checkpoint);
 
@@ -39,6 +43,8 @@ class Trainer {
     RunState state;
   };
   Outcome run();
+  /// From a callback: the run ends after this step, as if stop_requested().
+  void stop() { stopped_ = true; }
 
   const RunState& state() const { return progress_.state; }
   const Schedule& schedule() const { return schedule_; }
@@ -50,6 +56,8 @@ class Trainer {
     nn::Module* module;
     std::unique_ptr<Optimizer> optimizer;
     std::vector<Tensor> parameters;
+    KeptBuffers buffers;
+    double loss = 0;  // of the step, summed over its batches
   };
 
   bool step(StepEvent& event);
@@ -57,6 +65,10 @@ class Trainer {
   void backward(const Phase& phase, const Tensor& loss);
   Losses differentiate(size_t phase, double scale);
   void move(size_t phase, const Rates& rates, double loss, double scale, StepEvent& event);
+  bool skip(size_t phase, double norm);
+  void begin_epoch();
+  void end_on_average();
+  void restore_best();
   void evaluate();
   void check(const Watch& watch, const char* who) const;
   double watched(const Watch& watch, const Metrics& values, const char* who) const;
@@ -71,11 +83,17 @@ class Trainer {
   std::vector<Phase> phases_;
   Schedule schedule_;
   std::unique_ptr<Ema> ema_;
+  std::unique_ptr<Swa> swa_;
+  int64_t swa_start_ = 0, swa_every_ = 1;
+  std::optional<Freezer> freezer_;
+  TensorsByName best_weights_;  // where no folder keeps them
   int64_t steps_per_epoch_, evaluation_steps_;
   std::vector<Callback*> callbacks_;
   std::map<std::string, std::string> metadata_;
   Progress progress_;
-  double last_lr_ = 0, last_norm_ = 0;
+  double last_lr_ = 0;
+  Metrics last_norms_;
+  bool stopped_ = false;
   double saved_at_ = 0;
 };
 

@@ -146,6 +146,20 @@ TEST(Schedule, ProgramsBringFunctionsOfTheirOwn) {
   EXPECT_ERROR(sequential_schedule({falling, product, falling}, {5, 5}), "milestones must rise, got 5 after 5");
 }
 
+TEST(Schedule, AveragingAnnealsToItsOwnRateAsPyTorchDoes) {
+  const auto golden = read_safetensors(test::golden("schedules.safetensors")).index();
+  const auto flat = make("name = \"constant\"", 500);
+  for (const std::string name : {"swa_cos", "swa_linear", "swa_at_once"}) {
+    const auto schedule = annealed_schedule(flat, 0, name == "swa_at_once" ? 0 : 40, 0.05 / kLr, name == "swa_linear");
+    for (int64_t step = 0; step < 500; ++step)
+      ASSERT_NEAR(kLr * schedule(step).lr_factor, golden.at(name)[step][0].item<double>(), 1e-9) << name << " " << step;
+  }
+  const auto later = annealed_schedule(make("name = \"linear\"", 100), 50, 10, 0.1, true);
+  EXPECT_DOUBLE_EQ(later(49).lr_factor, 0.51);
+  EXPECT_DOUBLE_EQ(later(55).lr_factor, 0.3);
+  EXPECT_DOUBLE_EQ(later(90).lr_factor, 0.1);
+}
+
 TEST(Schedule, APlateauKeepsItsCountInItsState) {
   const PlateauRule rule{.patience = 2};
   Plateau whole(rule), before(rule), after(rule);

@@ -12,7 +12,7 @@ namespace hadal::test {
 struct RegressionOptions {
   int64_t size = 18, batch = 4, workers = 2;
   double dropout = 0, noise = 0;
-  bool shuffle = false, val = true;
+  bool shuffle = false, val = true, norm = false;  // norm: with a BatchNorm, named 1
   int64_t width = 8;
 };
 
@@ -24,8 +24,11 @@ class Regression : public Task {
         loader_({.size = options.size, .batch = options.batch, .shuffle = options.shuffle, .seed = 5}, options.workers,
                 [this](const BatchPlan& plan) { return make_batch(plan); }) {
     torch::manual_seed(3);
-    net_ = nn::Sequential(nn::Linear(4, options.width), nn::Tanh(), nn::Dropout(options.dropout),
-                          nn::Linear(options.width, 1));
+    net_ = nn::Sequential(nn::Linear(4, options.width));
+    if (options.norm) net_->push_back(nn::BatchNorm1d(options.width));
+    net_->push_back(nn::Tanh());
+    net_->push_back(nn::Dropout(options.dropout));
+    net_->push_back(nn::Linear(options.width, 1));
     net_->to(torch::kFloat64);
   }
 

@@ -36,7 +36,7 @@ struct Sitting {
 /// Trains from the folder's checkpoint where there is one; `act` is called at each step.
 Sitting sit(const std::filesystem::path& folder, const TrainConfig& config, std::function<void(int64_t)> act = {}) {
   torch::manual_seed(99);  // whatever the program drew before must not matter
-  Regression task({.dropout = 0.4, .noise = 0.1, .shuffle = true});
+  Regression task({.dropout = 0.4, .noise = 0.1, .shuffle = true, .norm = true});
   Trainer trainer(task, config, folder);
   torch::manual_seed(1);
   const auto checkpoint = folder / "checkpoint/last.safetensors";
@@ -115,6 +115,29 @@ TEST(Resume, EveryOptimiserGoesOn) {
   }
 }
 
+/// The run is the same whole and stopped at any step; `look` sees what the whole one left.
+void expect_same_when_stopped(const TrainConfig& config,
+                              const std::function<void(const std::filesystem::path&)>& look) {
+  const test::TemporaryFolder straight;
+  const auto whole = sit(straight.path(), config);
+  ASSERT_TRUE(whole.done);
+  look(straight.path());
+  for (int64_t stop = 1; stop < 9; ++stop) {
+    SCOPED_TRACE(fmt::format("stopped at {}", stop));
+    const test::TemporaryFolder folder;
+    auto seen = sit(folder.path(), config, [stop](int64_t step) { stop_requested() = step == stop; });
+    const auto rest = sit(folder.path(), config);
+    EXPECT_TRUE(rest.done);
+    seen.evaluations.insert(seen.evaluations.end(), rest.evaluations.begin(), rest.evaluations.end());
+    EXPECT_EQ(seen.evaluations, whole.evaluations);
+    expect_same(straight.path(), folder.path());
+  }
+}
+
+Checkpoint checkpoint_in(const std::filesystem::path& folder) {
+  return Checkpoint::load(folder / "checkpoint/last.safetensors");
+}
+
 TEST(Resume, APlateauRemembers) {
   auto config = hard_config(parts()[0]);
   config.schedule = {
@@ -123,19 +146,72 @@ TEST(Resume, APlateauRemembers) {
         List{
             "cosine",
             Table{{"name", "plateau"}, {"patience", 0}, {"threshold", 0.3}, {"factor", 0.5}, {"warmup", "2 steps"}}}}}};
-  const test::TemporaryFolder straight;
-  const auto whole = sit(straight.path(), config);
-  const auto state = Checkpoint::load(straight / "checkpoint/last.safetensors").tensor("schedule", "plateau.0");
-  EXPECT_LT(state[0].item<double>(), 1);
-  for (int64_t stop = 1; stop < 9; ++stop) {
-    SCOPED_TRACE(stop);
-    const test::TemporaryFolder folder;
-    auto seen = sit(folder.path(), config, [stop](int64_t step) { stop_requested() = step == stop; });
-    const auto rest = sit(folder.path(), config);
-    seen.evaluations.insert(seen.evaluations.end(), rest.evaluations.begin(), rest.evaluations.end());
-    EXPECT_EQ(seen.evaluations, whole.evaluations);
-    expect_same(straight.path(), folder.path());
+  expect_same_when_stopped(config, [](const auto& folder) {
+    EXPECT_LT(checkpoint_in(folder).tensor("schedule", "plateau.0")[0].template item<double>(), 1);
+  });
+}
+
+TEST(Resume, EveryScheduleGoesOn) {
+  for (const auto* name : {"constant", "linear", "cosine", "polynomial", "wsd"}) {
+    auto config = hard_config(parts()[1]);
+    config.schedule = {name, {{"warmup", "2 steps"}}};
+    expect_same_when_stopped(config, [](const auto&) {});
   }
+}
+
+TEST(Resume, EarlyStoppingCountsOn) {
+  auto config = hard_config(parts()[0]);
+  config.early_stopping = {.patience = 2, .min_delta = 1e9};
+  expect_same_when_stopped(config, [](const auto& folder) {
+    const auto progress = checkpoint_in(folder).progress;
+    EXPECT_EQ(progress.state.step, 6);  // the first evaluation is the best: two more
+    EXPECT_TRUE(progress.patience.spent);
+    EXPECT_EQ(progress.patience.bad, 2);
+  });
+}
+
+TEST(Resume, AMeanOfWeightsGoesOn) {
+  auto config = hard_config(parts()[1]);
+  config.ema = 0;
+  config.swa = {.begin = {1, "epochs"}, .interval = {2, "steps"}, .anneal = {2}, .rate = 0.01};
+  expect_same_when_stopped(config, [](const auto& folder) {
+    EXPECT_EQ(checkpoint_in(folder).tensor("swa", "count").template item<int64_t>(), 3);
+  });
+}
+
+TEST(Resume, AnAverageWithItsWarmUpGoesOn) {
+  auto config = hard_config(parts()[1]);
+  config.ema_warmup = 3;
+  expect_same_when_stopped(config, [](const auto& folder) { EXPECT_NO_THROW(checkpoint_in(folder).group("ema")); });
+}
+
+TEST(Resume, FrozenPartsThawInTime) {
+  auto config = hard_config(parts()[0]);
+  config.freeze = {{.match = "0", .until = 1}, {.match = "1", .from = 1, .until = 2}, {.match = "4.bias", .from = 2}};
+  expect_same_when_stopped(config, [](const auto&) {});
+}
+
+TEST(Resume, SkippedStepsInARowAreCountedOn) {
+  auto config = hard_config(parts()[0]);
+  config.accumulate = 1;
+  config.bad_steps = 3;
+  const test::TemporaryFolder folder;
+  int64_t done = 0;
+  const auto train_on = [&](int64_t stop) {
+    Regression task({});
+    Trainer trainer(task, config, folder.path());
+    if (done > 0) trainer.resume(folder / "checkpoint/last.safetensors");
+    task.poison = [&](const Tensor& loss, int64_t call) { return done + call >= 5 ? loss * NAN : loss; };
+    Listener seen;
+    seen.act = [&](int64_t step) { stop_requested() = step == stop; };
+    trainer.listen(seen);
+    trainer.run();
+    stop_requested() = false;
+    done = stop;
+  };
+  train_on(6);
+  EXPECT_EQ(checkpoint_in(folder.path()).progress.bad_steps, 2);
+  EXPECT_ERROR(train_on(9), "the loss is nan in step 7, the last of 3 in a row");
 }
 
 TEST(Resume, AfterADeathAtEveryStep) {

@@ -112,6 +112,11 @@ def make(save):
              lambda o: get_wsd_schedule(o, num_warmup_steps=0, num_decay_steps=150, num_stable_steps=STEPS - 150,
                                         decay_type=shape, min_lr_ratio=0.1))
 
+    from torch.optim.swa_utils import SWALR
+    for shape in ("cos", "linear"):
+        tensors[f"swa_{shape}"] = rates_of(lambda o: SWALR(o, swa_lr=0.05, anneal_epochs=40, anneal_strategy=shape), False)
+    tensors["swa_at_once"] = rates_of(lambda o: SWALR(o, swa_lr=0.05, anneal_epochs=0), False)
+
     random = torch.Generator().manual_seed(1)
     metrics = [3 * 0.99 ** t + 0.3 * torch.rand(1, generator=random).item() for t in range(STEPS)]
     tensors["metrics"] = torch.tensor(metrics, dtype=torch.float64)

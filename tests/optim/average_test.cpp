@@ -1,4 +1,4 @@
-#include "hadal/optim/ema.h"
+#include "hadal/optim/average.h"
 
 #include "tests/support/support.h"
 
@@ -10,7 +10,7 @@ void set_weights(nn::Module& module, double value) {
   for (auto& parameter : module.parameters()) parameter.fill_(value);
 }
 
-double average_of(const Ema& ema) { return ema.state()[0].second.flatten()[0].item<double>(); }
+double average_of(const Average& average) { return average.state()[0].second.flatten()[0].item<double>(); }
 
 TEST(Ema, TheFirstStepsForgetTheStart) {
   nn::Linear layer(nn::LinearOptions(2, 1).bias(false));
@@ -29,6 +29,36 @@ TEST(Ema, TheFirstStepsForgetTheStart) {
   EXPECT_EQ(layer->weight[0][0].item<double>(), 144);  // the weights themselves are left alone
 }
 
+TEST(Ema, TheWarmUpCanBeLongerOrNone) {
+  nn::Linear layer(nn::LinearOptions(1, 1).bias(false));
+  layer->to(torch::kFloat64);
+  set_weights(*layer, 0);
+  Ema none(*layer, 0.9, 0), longer(*layer, 0.9, 100);
+  set_weights(*layer, 1);
+  none.update(1), longer.update(1);
+  EXPECT_NEAR(average_of(none), 0.1, 1e-12);
+  EXPECT_NEAR(average_of(longer), 1 - 2.0 / 101, 1e-12);
+}
+
+TEST(Swa, IsThePlainMean) {
+  nn::Linear layer(nn::LinearOptions(2, 1).bias(false));
+  layer->to(torch::kFloat64);
+  Swa swa(*layer), resumed(*layer);
+  for (const double value : {1.0, 5.0, 3.0}) set_weights(*layer, value), swa.update();
+  EXPECT_EQ(swa.count(), 3);
+  EXPECT_NEAR(average_of(swa), 3, 1e-12);
+  set_weights(*layer, 11);
+  resumed.load_state(swa.state());
+  swa.update(), resumed.update();
+  EXPECT_NEAR(average_of(swa), 5, 1e-12);
+  EXPECT_TRUE(swa.state()[0].second.equal(resumed.state()[0].second));
+  EXPECT_EQ(layer->weight[0][0].item<double>(), 11);
+  swa.settle();
+  EXPECT_NEAR(layer->weight[0][0].item<double>(), 5, 1e-12);
+  Ema other(*layer, 0.9);
+  EXPECT_ERROR(resumed.load_state(other.state()), "the saved average has no count");
+}
+
 TEST(Ema, ASwapLastsAsLongAsItsObject) {
   nn::Sequential net(nn::Linear(3, 4), nn::BatchNorm1d(4));
   Ema ema(*net, 0.9);
@@ -39,13 +69,13 @@ TEST(Ema, ASwapLastsAsLongAsItsObject) {
   ASSERT_FALSE(weight.equal(average));
   for (int i = 0; i < 3; ++i) {
     {
-      const Ema::Swap swap(&ema);
+      const Average::Swap swap(&ema);
       EXPECT_TRUE(net->parameters()[0].equal(average));
     }
     EXPECT_TRUE(net->parameters()[0].equal(weight));
     EXPECT_TRUE(ema.state()[0].second.equal(average));
   }
-  const Ema::Swap none(nullptr);  // a run without an average
+  const Average::Swap none(nullptr);  // a run without an average
   EXPECT_TRUE(net->parameters()[0].equal(weight));
 }
 

@@ -1,0 +1,75 @@
+#include "hadal/optim/average.h"
+
+#include <algorithm>
+
+#include <ATen/ops/_foreach_lerp.h>
+
+#include "hadal/core/error.h"
+
+namespace hadal {
+
+Average::Average(const nn::Module& module) {
+  for (const auto& item : module.named_parameters()) {
+    names_.push_back(item.key());
+    weights_.push_back(item.value());
+    averages_.push_back(item.value().detach().clone());
+  }
+}
+
+void Average::move(double share) {
+  const torch::NoGradGuard no_grad;
+  if (!weights_.empty()) at::_foreach_lerp_(averages_, weights_, share);
+}
+
+void Average::settle() {
+  for (size_t i = 0; i < weights_.size(); ++i) weights_[i].detach().copy_(averages_[i]);
+}
+
+void Average::swap() {
+  for (size_t i = 0; i < weights_.size(); ++i) {
+    auto weight = weights_[i].detach();
+    const auto held = weight.clone();
+    weight.copy_(averages_[i]);
+    averages_[i].copy_(held);
+  }
+}
+
+TensorsByName Average::state() const {
+  TensorsByName out;
+  for (size_t i = 0; i < names_.size(); ++i) out.emplace_back(names_[i], averages_[i]);
+  return out;
+}
+
+void Average::load_state(const TensorsByName& state) {
+  if (state.size() != averages_.size())
+    fail("[average] the saved one has {} tensors, the model {}", state.size(), averages_.size());
+  for (size_t i = 0; i < averages_.size(); ++i) {
+    if (state[i].second.sizes() != averages_[i].sizes())
+      fail("[average] {} is {} in the saved one and {} here", names_[i], fmt::join(state[i].second.sizes(), "x"),
+           fmt::join(averages_[i].sizes(), "x"));
+    averages_[i].copy_(state[i].second);
+  }
+}
+
+void Ema::update(int64_t step) {
+  const auto n = static_cast<double>(step);
+  move(1 - (warmup_ > 1 ? std::min(decay_, (1 + n) / (warmup_ + n)) : decay_));
+}
+
+void Swa::update() { move(1 / static_cast<double>(++count_)); }
+
+TensorsByName Swa::state() const {
+  auto out = Average::state();
+  out.emplace_back("count", torch::tensor(count_));
+  return out;
+}
+
+void Swa::load_state(const TensorsByName& state) {
+  auto averages = state;
+  if (averages.empty() || averages.back().first != "count") fail("[swa] the saved average has no count");
+  count_ = averages.back().second.item<int64_t>();
+  averages.pop_back();
+  Average::load_state(averages);
+}
+
+}  // namespace hadal

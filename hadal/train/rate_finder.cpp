@@ -1,0 +1,118 @@
+#include "hadal/train/rate_finder.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "hadal/core/machine.h"
+#include "hadal/io/file.h"
+#include "hadal/io/weights.h"
+#include "hadal/train/report.h"
+#include "hadal/train/trainer.h"
+
+namespace hadal {
+namespace {
+
+constexpr double kSmoothing = 0.95, kBlownUp = 4;
+
+/// Follows the losses and ends the training where they blow up.
+class Watcher : public Callback {
+ public:
+  explicit Watcher(Trainer& trainer, int64_t steps) : trainer_(trainer), steps_(steps) {}
+
+  void on_step(const StepEvent& event) override {
+    const auto loss = event.losses.at(0).second;
+    if (event.skipped || !std::isfinite(loss)) return trainer_.stop();
+    mean_ = kSmoothing * mean_ + (1 - kSmoothing) * loss;
+    weight_ = kSmoothing * weight_ + (1 - kSmoothing);
+    curve.rates.push_back(event.lr);
+    curve.losses.push_back(loss);
+    curve.smoothed.push_back(mean_ / weight_);
+    const auto lowest = *std::min_element(curve.smoothed.begin(), curve.smoothed.end());
+    // A loss may be negative; what it has fallen by is then the measure.
+    const auto range = std::max(std::abs(lowest), curve.smoothed[0] - lowest);
+    if (event.state.step >= steps_ || curve.smoothed.back() - lowest > (kBlownUp - 1) * range) trainer_.stop();
+  }
+
+  RateCurve curve;
+
+ private:
+  Trainer& trainer_;
+  int64_t steps_;
+  double mean_ = 0, weight_ = 0;
+};
+
+void read_off(RateCurve& curve) {
+  const auto& smoothed = curve.smoothed;
+  const auto lowest = static_cast<size_t>(std::min_element(smoothed.begin(), smoothed.end()) - smoothed.begin());
+  size_t steepest = 0;
+  for (size_t i = 1; i < lowest; ++i)
+    if (smoothed[i + 1] - smoothed[i - 1] < smoothed[steepest + 1] - smoothed[std::max<size_t>(steepest, 1) - 1])
+      steepest = i;
+  curve.lowest = curve.rates[lowest];
+  curve.steepest = curve.rates[steepest];
+  curve.suggested = curve.lowest / 10;
+}
+
+}  // namespace
+
+Fields<RateFinderConfig> RateFinderConfig::fields() {
+  return {{"low", &RateFinderConfig::low, "the first rate", above(0)},
+          {"high", &RateFinderConfig::high, "the last rate", above(0)},
+          {"steps", &RateFinderConfig::steps, "steps from one to the other", at_least(10)}};
+}
+
+void RateFinderConfig::validate() const {
+  require(high > low, "find_lr.high ({}) must be above find_lr.low ({})", high, low);
+}
+
+std::optional<RateCurve> find_rate(Task& task, TrainConfig train, const RateFinderConfig& config) {
+  const auto device = torch::Device(train.device);
+  TensorsByName before;
+  for (const auto& [name, tensor] : state_dict(task.model()).entries) before.emplace_back(name, tensor.clone());
+  const auto random = random_states(device);
+
+  train.ema = 0;
+  train.swa = {};
+  train.early_stopping = {};
+  train.schedule = {"constant", {}};
+  train.steps = config.steps + 1;  // the watcher ends it one step before the evaluation at its end
+  train.evaluate_every = static_cast<double>(train.steps);
+  train.bad_steps = train.steps;
+  Trainer trainer(task, train);
+  const auto growth = std::log(config.high / config.low) / static_cast<double>(config.steps - 1);
+  trainer.use(lambda_schedule(
+      [=, lr = trainer.lr()](int64_t step) { return config.low * std::exp(growth * static_cast<double>(step)) / lr; }));
+  Watcher watcher(trainer, config.steps);
+  trainer.listen(watcher);
+  trainer.run();
+
+  load_weights(task.model(), NamedTensors{before, {}, "the weights before"});
+  set_random_states(random, device);
+  if (stop_requested()) return std::nullopt;
+  if (watcher.curve.rates.size() < 3)
+    fail("[find_lr] the loss is not finite after {} steps at a rate of {:.3g}; begin lower with find_lr.low",
+         watcher.curve.rates.size(), config.low);
+  read_off(watcher.curve);
+  return std::move(watcher.curve);
+}
+
+void write_rate_curve(const std::filesystem::path& folder, const std::string& name, const RateCurve& curve) {
+  std::string csv = "step,lr,loss,smoothed\n";
+  CurveFigure figure{"loss by learning rate", "log10 of the learning rate", "", {{"loss", {}}, {"smoothed", {}}}};
+  for (size_t i = 0; i < curve.rates.size(); ++i) {
+    csv += fmt::format("{},{},{},{}\n", i + 1, curve.rates[i], curve.losses[i], curve.smoothed[i]);
+    figure.series[0].points.emplace_back(std::log10(curve.rates[i]), curve.losses[i]);
+    figure.series[1].points.emplace_back(std::log10(curve.rates[i]), curve.smoothed[i]);
+  }
+  write_file(folder / "find_lr.csv", csv);
+  const ReportInput report{.title = name + ": learning rate",
+                           .about = "The loss of a short training whose rate grows from step to step",
+                           .facts = {{"Suggested", fmt::format("{:.2g}", curve.suggested)},
+                                     {"Lowest loss at", fmt::format("{:.2g}", curve.lowest)},
+                                     {"Steepest fall at", fmt::format("{:.2g}", curve.steepest)}},
+                           .figures = {figure},
+                           .machine = {machine_line()}};
+  write_file(folder / "find_lr.html", make_report(report));
+}
+
+}  // namespace hadal

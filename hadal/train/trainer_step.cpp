@@ -1,0 +1,109 @@
+// One optimiser step: losses, gradients, clipping, and what happens when they are not finite.
+#include <cmath>
+
+#include "hadal/core/precision.h"
+#include "hadal/optim/clip.h"
+#include "hadal/train/trainer.h"
+
+namespace hadal {
+/// Whether fp16's gradients can be used; where they overflowed the step is left out and the loss scale falls.
+bool Trainer::keep_scale(double norm, double scale) {
+  if (std::isfinite(norm)) {
+    if (++progress_.good_steps % 2000 == 0) progress_.loss_scale *= 2;
+    return true;
+  }
+  progress_.good_steps = 0;
+  progress_.loss_scale = std::max(1.0, scale / 2);
+  return scale == 1;  // then it is not the scale that is at fault
+}
+
+/// Gradients of `loss` for the phase alone: a generator's loss passes through the discriminator, whose gradients are
+/// not this phase's to touch.
+void Trainer::backward(const Phase& phase, const Tensor& loss) {
+  if (phases_.size() == 1) return loss.backward();
+  std::vector<Tensor> inputs;
+  for (const auto& parameter : phase.parameters)
+    if (parameter.requires_grad()) inputs.push_back(parameter);
+  loss.backward({}, std::nullopt, false, inputs);
+}
+
+/// Whether loss or gradients are not finite, so that the step must leave weights and running statistics alone: the last
+/// good ones are what a checkpoint must keep. Throws Error when it is one too many.
+bool Trainer::skip(size_t index, double norm) {
+  const auto& phase = phases_[index];
+  if (std::isfinite(phase.loss) && std::isfinite(norm)) return false;
+  for (auto& any : phases_) any.buffers.restore();  // a generator's loss has passed through the discriminator too
+  if (progress_.bad_steps + 1 < config_.bad_steps) return true;
+  const auto what =
+      std::isfinite(phase.loss) ? "the gradients are not finite" : fmt::format("the loss is {}", phase.loss);
+  const auto where = first_not_finite(*phase.optimizer);
+  const auto row =
+      config_.bad_steps > 1 ? fmt::format(", the last of {} in a row that were skipped", config_.bad_steps) : "";
+  fail("[train] {} in step {}{}{}; a lower learning rate, clip=1 or a warm-up usually helps", what,
+       progress_.state.step + 1, row, where.empty() ? "" : ": " + where + " is the first that is not finite");
+}
+
+/// The losses of the current batch; the gradients of `scale` times their total are added to the parameters'.
+Losses Trainer::differentiate(size_t index, double scale) {
+  Losses losses;
+  {
+    const Autocast autocast(device_, config_.precision);
+    losses = task_.losses(index);
+  }
+  backward(phases_[index], scale == 1 ? losses.total : losses.total * scale);
+  return losses;
+}
+
+void Trainer::move(size_t index, const Rates& rates, double loss, double scale, StepEvent& event) {
+  auto& phase = phases_[index];
+  const ClipRule rule{config_.clip, config_.clip_by};
+  auto clipped = clip_gradients(*phase.optimizer, rule, 1 / scale);
+  event.grad_norms.emplace_back(phases_.size() == 1 ? "grad_norm" : "grad_norm_" + task_.phases()[index], clipped.norm);
+  if (!loss_scaling() || keep_scale(clipped.norm, scale)) {
+    if (skip(index, clipped.norm)) {
+      event.skipped = true;
+    } else {
+      clipped.evaluation.loss = loss;
+      // For optimisers that look at the loss elsewhere before they decide.
+      const auto again = [&] {
+        phase.optimizer->zero_grad();
+        const auto value = differentiate(index, scale);
+        auto there = clip_gradients(*phase.optimizer, rule, 1 / scale).evaluation;
+        there.loss = value.total.item<double>();
+        return there;
+      };
+      phase.optimizer->step(rates, clipped.evaluation, again);
+    }
+  }
+  phase.optimizer->zero_grad();
+}
+
+/// One optimiser step of every phase over `accumulate` batches; false when the epoch had no batch left.
+bool Trainer::step(StepEvent& event) {
+  const auto left = task_.batches_per_epoch() - progress_.batch;
+  const auto batches = std::min(config_.accumulate, left);
+  const auto rates = schedule_(progress_.state.step);
+  const auto loss_scale = loss_scaling() ? progress_.loss_scale : 1.0;  // one for the whole step
+  for (auto& phase : phases_) phase.buffers.keep(), phase.loss = 0;
+  for (int64_t micro = 0; micro < batches; ++micro) {
+    if (!task_.next_batch()) return false;
+    ++progress_.batch;
+    event.samples += task_.batch_size();
+    for (size_t index = 0; index < phases_.size(); ++index) {
+      auto losses = differentiate(index, loss_scale / static_cast<double>(batches));
+      const auto value = losses.total.item<double>();
+      phases_[index].loss += value;
+      if (micro + 1 == batches) {
+        for (auto& part : losses.parts) event.losses.push_back(std::move(part));
+        move(index, rates, value, loss_scale, event);
+      }
+    }
+  }
+  event.losses.insert(event.losses.begin(), {"loss", phases_[0].loss / static_cast<double>(batches)});
+  event.lr = lr() * rates.lr_factor;
+  progress_.bad_steps = event.skipped ? progress_.bad_steps + 1 : 0;
+  progress_.state.skipped += event.skipped ? 1 : 0;
+  return true;
+}
+
+}  // namespace hadal
