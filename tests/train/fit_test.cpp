@@ -1,5 +1,8 @@
 #include "hadal/train/fit.h"
 
+#include <torch/nn/utils/clip_grad.h>
+#include <torch/optim/adam.h>
+
 #include "hadal/optim/schedule.h"
 
 #include "tests/train/regression.h"
