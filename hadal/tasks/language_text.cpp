@@ -55,6 +55,28 @@ class GrowingText {
   std::string text_;
 };
 
+/// Beam search shows a text when it is whole; a stop word cuts it.
+std::vector<std::string> likeliest_texts(LanguageModel& model, const Tokenizer& tokenizer,
+                                         const std::vector<std::vector<int64_t>>& prompts, const GenerateConfig& config,
+                                         const GenerateOptions& options, const TextListener& listen) {
+  require(options.count <= options.beams, "count ({}) can be at most beams ({}): beam search keeps no more texts",
+          options.count, options.beams);
+  std::vector<std::vector<int64_t>> once;  // prompts stand there `count` times
+  for (size_t i = 0; i < prompts.size(); i += static_cast<size_t>(options.count)) once.push_back(prompts[i]);
+  const auto found = generate_likeliest(
+      model, once, config, {.beams = options.beams, .best = options.count, .length_penalty = options.length_penalty});
+  std::vector<std::string> out;
+  for (const auto& texts : found)
+    for (const auto& text : texts) {
+      GrowingText growing(tokenizer, options.stop);
+      for (const auto token : text.tokens)
+        if (!growing.stopped()) growing.add(token);
+      out.push_back(growing.text());
+      if (listen) listen(out.size() - 1, out.back(), true);
+    }
+  return out;
+}
+
 }  // namespace
 
 TokenBatch learn_from(const Tensor& window, const Hiding* hiding, Random& random) {
@@ -139,6 +161,7 @@ std::vector<std::string> write_texts(LanguageModel& model, const Tokenizer& toke
                         .vocabulary = std::min(model.vocabulary(), tokenizer.size())};
   for (const auto* end : {"<|endoftext|>", "</s>", "[SEP]"})
     if (const auto id = tokenizer.special(end)) config.stop.push_back(*id);
+  if (options.beams > 1) return likeliest_texts(model, tokenizer, prompts, config, options, listen);
   std::vector<bool> ended(texts.size(), false);
   const auto tell = [&](size_t index, const std::string& piece, bool done) {
     if (listen) listen(index, piece, done);

@@ -160,6 +160,19 @@ TEST_F(LanguageTask, WritesWholeCharactersAndEndsBeforeStopWords) {
   EXPECT_EQ(pieces[0], stopped[0]);
 }
 
+TEST_F(LanguageTask, SearchesWithBeams) {
+  auto task = make();
+  GenerateOptions options{.prompts = {"the ", "dog"}, .tokens = 6, .count = 2, .beams = 3};
+  const auto texts = task->generate(options, {});
+  ASSERT_EQ(texts.size(), 4);
+  EXPECT_NE(texts[0], texts[1]);
+  EXPECT_EQ(texts, task->generate(options, {}));
+  options.stop = {texts[0].substr(2, 1)};
+  EXPECT_EQ(task->generate(options, {})[0], texts[0].substr(0, texts[0].find(options.stop[0])));
+  options.count = 4;
+  EXPECT_ERROR(task->generate(options, {}), "count (4) can be at most beams (3)");
+}
+
 TEST_F(LanguageTask, SaysWhatIsWrongWithAText) {
   write("");
   EXPECT_ERROR(make(), "text.txt: is empty");

@@ -29,15 +29,14 @@ class Writer {
     if (starts.max().item<int64_t>() > 0) cache_.starts = starts.to(device);
     return last(model_.forward(ids.to(device), &cache_));
   }
-  Tensor next(const std::vector<int64_t>& tokens) {
-    const auto ids = torch::tensor(tokens, torch::kInt64).unsqueeze(1).to(model_.parameters().at(0).device());
-    return last(model_.forward(ids, &cache_));
+  Tensor next(const Tensor& tokens) {
+    return last(model_.forward(tokens.unsqueeze(1).to(model_.parameters().at(0).device()), &cache_));
   }
+  /// Room for `batch` texts of which nothing is read.
+  void begin(int64_t batch) { cache_ = model_.make_cache(batch, room_); }
   /// The next token has no place without learned positions beyond the last.
   bool full() const { return !model_.rolls() && cache_.seen() >= model_.context(); }
-  void keep(const std::vector<int64_t>& rows) {
-    cache_.select(torch::tensor(rows, torch::kInt64).to(model_.parameters().at(0).device()));
-  }
+  void keep(const Tensor& rows) { cache_.select(rows.to(model_.parameters().at(0).device())); }
 
  private:
   static Tensor last(const Tensor& logits) { return logits.select(1, -1).to(torch::kCPU, torch::kFloat32); }
@@ -47,12 +46,18 @@ class Writer {
   DecodingCache cache_;
 };
 
+void check_prompts(const std::vector<std::vector<int64_t>>& prompts) {
+  for (size_t i = 0; i < prompts.size(); ++i)
+    require(!prompts[i].empty(), "[generate] prompt {} is empty; a text needs a token to begin with", i + 1);
+}
+
 }  // namespace
 
 std::vector<std::vector<int64_t>> generate(LanguageModel& model, const std::vector<std::vector<int64_t>>& prompts,
                                            const GenerateConfig& config, const TokenListener& listen) {
   const torch::NoGradGuard no_grad;
   config.sampling.validate();
+  check_prompts(prompts);
   const bool training = model.is_training();
   model.eval();
   std::vector<std::vector<int64_t>> texts = prompts;
@@ -60,7 +65,6 @@ std::vector<std::vector<int64_t>> generate(LanguageModel& model, const std::vect
   std::vector<size_t> alive;
   int64_t longest = 0;
   for (size_t i = 0; i < prompts.size(); ++i) {
-    require(!prompts[i].empty(), "[generate] prompt {} is empty; a text needs a token to begin with", i + 1);
     randoms.emplace_back(config.seed, std::initializer_list<uint64_t>{5, i});
     alive.push_back(i);
     longest = std::max<int64_t>(longest, std::ssize(prompts[i]));
@@ -94,12 +98,52 @@ std::vector<std::vector<int64_t>> generate(LanguageModel& model, const std::vect
     const bool fewer = still.size() < alive.size();
     alive = std::move(still);
     if (alive.empty() || made + 1 == config.tokens) break;
-    if (fewer) writer.keep(rows);
-    logits = writer.full() ? read_again(half) : writer.next(tokens);
+    if (fewer) writer.keep(torch::tensor(rows, torch::kInt64));
+    logits = writer.full() ? read_again(half) : writer.next(torch::tensor(tokens, torch::kInt64));
   }
   if (training) model.train();
   for (size_t i = 0; i < texts.size(); ++i) texts[i].erase(texts[i].begin(), texts[i].begin() + std::ssize(prompts[i]));
   return texts;
+}
+
+std::vector<std::vector<Continuation>> generate_likeliest(LanguageModel& model,
+                                                          const std::vector<std::vector<int64_t>>& prompts,
+                                                          const GenerateConfig& config, BeamOptions options) {
+  const torch::NoGradGuard no_grad;
+  check_prompts(prompts);
+  const bool training = model.is_training();
+  model.eval();
+  std::vector<std::vector<int64_t>> before;  // all but each prompt's last token, which the search begins with
+  std::vector<int64_t> start, longest;
+  int64_t most = 0;
+  for (const auto& prompt : prompts) {
+    before.emplace_back(prompt.begin(), prompt.end() - 1);
+    start.push_back(prompt.back());
+    most = std::max<int64_t>(most, std::ssize(prompt));
+  }
+  for (size_t i = 0; i < prompts.size(); ++i)
+    longest.push_back(model.rolls() ? config.tokens : std::min(config.tokens, model.context() - most + 1));
+  require(longest.empty() || longest[0] > 0,
+          "[generate] a prompt of {} tokens leaves beam search no room in the context of {}", most, model.context());
+  Writer writer(model, std::min(model.context(), most + config.tokens));
+  std::vector<const std::vector<int64_t>*> texts;
+  for (const auto& text : before) texts.push_back(&text);
+  if (most > 1)
+    writer.read(texts, model.context());
+  else
+    writer.begin(std::ssize(prompts));
+  if (!config.stop.empty()) options.end = config.stop[0];
+  const NextTokens steps{.next =
+                             [&](const Tensor& tokens) {
+                               const auto logits = writer.next(tokens);
+                               const auto usable =
+                                   config.vocabulary > 0 ? logits.slice(1, 0, config.vocabulary) : logits;
+                               return usable.log_softmax(1);
+                             },
+                         .select = [&](const Tensor& rows) { writer.keep(rows); }};
+  auto found = beam_search(steps, torch::tensor(start, torch::kInt64), longest, options);
+  if (training) model.train();
+  return found;
 }
 
 }  // namespace hadal

@@ -3,6 +3,7 @@
 #include <functional>
 #include <vector>
 
+#include "hadal/models/text/beam_search.h"
 #include "hadal/models/text/language_model.h"
 #include "hadal/models/text/sampling.h"
 
@@ -27,5 +28,11 @@ using TokenListener = std::function<bool(size_t index, int64_t token)>;
 /// its last half is read again. Throws Error for ids out of range, UsageError for an empty prompt.
 std::vector<std::vector<int64_t>> generate(LanguageModel& model, const std::vector<std::vector<int64_t>>& prompts,
                                            const GenerateConfig& config, const TokenListener& listen = {});
+
+/// Goes on with each prompt by beam search: the likeliest texts instead of drawn ones. Of `config` the tokens, the
+/// vocabulary and the first stop id count. With learned positions, prompt and new tokens end at the context.
+std::vector<std::vector<Continuation>> generate_likeliest(LanguageModel& model,
+                                                          const std::vector<std::vector<int64_t>>& prompts,
+                                                          const GenerateConfig& config, BeamOptions options);
 
 }  // namespace hadal

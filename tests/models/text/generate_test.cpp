@@ -1,6 +1,7 @@
 #include "hadal/models/text/generate.h"
 
-#include <set>
+#include <algorithm>
+#include <cmath>
 
 #include <nlohmann/json.hpp>
 
@@ -131,4 +132,43 @@ TEST(Generate, SaysWhatIsWrong) {
   EXPECT_ERROR(generate(*model, {{}}, {}), "[generate] prompt 1 is empty; a text needs a token to begin with");
   EXPECT_ERROR(generate(*model, {{11}}, {}), "there is no row for id 11; ids are 0 to 10");
   EXPECT_ERROR(generate(*small("bert"), {{1}}, {}), "a model that learns hidden words writes no text");
+}
+
+TEST(GenerateLikeliest, FindsTheBestOfAllTextsWhenItKeepsAll) {
+  const torch::NoGradGuard no_grad;
+  const std::vector<Ids> prompts = {{1, 2, 3}, {7}};
+  for (const char* name : {"gpt2", "llama"}) {
+    const auto model = small(name);
+    const auto found =
+        generate_likeliest(*model, prompts, {.tokens = 3}, {.beams = 121, .best = 2, .length_penalty = 0});
+    model->eval();
+    for (size_t i = 0; i < prompts.size(); ++i) {
+      // Every text of three tokens with its log-probability.
+      std::vector<std::pair<double, Ids>> all;
+      std::vector<Tensor> rows;
+      for (int64_t text = 0; text < 11 * 11 * 11; ++text) {
+        all.push_back({0, {text / 121, text / 11 % 11, text % 11}});
+        auto row = prompts[i];
+        row.insert(row.end(), all.back().second.begin(), all.back().second.end());
+        rows.push_back(torch::tensor(row));
+      }
+      const auto said = model->forward(torch::stack(rows)).log_softmax(2);
+      for (size_t text = 0; text < all.size(); ++text)
+        for (int64_t t = 0; t < 3; ++t)
+          all[text].first +=
+              said[static_cast<int64_t>(text)][std::ssize(prompts[i]) - 1 + t][all[text].second[t]].item<double>();
+      std::sort(all.rbegin(), all.rend());
+      for (size_t k = 0; k < 2; ++k) {
+        EXPECT_EQ(found[i][k].tokens, all[k].second) << name;
+        EXPECT_NEAR(found[i][k].log_probability, all[k].first, 1e-3) << name;
+      }
+    }
+  }
+}
+
+TEST(GenerateLikeliest, KeepsToTheContext) {
+  const auto model = small("gpt2", 5);
+  EXPECT_EQ(generate_likeliest(*model, {{1, 2, 3}}, {.tokens = 9}, {.beams = 2})[0][0].tokens.size(), 3);
+  EXPECT_ERROR(generate_likeliest(*model, {{1, 2, 3, 4, 5, 6}}, {.tokens = 9}, {.beams = 2}),
+               "a prompt of 6 tokens leaves beam search no room in the context of 5");
 }
