@@ -1,0 +1,62 @@
+#include "hadal/tasks/text_inputs.h"
+
+#include "hadal/core/utf8.h"
+#include "hadal/data/parallel.h"
+#include "hadal/io/weights.h"
+
+namespace hadal {
+namespace {
+
+/// What tokenizers learn, by the name of the setting that keeps it.
+constexpr const char* kLearned[] = {"merges", "vocabulary"};
+
+}  // namespace
+
+std::shared_ptr<const Tokenizer> settle_tokenizer(Part& part, const TaskContext& context,
+                                                  const std::function<std::string()>& training_text) {
+  auto made_of = part;
+  if (!context.weights.empty()) {
+    const auto weights = read_weights(context.weights);
+    if (const auto saved = weights.metadata.find("tokenizer"); saved != weights.metadata.end()) {
+      auto table = parse_toml(saved->second, context.weights.string());
+      if (const auto* name = table.find("name")) made_of.name = read_text(*name, "tokenizer", {});
+      table.erase("name");
+      made_of.settings = table;
+    }
+  }
+  const auto& item = tokenizers().at(made_of.name);
+  bool learns = false;
+  for (const auto* key : kLearned) learns = learns || (item.schema.find(key) && !made_of.settings.find(key));
+  auto tokenizer = tokenizers().make(made_of, learns ? training_text() : std::string());
+  if (part.name != made_of.name) part = {made_of.name, {}};
+  return tokenizer;
+}
+
+std::string tokenizer_metadata(const Part& part, const Tokenizer& tokenizer) {
+  auto table = tokenizer.settings();
+  table.set("name", part.name);
+  return to_toml(table);
+}
+
+std::vector<NamedText> texts_to_predict(const PredictOptions& options) {
+  std::vector<NamedText> out;
+  for (const auto& text : options.texts) {
+    check_utf8(text, "text=");
+    out.push_back({"text", text});
+  }
+  for (const auto& input : options.inputs) {
+    auto lines = read_lines(input);
+    for (size_t i = 0; i < lines.size(); ++i) out.push_back({fmt::format("{}:{}", input, i + 1), std::move(lines[i])});
+  }
+  if (options.limit > 0 && static_cast<int64_t>(out.size()) > options.limit) out.resize(options.limit);
+  return out;
+}
+
+void agree(Part& model, const char* key, int64_t value, const char* what) {
+  const auto* given = model.settings.find(key);
+  if (!given) return model.settings.set(key, value);
+  const auto said = read_integer(*given, std::string("model.") + key, {});
+  require(said == value, "model.{} is {} and {} {}", key, said, what, value);
+}
+
+}  // namespace hadal

@@ -1,0 +1,30 @@
+// What tasks on texts share: a tokenizer that travels with the weights, and texts to predict on.
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "hadal/data/tokenizer.h"
+#include "hadal/tasks/task.h"
+
+namespace hadal {
+
+/// The tokenizer of the weights file where it brings one (see tokenizer_metadata), else `part`, which learns from
+/// `training_text` where it has to: called at most once. Its settings, but what was learned, are written back to
+/// `part`.
+std::shared_ptr<const Tokenizer> settle_tokenizer(Part& part, const TaskContext& context,
+                                                  const std::function<std::string()>& training_text);
+/// A tokenizer with all that it learned, as text for the weights' metadata under "tokenizer".
+std::string tokenizer_metadata(const Part& part, const Tokenizer& tokenizer);
+
+struct NamedText {
+  std::string name, text;  // "FILE:LINE", or "text"
+};
+/// The texts on the command line and the lines of the input files. Throws FileError where one is empty or not UTF-8.
+std::vector<NamedText> texts_to_predict(const PredictOptions& options);
+
+/// A whole-number setting of a model: what the recipe gives, which must be `value`, or else `value` itself.
+void agree(Part& model, const char* key, int64_t value, const char* what);
+
+}  // namespace hadal
