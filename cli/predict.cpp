@@ -9,15 +9,19 @@ namespace hadal::cli {
 namespace {
 
 std::string help(const Words&) {
-  return "WHAT is a run folder, or a weights file with model=NAME. INPUT is a picture or a folder of pictures.\n\n"
+  return "WHAT is a run folder, or a weights file with model=NAME. INPUT is a picture or a folder of pictures; for a "
+         "model of\n"
+         "texts a file with a text a line.\n\n"
          "  out=DIR          where predictions.jsonl and pictures/ go (default: runs/predict, runs/predict-2, ...)\n"
          "  top=5            classes a line of predictions.jsonl holds\n"
          "  pictures=true    write each picture with what the model says of it\n"
          "  limit=0          stop after this many inputs (0: all)\n"
+         "  text=\"A dog.\"    a text as it is, for models of texts\n"
          "  names=cat,dog    class names, where the weights do not know them\n"
          "  size=SIDE        resize pictures to this side (default: what the model was trained with)\n"
          "  batch= workers= device= precision= threads=, and every setting of the recipe\n\n"
-         "  hadal predict runs/mnist-vit digit.png photos/\n";
+         "  hadal predict runs/mnist-vit digit.png photos/\n"
+         "  hadal predict runs/multi30k text=\"A dog runs.\"\n";
 }
 
 int run(Words words) {
@@ -26,9 +30,11 @@ int run(Words words) {
   options.top = read_count("top", words.take("top", "5"), 1);
   options.pictures = read_flag(Word{words.take("pictures", "true")}, "pictures");
   options.limit = read_count("limit", words.take("limit", "0"));
+  if (words.has("text")) options.texts = {words.take("text")};
   auto subject = read_subject(words);
   options.inputs = words.plain;
-  if (options.inputs.empty()) fail_usage("predict wants at least one picture or folder after the model");
+  if (options.inputs.empty() && options.texts.empty())
+    fail_usage("predict wants at least one file or folder after the model, or text=");
   for (const auto& input : options.inputs)
     if (!std::filesystem::exists(input)) fail_usage("there is no file or folder {}", input);
   auto task = make_task(subject, false);
@@ -48,7 +54,7 @@ int run(Words words) {
 }  // namespace
 
 Verb predict_verb() {
-  return {"predict", "predict WHAT INPUT... [key=value ...]", "run a model on pictures", help, run};
+  return {"predict", "predict WHAT INPUT... [key=value ...]", "run a model on pictures or texts", help, run};
 }
 
 }  // namespace hadal::cli

@@ -69,6 +69,7 @@ class Classify : public Task {
     return text;
   }
   int64_t predict(const PredictOptions& options, const std::function<void(const std::string&)>& line) override {
+    require(options.texts.empty(), "text= is for models that read texts; this one wants pictures");
     model_->eval();
     return predict_classes({*model_, *transform_, config_.names, channels_, context_.batch, context_.device}, options,
                            line);

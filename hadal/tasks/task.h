@@ -40,6 +40,7 @@ struct Goal {
 /// What predict was asked for.
 struct PredictOptions {
   std::vector<std::string> inputs;  // files and folders
+  std::vector<std::string> texts;   // texts as they are, for tasks that read them
   std::filesystem::path out;        // predictions.jsonl and pictures go here
   int64_t limit = 0;                // 0: all
   int64_t top = 5;

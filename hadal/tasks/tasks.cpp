@@ -1,5 +1,7 @@
 #include "hadal/tasks/classify.h"
+#include "hadal/tasks/classify_text.h"
 #include "hadal/tasks/language.h"
+#include "hadal/tasks/translate.h"
 
 namespace hadal {
 
@@ -7,7 +9,9 @@ const TaskCatalog& tasks() {
   static const auto catalog = [] {
     TaskCatalog made("task", "");
     register_classify(made);
+    register_classify_text(made);
     register_language(made);
+    register_translate(made);
     return made;
   }();
   return catalog;

@@ -1,0 +1,259 @@
+#include "hadal/tasks/classify_text.h"
+
+#include <algorithm>
+#include <set>
+
+#include <nlohmann/json.hpp>
+
+#include "hadal/core/format.h"
+#include "hadal/data/buckets.h"
+#include "hadal/data/labelled_text.h"
+#include "hadal/data/loader.h"
+#include "hadal/io/file.h"
+#include "hadal/io/weights.h"
+#include "hadal/metrics/classification.h"
+#include "hadal/models/text/text_classifier.h"
+#include "hadal/tasks/text_inputs.h"
+
+namespace hadal {
+namespace {
+
+using Ids = std::vector<int64_t>;
+
+struct Batch {
+  Tensor ids, lengths, labels;  // (B, T), (B), (B)
+};
+
+struct Encoded {
+  std::vector<Ids> ids;
+  std::vector<int64_t> lengths, labels;
+};
+
+class ClassifyText : public Task {
+ public:
+  ClassifyText(const ClassifyTextConfig& config, const TaskContext& context) : config_(config), context_(context) {
+    if (context.open_data) data_ = labelled_sources().make(config_.data);
+    if (context.open_data && has_split("train") && (context.train_data || config_.names.empty())) training_texts();
+    tokenizer_ = settle_tokenizer(config_.tokenizer, context_, [this] {
+      if (!context_.open_data || !has_split("train"))
+        fail("[classify_text] the weights know no tokenizer, and there is no training text to learn one from");
+      std::string text;
+      for (const auto& line : training_texts().texts) text.append(line).append("\n");
+      return text;
+    });
+    settle_model();
+    if (context.train_data && context.open_data) make_loader();
+  }
+
+  nn::Module& model() override { return *model_; }
+  std::string head() const override { return model_->head(); }
+  Table settings() const override { return write_config(config_); }
+  std::map<std::string, std::string> metadata() const override {
+    return {{"classes", nlohmann::json(config_.names).dump()},
+            {"tokenizer", tokenizer_metadata(config_.tokenizer, *tokenizer_)}};
+  }
+
+  int64_t batches_per_epoch() const override { return loader_->batches(); }
+  void start_epoch(int64_t epoch, int64_t first) override { loader_->start(epoch, first); }
+  bool next_batch() override {
+    auto batch = loader_->next();
+    if (!batch) return false;
+    batch_ = to_device(*std::move(batch));
+    return true;
+  }
+  int64_t batch_size() const override { return batch_.labels.size(0); }
+  Losses losses(size_t) override {
+    const auto logits = model_->forward(batch_.ids, batch_.lengths).to(torch::kFloat32);
+    return {at::cross_entropy_loss(logits, batch_.labels, {}, at::Reduction::Mean, -100, config_.label_smoothing), {}};
+  }
+
+  bool has_split(const std::string& split) const override {
+    return std::find(data_.splits.begin(), data_.splits.end(), split) != data_.splits.end();
+  }
+  Goal goal() const override { return {"accuracy", true}; }
+  Metrics evaluate(const std::string& split, int64_t limit) override;
+  std::vector<Figure> figures() override {
+    if (!score_) return {};
+    return {MatrixFigure{"Confusion matrix", config_.names, score_->confusion()}};
+  }
+  int64_t predict(const PredictOptions& options, const std::function<void(const std::string&)>& line) override;
+
+  std::string summary() const override {
+    int64_t count = 0;
+    for (const auto& parameter : model_->parameters()) count += parameter.numel();
+    auto text = fmt::format("{}: {} parameters, {} tokens, {} classes", config_.model.name, format_count(count),
+                            format_count(tokenizer_->size()), config_.names.size());
+    if (train_) text += fmt::format("; {} training texts", format_count(static_cast<int64_t>(train_->ids.size())));
+    if (cut_ > 0) text += fmt::format(" ({} cut to {} tokens)", format_count(cut_), context_length_);
+    return text;
+  }
+
+ private:
+  const LabelledTexts& training_texts() {
+    if (!training_) training_ = data_.open("train");
+    return *training_;
+  }
+
+  void settle_model() {
+    if (config_.names.empty() && training_) {
+      const std::set<std::string> names(training_->labels.begin(), training_->labels.end());
+      config_.names = {names.begin(), names.end()};
+    }
+    if (config_.names.empty()) fail("[classify_text] there is no training text to tell the classes from; set names=");
+    if (config_.names.size() < 2 && context_.train_data)
+      fail("[classify_text] all labels are \"{}\"; two classes at least are needed", config_.names[0]);
+    agree(config_.model, "vocabulary", std::max<int64_t>(1, tokenizer_->size()), "the tokenizer has");
+    agree(config_.model, "classes", static_cast<int64_t>(config_.names.size()), "the classes are");
+    config_.model = text_classifiers().resolve(config_.model);
+    context_length_ = read_integer(*config_.model.settings.find("context"), "model.context", {});
+    torch::manual_seed(context_.seed);
+    model_ = text_classifiers().make(config_.model);
+    if (!context_.weights.empty()) {
+      LoadOptions options;
+      if (context_.train_data) options.head = {model_->head()};
+      auto weights = read_weights(context_.weights);
+      weights.entries = model_->own_names(weights.entries);
+      load_weights(*model_, weights, options);
+    }
+    model_->to(context_.device);
+  }
+
+  Ids encode(const std::string& text) {
+    auto ids = tokenizer_->encode(text);
+    if (static_cast<int64_t>(ids.size()) > context_length_) ids.resize(static_cast<size_t>(context_length_)), ++cut_;
+    if (ids.empty()) ids = {0};  // an empty text is a text too
+    return ids;
+  }
+
+  Encoded encoded(const LabelledTexts& texts, const std::string& split) {
+    Encoded made;
+    for (size_t i = 0; i < texts.size(); ++i) {
+      const auto name = std::find(config_.names.begin(), config_.names.end(), texts.labels[i]);
+      if (name == config_.names.end())
+        fail("[classify_text] the {} text {} has the label \"{}\"{}", split, i + 1, texts.labels[i],
+             suggest(texts.labels[i], config_.names));
+      made.labels.push_back(name - config_.names.begin());
+      made.ids.push_back(encode(texts.texts[i]));
+      made.lengths.push_back(static_cast<int64_t>(made.ids.back().size()));
+    }
+    return made;
+  }
+
+  void make_loader() {
+    if (!has_split("train")) fail_usage("the data has no split \"train\"; it has {}", fmt::join(data_.splits, ", "));
+    train_ = encoded(training_texts(), "train");
+    training_.reset();
+    buckets_ = std::make_unique<Buckets>(train_->lengths, config_.tokens, context_.seed);
+    const Sampler sampler{.size = buckets_->batches(), .batch = 1, .shuffle = true, .seed = context_.seed};
+    loader_ = std::make_unique<Loader<Batch>>(sampler, context_.workers, [this](const BatchPlan& plan) {
+      return make_batch(*train_, buckets_->batch(plan.epoch, plan.indices.at(0)));
+    });
+  }
+
+  static Batch make_batch(const Encoded& data, const std::vector<int64_t>& indices) {
+    std::vector<Ids> rows;
+    Ids lengths, labels;
+    for (const auto index : indices) {
+      const auto i = static_cast<size_t>(index);
+      rows.push_back(data.ids[i]);
+      lengths.push_back(data.lengths[i]);
+      labels.push_back(data.labels[i]);
+    }
+    return {padded(rows, 0), torch::tensor(lengths, torch::kInt64), torch::tensor(labels, torch::kInt64)};
+  }
+
+  Batch to_device(Batch batch) const {
+    for (auto* tensor : {&batch.ids, &batch.lengths, &batch.labels}) *tensor = tensor->to(context_.device);
+    return batch;
+  }
+
+  ClassifyTextConfig config_;
+  TaskContext context_;
+  LabelledSource data_;
+  std::optional<LabelledTexts> training_;  // until they are encoded
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  std::shared_ptr<TextClassifier> model_;
+  int64_t context_length_ = 0, cut_ = 0;
+  std::optional<Encoded> train_;
+  std::map<std::string, Encoded> scored_;
+  std::unique_ptr<Buckets> buckets_;
+  std::unique_ptr<Loader<Batch>> loader_;
+  std::optional<ClassificationScore> score_;
+  Batch batch_;
+};
+
+Metrics ClassifyText::evaluate(const std::string& split, int64_t limit) {
+  const torch::NoGradGuard no_grad;
+  model_->eval();
+  if (!scored_.contains(split)) scored_[split] = encoded(data_.open(split), split);
+  const auto& data = scored_[split];
+  auto lengths = data.lengths;
+  if (limit > 0 && static_cast<int64_t>(lengths.size()) > limit) lengths.resize(limit);
+  const Buckets buckets(lengths, config_.tokens, 0);
+  score_.emplace(static_cast<int64_t>(config_.names.size()));
+  Mean loss;
+  for (int64_t i = 0; i < buckets.batches(); ++i) {
+    const auto batch = to_device(make_batch(data, buckets.batch(0, i)));
+    const auto logits = model_->forward(batch.ids, batch.lengths).to(torch::kFloat32);
+    loss.add(at::cross_entropy_loss(logits, batch.labels).item<double>(), static_cast<double>(batch.labels.size(0)));
+    score_->add(logits, batch.labels);
+  }
+  Metrics metrics = {{"loss", loss.value()}};
+  for (auto& item : score_->metrics()) metrics.push_back(std::move(item));
+  return metrics;
+}
+
+int64_t ClassifyText::predict(const PredictOptions& options, const std::function<void(const std::string&)>& line) {
+  const torch::NoGradGuard no_grad;
+  model_->eval();
+  const auto inputs = texts_to_predict(options);
+  const auto top = std::min<int64_t>(options.top, static_cast<int64_t>(config_.names.size()));
+  AtomicFile out(options.out / "predictions.jsonl");
+  const auto step = static_cast<size_t>(context_.batch);
+  for (size_t begin = 0; begin < inputs.size(); begin += step) {
+    const auto end = std::min(inputs.size(), begin + step);
+    std::vector<Ids> rows;
+    Ids lengths;
+    for (auto i = begin; i < end; ++i) {
+      rows.push_back(encode(inputs[i].text));
+      lengths.push_back(static_cast<int64_t>(rows.back().size()));
+    }
+    const auto logits =
+        model_->forward(padded(rows, 0).to(context_.device), torch::tensor(lengths, torch::kInt64).to(context_.device));
+    const auto [values, classes] = logits.to(torch::kFloat32).softmax(1).cpu().topk(top, 1);
+    for (auto i = begin; i < end; ++i) {
+      const auto row = static_cast<int64_t>(i - begin);
+      nlohmann::ordered_json json = {
+          {"input", inputs[i].name}, {"text", inputs[i].text}, {"top", nlohmann::ordered_json::array()}};
+      for (int64_t k = 0; k < top; ++k)
+        json["top"].push_back(
+            {{"class", config_.names.at(classes[row][k].item<int64_t>())}, {"score", values[row][k].item<double>()}});
+      const auto text = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+      out.write(text + "\n");
+      line(text);
+    }
+  }
+  out.commit();
+  return static_cast<int64_t>(inputs.size());
+}
+
+}  // namespace
+
+Fields<ClassifyTextConfig> ClassifyTextConfig::fields() {
+  using C = ClassifyTextConfig;
+  return {{"model", &C::model, "the network", text_classifiers().kinds()},
+          {"data", &C::data, "where texts and labels come from", labelled_sources().kinds("kind")},
+          {"tokenizer", &C::tokenizer, "how texts become tokens", tokenizers().kinds()},
+          {"names", &C::names, "class names, in the order of the logits (default: the training labels, sorted)"},
+          {"label_smoothing", &C::label_smoothing, "share of the target spread over all classes", from_below(0, 1)},
+          {"tokens", &C::tokens, "tokens a training batch has at most, padding too", at_least(1)}};
+}
+
+void register_classify_text(TaskCatalog& catalog) {
+  catalog.add("classify_text", "text classification", ClassifyTextConfig{},
+              [](const ClassifyTextConfig& config, const TaskContext& context) {
+                return std::make_unique<ClassifyText>(config, context);
+              });
+}
+
+}  // namespace hadal
