@@ -1,5 +1,6 @@
 #include "hadal/tasks/classify.h"
 #include "hadal/tasks/classify_text.h"
+#include "hadal/tasks/forecast.h"
 #include "hadal/tasks/language.h"
 #include "hadal/tasks/translate.h"
 
@@ -10,6 +11,7 @@ const TaskCatalog& tasks() {
     TaskCatalog made("task", "");
     register_classify(made);
     register_classify_text(made);
+    register_forecast(made);
     register_language(made);
     register_translate(made);
     return made;

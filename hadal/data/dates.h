@@ -1,0 +1,54 @@
+// Dates as people write them, and the even steps that a series of them keeps.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hadal {
+
+/// Microseconds since 1970-01-01 00:00, without a time zone of its own.
+using Micros = int64_t;
+inline constexpr Micros kSecond = 1'000'000, kMinute = 60 * kSecond, kHour = 60 * kMinute, kDay = 24 * kHour;
+
+/// The proleptic Gregorian calendar.
+struct Calendar {
+  int64_t year = 1970;
+  int month = 1, day = 1;  // from 1
+  int hour = 0, minute = 0, second = 0, micros = 0;
+  int weekday = 3;   // 0: Monday
+  int year_day = 0;  // 0: January 1st
+};
+Calendar calendar(Micros time);
+/// From year to micros; `weekday` and `year_day` do not count.
+Micros time_of(const Calendar& date);
+int days_in_month(int64_t year, int month);
+
+/// Reads 2016-07-01, 2016/7/1, 20160701, 2016-07, 2016, 1.7.2016, 7/1/2016 (1/7/2016 with `day_first`), 1-Jul-2016,
+/// Jul 1, 2016, each with a time behind a space or T: 13:05, 13:05:09.25, 1:05 PM, and a zone: Z, UTC, +02:00 (taken
+/// off). Numbers of 10 and 13 digits are seconds and milliseconds since 1970. Nothing else is a date, nor is a day that
+/// its month does not have.
+std::optional<Micros> parse_date(std::string_view text, bool day_first = false);
+
+/// Whether dates written with slashes or dashes begin with the day: so when some first number is over 12.
+bool begins_with_day(const std::vector<std::string>& dates);
+
+/// The distance from one row of a series to the next: a time, or months where those are even and days are not.
+struct TimeStep {
+  Micros micros = 0;
+  int64_t months = 0;
+
+  /// `count` steps after (before, when negative) `time`; the 31st becomes a shorter month's last day.
+  Micros after(Micros time, int64_t count) const;
+  /// "1 h", "15 min", "1 d", "1 month".
+  std::string text() const;
+};
+
+/// The step that most neighbours keep. `times` rise and are at least two.
+TimeStep find_step(const std::vector<Micros>& times);
+
+/// "2016-07-01", or with a time where there is one: "2016-07-01 13:05".
+std::string format_date(Micros time);
+
+}  // namespace hadal

@@ -1,0 +1,16 @@
+#include "hadal/models/forecast/forecaster.h"
+
+#include "hadal/models/forecast/dlinear.h"
+
+namespace hadal {
+
+const ForecasterCatalog& forecasters() {
+  static const auto catalog = [] {
+    ForecasterCatalog made("model", "model");
+    register_dlinear(made);
+    return made;
+  }();
+  return catalog;
+}
+
+}  // namespace hadal

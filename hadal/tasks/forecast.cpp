@@ -1,0 +1,249 @@
+#include "hadal/tasks/forecast.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include <nlohmann/json.hpp>
+
+#include "hadal/core/format.h"
+#include "hadal/data/loader.h"
+#include "hadal/data/series_windows.h"
+#include "hadal/io/weights.h"
+#include "hadal/metrics/classification.h"
+#include "hadal/metrics/forecast.h"
+#include "hadal/models/forecast/forecaster.h"
+#include "hadal/tasks/forecast_predict.h"
+
+namespace hadal {
+namespace {
+
+class Forecast : public Task {
+ public:
+  Forecast(const ForecastConfig& config, const TaskContext& context) : config_(config), context_(context) {
+    if (context.open_data)
+      open_data();
+    else
+      memory_ = SeriesMemory::from(read_weights(context.weights).metadata);
+    make_model();
+  }
+
+  nn::Module& model() override { return *model_; }
+  Table settings() const override { return write_config(config_); }
+  std::map<std::string, std::string> metadata() const override { return memory_.metadata(); }
+
+  int64_t batches_per_epoch() const override { return loader_->batches(); }
+  void start_epoch(int64_t epoch, int64_t first) override { loader_->start(epoch, first); }
+  bool next_batch() override {
+    auto batch = loader_->next();
+    if (!batch) return false;
+    batch_ = to_device(*std::move(batch));
+    return true;
+  }
+  int64_t batch_size() const override { return batch_.history.size(0); }
+  Losses losses(size_t) override { return {loss_of(forecast(batch_), batch_), {}}; }
+
+  bool has_split(const std::string& split) const override {
+    const auto [first, second] = data_.rows(split);
+    return split == "train" || second > first;
+  }
+  Goal goal() const override { return {config_.quantiles.empty() ? "mse" : "quantile_loss", false}; }
+  Metrics evaluate(const std::string& split, int64_t limit) override;
+  std::vector<Figure> figures() override;
+  std::string summary() const override;
+
+  int64_t predict(const PredictOptions& options, const std::function<void(const std::string&)>& line) override {
+    model_->eval();
+    return predict_series({*model_, config_, memory_, context_.device}, options, line);
+  }
+
+ private:
+  void open_data() {
+    data_ = series_sources().make(config_.data);
+    config_.data = series_sources().resolve(config_.data);
+    const auto& series = data_.series;
+    const auto scale = Scale::of(series.values, data_.borders[0]);
+    memory_ = {series.columns, scale};
+    scaled_ = scale.apply(series.values).contiguous();
+    calendar_ = calendar_features(series, 0, series.length());
+    const auto season = config_.season > 0 ? config_.season : usual_season(series.step);
+    naive_ = naive_error(scaled_, data_.borders[0], season);
+    if (!context_.train_data) return;
+    const auto windows = std::make_shared<SeriesWindows>(windows_of("train"));
+    const Sampler sampler{.size = windows->size(),
+                          .batch = context_.batch,
+                          .shuffle = true,
+                          .drop_last = windows->size() > context_.batch,
+                          .seed = context_.seed};
+    train_windows_ = windows->size();
+    loader_ = std::make_unique<Loader<WindowBatch>>(
+        sampler, context_.workers, [windows](const BatchPlan& plan) { return windows->get(plan.indices); });
+  }
+
+  SeriesWindows windows_of(const std::string& split) const {
+    return {scaled_, data_.known, calendar_, data_.rows(split), config_.input, config_.horizon, split};
+  }
+
+  void make_model() {
+    torch::manual_seed(context_.seed);
+    config_.model = forecasters().resolve(config_.model);
+    model_ = forecasters().make(config_.model, {.channels = static_cast<int64_t>(memory_.columns.size()),
+                                                .input = config_.input,
+                                                .horizon = config_.horizon,
+                                                .outputs = std::max<int64_t>(1, std::ssize(config_.quantiles)),
+                                                .calendar_features = kCalendarFeatures});
+    if (!context_.weights.empty()) load_weights(*model_, context_.weights);
+    model_->to(context_.device);
+    if (!config_.quantiles.empty()) quantiles_ = torch::tensor(config_.quantiles, torch::kFloat32).to(context_.device);
+  }
+
+  WindowBatch to_device(WindowBatch batch) const {
+    for (auto* tensor : {&batch.history, &batch.future, &batch.known, &batch.calendar})
+      if (tensor->defined()) *tensor = tensor->to(context_.device);
+    return batch;
+  }
+
+  Tensor forecast(const WindowBatch& batch) {
+    return model_->forward(batch.history, batch.calendar).to(torch::kFloat32);
+  }
+
+  /// Values that were missing teach nothing.
+  Tensor loss_of(const Tensor& forecast, const WindowBatch& batch) const {
+    if (config_.quantiles.empty() && !batch.known.defined()) {
+      const auto point = forecast.squeeze(2);
+      if (config_.loss == "mse") return torch::mse_loss(point, batch.future);
+      if (config_.loss == "mae") return torch::l1_loss(point, batch.future);
+      return torch::huber_loss(point, batch.future);
+    }
+    Tensor each;  // (B, C, H)
+    if (!config_.quantiles.empty())
+      each = pinball(forecast, batch.future, quantiles_).mean(2);
+    else if (config_.loss == "mse")
+      each = torch::mse_loss(forecast.squeeze(2), batch.future, at::Reduction::None);
+    else if (config_.loss == "mae")
+      each = torch::l1_loss(forecast.squeeze(2), batch.future, at::Reduction::None);
+    else
+      each = torch::huber_loss(forecast.squeeze(2), batch.future, at::Reduction::None);
+    if (!batch.known.defined()) return each.mean();
+    return (each * batch.known).sum() / batch.known.sum().clamp_min(1);
+  }
+
+  ForecastConfig config_;
+  TaskContext context_;
+  SplitSeries data_;
+  SeriesMemory memory_;
+  Tensor scaled_, calendar_, naive_, quantiles_;
+  int64_t train_windows_ = 0;
+  std::shared_ptr<Forecaster> model_;
+  std::unique_ptr<Loader<WindowBatch>> loader_;
+  WindowBatch batch_;
+  std::string judged_;  // the split of the last evaluation
+  Tensor by_step_;      // its mean squared error a step ahead
+};
+
+Metrics Forecast::evaluate(const std::string& split, int64_t limit) {
+  torch::NoGradGuard no_grad;
+  model_->eval();
+  const auto windows = windows_of(split);
+  const auto size = limit > 0 ? std::min(limit, windows.size()) : windows.size();
+  ForecastScore score(naive_, config_.quantiles);
+  std::vector<int64_t> indices(static_cast<size_t>(size));
+  std::iota(indices.begin(), indices.end(), int64_t{0});
+  for (int64_t begin = 0; begin < size; begin += context_.batch) {
+    const auto count = std::min(context_.batch, size - begin);
+    const auto batch = to_device(windows.get({indices.data() + begin, static_cast<size_t>(count)}));
+    score.add(forecast(batch), batch.future, batch.known);
+  }
+  judged_ = split;
+  by_step_ = score.mse_by_step();
+  return score.metrics();
+}
+
+std::vector<Figure> Forecast::figures() {
+  if (judged_.empty()) return {};
+  torch::NoGradGuard no_grad;
+  model_->eval();
+  const auto windows = windows_of(judged_);
+  std::vector<Figure> out;
+  const std::vector<int64_t> shown = {0, windows.size() / 2, windows.size() - 1};
+  const auto batch = to_device(windows.get(shown));
+  const auto answer = forecast(batch).cpu();
+  const auto channel = data_.series.channels() - 1;
+  const auto seen = std::min(config_.input, 2 * config_.horizon);
+  for (size_t i = 0; i < shown.size(); ++i) {
+    const auto at = static_cast<int64_t>(i);
+    const auto undo = [&](const Tensor& row) {
+      return memory_.scale.undo(row.cpu().expand({data_.series.channels(), -1}))[channel].contiguous();
+    };
+    CurveFigure figure{fmt::format("{} from {}, {} split", data_.series.columns.back(),
+                                   format_date(data_.series.time(windows.row(shown[i]))), judged_),
+                       fmt::format("steps of {}", data_.series.step.text()),
+                       data_.series.columns.back(),
+                       {}};
+    const auto add = [&](const std::string& name, const Tensor& row, int64_t from) {
+      const auto values = undo(row);
+      CurveFigure::Series curve{name, {}};
+      for (int64_t k = 0; k < values.size(0); ++k)
+        curve.points.emplace_back(static_cast<double>(from + k), values[k].item<double>());
+      figure.series.push_back(std::move(curve));
+    };
+    add("history", batch.history[at][channel].slice(0, config_.input - seen), -seen);
+    add("truth", batch.future[at][channel], 0);
+    if (config_.quantiles.empty()) add("forecast", answer[at][channel][0], 0);
+    for (size_t q = 0; q < config_.quantiles.size(); ++q)
+      add(fmt::format("quantile {:g}", config_.quantiles[q]), answer[at][channel][static_cast<int64_t>(q)], 0);
+    out.emplace_back(std::move(figure));
+  }
+  CurveFigure steps{"Error by how far ahead", "steps ahead", "mean squared error (scaled)", {{"mse", {}}}};
+  for (int64_t h = 0; h < by_step_.size(0); ++h)
+    steps.series[0].points.emplace_back(static_cast<double>(h + 1), by_step_[h].item<double>());
+  out.emplace_back(std::move(steps));
+  return out;
+}
+
+std::string Forecast::summary() const {
+  int64_t count = 0;
+  for (const auto& parameter : model_->parameters()) count += parameter.numel();
+  auto text = fmt::format("{}: {} parameters, {} channels, {} steps seen, {} forecast", config_.model.name,
+                          format_count(count), memory_.columns.size(), config_.input, config_.horizon);
+  if (train_windows_ > 0)
+    text += fmt::format("; rows of {}, {} training windows", data_.series.step.text(), format_count(train_windows_));
+  return text;
+}
+
+}  // namespace
+
+int64_t usual_season(const TimeStep& step) {
+  if (step.months > 0) return std::max<int64_t>(1, 12 / step.months);
+  if (step.micros < kDay) return std::max<int64_t>(1, kDay / step.micros);
+  if (step.micros == kDay) return 7;
+  return step.micros == 7 * kDay ? 52 : 1;
+}
+
+Fields<ForecastConfig> ForecastConfig::fields() {
+  using C = ForecastConfig;
+  return {{"model", &C::model, "the network", forecasters().kinds()},
+          {"data", &C::data, "where the series comes from", series_sources().kinds("kind")},
+          {"input", &C::input, "steps of the past that are seen", at_least(1)},
+          {"horizon", &C::horizon, "steps that are forecast", at_least(1)},
+          {"quantiles", &C::quantiles, "forecast these shares of the distribution instead of one value",
+           example("0.1,0.5,0.9")},
+          {"loss", &C::loss, "what training lowers (with quantiles: their own)", one_of({"mse", "mae", "huber"})},
+          {"season", &C::season, "steps of a season, for MASE (0: by the step: 24 for hours, 7 for days, ...)",
+           at_least(0)}};
+}
+
+void ForecastConfig::validate() const {
+  for (const auto quantile : quantiles)
+    require(quantile > 0 && quantile < 1, "quantiles lie between 0 and 1, got {}", quantile);
+  require(std::is_sorted(quantiles.begin(), quantiles.end(), std::less_equal<>()), "quantiles must rise: {}",
+          fmt::join(quantiles, ","));
+}
+
+void register_forecast(TaskCatalog& catalog) {
+  catalog.add("forecast", "forecasting of series", ForecastConfig{},
+              [](const ForecastConfig& config, const TaskContext& context) {
+                return std::make_unique<Forecast>(config, context);
+              });
+}
+
+}  // namespace hadal

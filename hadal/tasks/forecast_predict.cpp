@@ -1,0 +1,161 @@
+#include "hadal/tasks/forecast_predict.h"
+
+#include <algorithm>
+#include <fstream>
+
+#include <nlohmann/json.hpp>
+
+#include "hadal/io/csv.h"
+#include "hadal/io/file.h"
+
+namespace hadal {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+Tensor column_tensor(const nlohmann::json& numbers) {
+  return torch::tensor(numbers.get<std::vector<double>>(), torch::kFloat64).unsqueeze(1);
+}
+
+/// How the file that the model was trained on is read: the same settings serve for others of its kind.
+CsvSeriesConfig reading(const ForecastConfig& config, const SeriesMemory& memory, const std::string& path) {
+  CsvSeriesConfig csv;
+  if (config.data.name == "csv") read_config(csv, config.data.settings, "data");
+  csv.path = path;
+  csv.columns = memory.columns;
+  return csv;
+}
+
+struct Answer {
+  Series series;
+  Tensor values;  // (C, Q, H) float64, in the file's own numbers
+};
+
+Answer forecast_file(const TrainedForecaster& f, const std::string& path) {
+  const auto csv = reading(f.config, f.memory, path);
+  Answer answer{read_series(path, {csv.date, csv.columns, csv.day_first, csv.even}), {}};
+  auto& series = answer.series;
+  const auto input = f.config.input, horizon = f.config.horizon;
+  if (series.length() < input)
+    fail("{} has {} rows; the model sees {} before it forecasts", path, series.length(), input);
+  fill_holes(series, csv.holes, {});
+  const auto from = series.length() - input;
+  const auto history = f.memory.scale.apply(series.values.slice(1, from)).unsqueeze(0).contiguous();
+  const auto calendar = calendar_features(series, from, input + horizon).unsqueeze(0);
+  const auto scaled = f.model.forward(history.to(f.device), calendar.to(f.device)).to(torch::kFloat32).cpu()[0];
+  const Scale scale{f.memory.scale.mean.unsqueeze(1), f.memory.scale.deviation.unsqueeze(1)};
+  answer.values = scale.undo(scaled);
+  return answer;
+}
+
+std::vector<double> numbers(const Tensor& row) {
+  const auto flat = row.contiguous();
+  return {flat.const_data_ptr<double>(), flat.const_data_ptr<double>() + flat.numel()};
+}
+
+/// The quantile nearest to one half; 0 for points.
+int64_t middle(const std::vector<double>& quantiles) {
+  const auto far = [](double q) { return std::abs(q - 0.5); };
+  const auto nearest =
+      std::min_element(quantiles.begin(), quantiles.end(), [&](double a, double b) { return far(a) < far(b); });
+  return nearest == quantiles.end() ? 0 : nearest - quantiles.begin();
+}
+
+Json as_json(const std::string& path, const Answer& answer, const std::vector<double>& quantiles) {
+  const auto& series = answer.series;
+  Json json = {{"input", path}, {"columns", series.columns}, {"dates", Json::array()}, {"forecast", Json::object()}};
+  for (int64_t h = 0; h < answer.values.size(2); ++h)
+    json["dates"].push_back(format_date(series.time(series.length() + h)));
+  const auto by_column = [&](int64_t q) {
+    auto object = Json::object();
+    for (int64_t c = 0; c < series.channels(); ++c)
+      object[series.columns[static_cast<size_t>(c)]] = numbers(answer.values[c][q]);
+    return object;
+  };
+  json["forecast"] = by_column(middle(quantiles));
+  for (size_t q = 0; q < quantiles.size(); ++q)
+    json["quantiles"][fmt::format("{:g}", quantiles[q])] = by_column(static_cast<int64_t>(q));
+  return json;
+}
+
+/// date and a column each, with quantiles one a quantile: "OT 0.1".
+std::string as_csv(const Answer& answer, const std::vector<double>& quantiles) {
+  const auto& series = answer.series;
+  std::string text = "date";
+  for (const auto& column : series.columns)
+    for (size_t q = 0; q < std::max<size_t>(1, quantiles.size()); ++q)
+      text += "," + csv_field(quantiles.empty() ? column : fmt::format("{} {:g}", column, quantiles[q]));
+  text += '\n';
+  for (int64_t h = 0; h < answer.values.size(2); ++h) {
+    text += format_date(series.time(series.length() + h));
+    for (int64_t c = 0; c < series.channels(); ++c)
+      for (int64_t q = 0; q < answer.values.size(1); ++q)
+        text += fmt::format(",{:.8g}", answer.values[c][q][h].item<double>());
+    text += '\n';
+  }
+  return text;
+}
+
+}  // namespace
+
+std::map<std::string, std::string> SeriesMemory::metadata() const {
+  const nlohmann::json json = {
+      {"columns", columns}, {"mean", numbers(scale.mean)}, {"deviation", numbers(scale.deviation)}};
+  return {{"series", json.dump()}};
+}
+
+SeriesMemory SeriesMemory::from(const std::map<std::string, std::string>& metadata) {
+  const auto found = metadata.find("series");
+  if (found == metadata.end())
+    fail(
+        "the weights do not say which columns they forecast and how these were scaled; take a run folder, or the "
+        "weights that Hadal saved in one");
+  try {
+    const auto json = nlohmann::json::parse(found->second);
+    SeriesMemory memory{json.at("columns").get<std::vector<std::string>>(),
+                        {column_tensor(json.at("mean")), column_tensor(json.at("deviation"))}};
+    const auto count = static_cast<int64_t>(memory.columns.size());
+    if (count == 0 || memory.scale.mean.size(0) != count || memory.scale.deviation.size(0) != count)
+      fail("the weights' series has {} columns, {} means and {} deviations", count, memory.scale.mean.size(0),
+           memory.scale.deviation.size(0));
+    return memory;
+  } catch (const nlohmann::json::exception& error) {
+    fail("the weights' \"series\" is damaged: {}", error.what());
+  }
+}
+
+int64_t predict_series(const TrainedForecaster& forecaster, const PredictOptions& options,
+                       const std::function<void(const std::string&)>& line) {
+  torch::NoGradGuard no_grad;
+  auto paths = options.inputs;
+  if (options.limit > 0 && static_cast<int64_t>(paths.size()) > options.limit)
+    paths.resize(static_cast<size_t>(options.limit));
+  const auto& quantiles = forecaster.config.quantiles;
+  int64_t done = 0;
+  std::string first_error, lines;
+  for (const auto& path : paths) {
+    Json json;
+    try {
+      const auto answer = forecast_file(forecaster, path);
+      json = as_json(path, answer, quantiles);
+      write_file(options.out / (fs::path(path).stem().string() + ".csv"), as_csv(answer, quantiles));
+      ++done;
+    } catch (const Error& error) {
+      if (first_error.empty()) first_error = error.what();
+      json = {{"input", path}, {"error", error.what()}};
+    }
+    const auto text = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    lines += text + '\n';
+    line(text);
+  }
+  write_file(options.out / "predictions.jsonl", lines);
+  if (!first_error.empty() && paths.size() == 1) throw Error(first_error);
+  if (!first_error.empty())
+    fail("{} of {} files could not be forecast, the first: {}; the others are in {}",
+         static_cast<int64_t>(paths.size()) - done, paths.size(), first_error,
+         (options.out / "predictions.jsonl").string());
+  return done;
+}
+
+}  // namespace hadal

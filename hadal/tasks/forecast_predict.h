@@ -1,0 +1,32 @@
+// Forecasts beyond the end of files named on the command line.
+#pragma once
+#include "hadal/models/forecast/forecaster.h"
+#include "hadal/tasks/forecast.h"
+
+namespace hadal {
+
+/// What a trained forecaster must remember of its series: a weights file keeps it.
+struct SeriesMemory {
+  std::vector<std::string> columns;
+  Scale scale;  // (C, 1) each
+
+  std::map<std::string, std::string> metadata() const;
+  /// Throws Error where a weights file says nothing of a series.
+  static SeriesMemory from(const std::map<std::string, std::string>& metadata);
+};
+
+struct TrainedForecaster {
+  Forecaster& model;
+  const ForecastConfig& config;
+  const SeriesMemory& memory;
+  torch::Device device;
+};
+
+/// For each CSV file: a line {"input", "columns", "dates", "forecast": {column: [values]}} in OUT/predictions.jsonl,
+/// with quantiles also {"quantiles": {"0.1": {column: [values]}}}; OUT/NAME.csv with the same numbers; and a picture a
+/// file, OUT/pictures/NAME.png, of history, forecast and band. A file that cannot be forecast gives a line with
+/// "error"; after all the others are done, that throws Error with the first.
+int64_t predict_series(const TrainedForecaster& forecaster, const PredictOptions& options,
+                       const std::function<void(const std::string&)>& line);
+
+}  // namespace hadal
