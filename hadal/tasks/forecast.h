@@ -6,7 +6,7 @@
 namespace hadal {
 
 struct ForecastConfig {
-  Part model{"dlinear", {}}, data{"csv", {}};
+  Part model{"patchtst", {}}, data{"csv", {}};
   int64_t input = 336, horizon = 96, season = 0;
   std::vector<double> quantiles;
   std::string loss = "mse";
