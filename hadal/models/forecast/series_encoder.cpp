@@ -4,6 +4,7 @@
 
 #include "hadal/core/shape.h"
 #include "hadal/ops/attention.h"
+#include "hadal/ops/tokens.h"
 
 namespace hadal {
 
@@ -73,22 +74,23 @@ SeriesLayerImpl::SeriesLayerImpl(const SeriesEncoderConfig& config) : config_(co
   const bool batch = config.norm == "batch";
   self_attn_ = register_module("self_attn", SeriesAttention(config));
   norm_sublayer1_ = register_module("norm_sublayer1", TokenNorm(config.dim, batch));
-  ff_ = register_module("ff", nn::Sequential(Linear(config.dim, config.mlp), nn::GELU(), nn::Dropout(config.dropout),
-                                             Linear(config.mlp, config.dim)));
+  widen_ = Linear(config.dim, config.mlp), narrow_ = Linear(config.mlp, config.dim);
+  const auto ff = register_module("ff", std::make_shared<nn::Module>("ff"));
+  ff->register_module("0", widen_);
+  ff->register_module("3", narrow_);
   norm_sublayer3_ = register_module("norm_sublayer3", TokenNorm(config.dim, batch));
 }
 
-Tensor SeriesLayerImpl::half(const Tensor& x, TokenNorm& norm, double dropout,
-                             const std::function<Tensor(const Tensor&)>& body) {
-  const auto added = torch::dropout(body(config_.pre_norm ? norm(x) : x), dropout, is_training());
-  return config_.pre_norm ? x + added : norm(x + added);
-}
-
 Tensor SeriesLayerImpl::forward(Tensor x, Tensor& scores) {
+  const bool pre = config_.pre_norm;
+  const auto dropout = is_training() ? config_.dropout : 0;
   // Two dropouts in a row are one.
-  const auto twice = 1 - (1 - config_.dropout) * (1 - config_.projection_dropout);
-  x = half(x, norm_sublayer1_, twice, [&](const Tensor& y) { return self_attn_(y, scores); });
-  return half(x, norm_sublayer3_, config_.dropout, [&](const Tensor& y) { return ff_->forward(y); });
+  const auto twice = is_training() ? 1 - (1 - config_.dropout) * (1 - config_.projection_dropout) : 0;
+  x = add_dropout(self_attn_(pre ? norm_sublayer1_(x) : x, scores), x, twice);
+  if (!pre) x = norm_sublayer1_(x);
+  x = gelu_mlp(pre ? norm_sublayer3_(x) : x, widen_->weight, widen_->bias, narrow_->weight, narrow_->bias, x, dropout,
+               dropout);
+  return pre ? x : norm_sublayer3_(x);
 }
 
 SeriesEncoderImpl::SeriesEncoderImpl(const SeriesEncoderConfig& config) {

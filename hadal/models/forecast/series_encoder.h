@@ -53,12 +53,10 @@ struct SeriesLayerImpl : nn::Module {
   Tensor forward(Tensor x, Tensor& scores);
 
  private:
-  Tensor half(const Tensor& x, TokenNorm& norm, double dropout, const std::function<Tensor(const Tensor&)>& body);
-
   SeriesEncoderConfig config_;
   SeriesAttention self_attn_{nullptr};
   TokenNorm norm_sublayer1_{nullptr}, norm_sublayer3_{nullptr};
-  nn::Sequential ff_{nullptr};
+  Linear widen_{nullptr}, narrow_{nullptr};
 };
 TORCH_MODULE(SeriesLayer);
 
