@@ -9,7 +9,7 @@ std::string read(const std::string& text, bool day_first = false) {
   const auto time = parse_date(text, day_first);
   return time ? format_date(*time) : "no date";
 }
-Micros at(const std::string& text) { return parse_date(text).value(); }
+Micros time(const std::string& text) { return parse_date(text).value(); }
 }  // namespace
 
 TEST(Dates, AreReadInEveryCommonForm) {
@@ -57,11 +57,11 @@ TEST(Dates, TheCalendarGoesBothWays) {
     const auto date = calendar(day * kDay + 3 * kHour);
     EXPECT_EQ(time_of(date), day * kDay + 3 * kHour);
   }
-  const auto leap = calendar(at("2016-12-31 23:59:58"));
+  const auto leap = calendar(time("2016-12-31 23:59:58"));
   EXPECT_EQ(leap.weekday, 5);
   EXPECT_EQ(leap.year_day, 365);
   EXPECT_EQ(leap.second, 58);
-  EXPECT_EQ(calendar(at("2026-11-23")).weekday, 0);
+  EXPECT_EQ(calendar(time("2026-11-23")).weekday, 0);
 }
 
 TEST(Dates, ADayOverTwelveShowsItsPlace) {
@@ -73,7 +73,7 @@ TEST(Dates, ADayOverTwelveShowsItsPlace) {
 TEST(TimeStep, IsWhatMostNeighboursKeep) {
   const auto step = [](const std::vector<std::string>& dates) {
     std::vector<Micros> times;
-    for (const auto& date : dates) times.push_back(at(date));
+    for (const auto& date : dates) times.push_back(time(date));
     return find_step(times).text();
   };
   EXPECT_EQ(step({"2016-07-01 00:00", "2016-07-01 01:00", "2016-07-01 02:00", "2016-07-01 04:00"}), "1 h");
@@ -87,8 +87,8 @@ TEST(TimeStep, IsWhatMostNeighboursKeep) {
 
 TEST(TimeStep, WalksOverShortMonths) {
   const TimeStep month{0, 1};
-  EXPECT_EQ(format_date(month.after(at("2016-01-31"), 1)), "2016-02-29");
-  EXPECT_EQ(format_date(month.after(at("2016-02-29"), 1)), "2016-03-31");
-  EXPECT_EQ(format_date(month.after(at("2016-01-15"), -1)), "2015-12-15");
-  EXPECT_EQ(format_date(TimeStep{kHour, 0}.after(at("2016-12-31 23:00"), 2)), "2017-01-01 01:00");
+  EXPECT_EQ(format_date(month.after(time("2016-01-31"), 1)), "2016-02-29");
+  EXPECT_EQ(format_date(month.after(time("2016-02-29"), 1)), "2016-03-31");
+  EXPECT_EQ(format_date(month.after(time("2016-01-15"), -1)), "2015-12-15");
+  EXPECT_EQ(format_date(TimeStep{kHour, 0}.after(time("2016-12-31 23:00"), 2)), "2017-01-01 01:00");
 }

@@ -1,7 +1,9 @@
 #include "hadal/models/forecast/forecaster.h"
 
 #include "hadal/models/forecast/dlinear.h"
+#include "hadal/models/forecast/itransformer.h"
 #include "hadal/models/forecast/patchtst.h"
+#include "hadal/models/forecast/step_encoder.h"
 
 namespace hadal {
 
@@ -10,6 +12,8 @@ const ForecasterCatalog& forecasters() {
     ForecasterCatalog made("model", "model");
     register_dlinear(made);
     register_patchtst(made);
+    register_itransformer(made);
+    register_step_encoder(made);
     return made;
   }();
   return catalog;

@@ -117,11 +117,19 @@ def published_name(name):
     return f"{PUBLISHED[part]}.{rest}"
 
 
+def own(name, tensor, name_of):
+    """A weight under its names in Hadal, where q, k and v are three layers."""
+    if "self_attn.in_proj_" in name:
+        return [(name.replace("in_proj_", part + "_proj."), piece) for part, piece in zip("qkv", tensor.chunk(3))]
+    return [(name_of(name), tensor)]
+
+
 def put(tensors, case, model, run, x, extra=None, name_of=lambda name: name, eval_too=False):
     """Weights, input, output and the gradients of every weight for a fixed random output gradient."""
     for name, tensor in model.state_dict().items():
         if "num_batches" not in name:
-            tensors[f"{case}/weights/{name_of(name)}"] = tensor
+            for key, piece in own(name, tensor, name_of):
+                tensors[f"{case}/weights/{key}"] = piece
     tensors[f"{case}/input"] = x
     if extra is not None:
         tensors[f"{case}/calendar"] = extra
@@ -135,7 +143,8 @@ def put(tensors, case, model, run, x, extra=None, name_of=lambda name: name, eva
     y.backward(dy)
     for name, parameter in model.named_parameters():
         if parameter.grad is not None:
-            tensors[f"{case}/gradients/{name_of(name)}"] = parameter.grad
+            for key, piece in own(name, parameter.grad, name_of):
+                tensors[f"{case}/gradients/{key}"] = piece
 
 
 def make(save):
@@ -166,8 +175,8 @@ def make(save):
 
     def name_of(name):
         if name.startswith("layers."):
-            for old, new in (("self_attn.in_proj_", "self_attn.in_proj_"), ("linear1", "ff.0"), ("linear2", "ff.3"),
-                             ("norm1", "norm_sublayer1"), ("norm2", "norm_sublayer3")):
+            for old, new in (("linear1", "ff.0"), ("linear2", "ff.3"), ("norm1", "norm_sublayer1"),
+                             ("norm2", "norm_sublayer3")):
                 name = name.replace(old, new)
         return name
 
