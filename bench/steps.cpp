@@ -12,6 +12,7 @@
 #include "hadal/core/error.h"
 #include "hadal/core/memory.h"
 #include "hadal/core/precision.h"
+#include "hadal/models/forecast/forecaster.h"
 #include "hadal/models/vision/classifier.h"
 #include "hadal/train/trainer.h"
 
@@ -79,6 +80,26 @@ class RandomPictures : public Task {
   Tensor pixels_, classes_;
 };
 
+// One batch of random windows of ETTh1's shape, over and over.
+class RandomWindows : public Task {
+ public:
+  explicit RandomWindows(int64_t batch)
+      : model_(forecasters().make({"patchtst", {}}, {.channels = 7, .input = 336, .horizon = 96})),
+        history_(torch::randn({batch, 7, 336})),
+        future_(torch::randn({batch, 7, 96})) {}
+
+  nn::Module& model() override { return *model_; }
+  int64_t batches_per_epoch() const override { return 1 << 30; }
+  void start_epoch(int64_t, int64_t) override {}
+  bool next_batch() override { return true; }
+  int64_t batch_size() const override { return history_.size(0); }
+  Losses losses(size_t) override { return {torch::mse_loss(model_->forward(history_, {}).squeeze(2), future_), {}}; }
+
+ private:
+  std::shared_ptr<Forecaster> model_;
+  Tensor history_, future_;
+};
+
 struct Stopwatch : Callback {
   void on_start(const RunState&) override { last = now_ms(); }
   void on_step(const StepEvent&) override {
@@ -90,15 +111,14 @@ struct Stopwatch : Callback {
   std::vector<double> times;
 };
 
-void train(const Settings& settings, const std::string& work, const std::string& model, int64_t batch,
-           const Part& optimizer) {
-  RandomPictures task(model, batch, settings.channels_last);
+void train(const Settings& settings, const std::string& work, Task& task, int64_t batch, const Part& optimizer,
+           double clip) {
   constexpr int kWarm = 2;
   TrainConfig config{.steps = kWarm + settings.runs,
                      .batch = batch,
                      .optimizer = optimizer,
                      .schedule = {"constant", {}},
-                     .clip = 1,
+                     .clip = clip,
                      .decay_norms = true,
                      .precision = settings.precision,
                      .device = "cpu",
@@ -108,6 +128,12 @@ void train(const Settings& settings, const std::string& work, const std::string&
   trainer.listen(watch);
   trainer.run();
   report(settings, work, watch.times, kWarm);
+}
+
+void train_pictures(const Settings& settings, const std::string& work, const std::string& model, int64_t batch,
+                    const Part& optimizer) {
+  RandomPictures task(model, batch, settings.channels_last);
+  train(settings, work, task, batch, optimizer, 1);
 }
 
 void infer(const Settings& settings, const std::string& work, const std::string& model) {
@@ -129,11 +155,18 @@ void infer(const Settings& settings, const std::string& work, const std::string&
 const std::vector<std::pair<std::string, std::function<void(const Settings&, const std::string&)>>> kWork{
     {"resnet18-train",
      [](const Settings& s, const std::string& name) {
-       train(s, name, "resnet18", 16, {"sgd", Table{{"lr", 1e-3}, {"momentum", 0.9}}});
+       train_pictures(s, name, "resnet18", 16, {"sgd", Table{{"lr", 1e-3}, {"momentum", 0.9}}});
      }},
     {"vit-train",
-     [](const Settings& s, const std::string& name) { train(s, name, "vit_s_16", 8, {"adamw", Table{{"lr", 1e-3}}}); }},
+     [](const Settings& s, const std::string& name) {
+       train_pictures(s, name, "vit_s_16", 8, {"adamw", Table{{"lr", 1e-3}}});
+     }},
     {"vit-infer", [](const Settings& s, const std::string& name) { infer(s, name, "vit_s_16"); }},
+    {"patchtst-train",
+     [](const Settings& s, const std::string& name) {
+       RandomWindows task(128);
+       train(s, name, task, 128, {"adam", Table{{"lr", 1e-4}}}, 0);
+     }},
 };
 
 void run(const Settings& settings) {
@@ -141,7 +174,7 @@ void run(const Settings& settings) {
   torch::manual_seed(0);
   for (const auto& wanted : settings.work)
     require(std::any_of(kWork.begin(), kWork.end(), [&](const auto& known) { return known.first == wanted; }),
-            "unknown workload \"{}\"; known: resnet18-train, vit-train, vit-infer", wanted);
+            "unknown workload \"{}\"; known: resnet18-train, vit-train, vit-infer, patchtst-train", wanted);
   for (const auto& [name, work] : kWork)
     if (settings.work.empty() || std::find(settings.work.begin(), settings.work.end(), name) != settings.work.end())
       work(settings, name);

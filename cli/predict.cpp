@@ -11,7 +11,7 @@ namespace {
 std::string help(const Words&) {
   return "WHAT is a run folder, or a weights file with model=NAME. INPUT is a picture or a folder of pictures; for a "
          "model of\n"
-         "texts a file with a text a line.\n\n"
+         "texts a file with a text a line; for a model that forecasts a CSV file that ends where the forecast begins.\n\n"
          "  out=DIR          where predictions.jsonl and pictures/ go (default: runs/predict, runs/predict-2, ...)\n"
          "  top=5            classes a line of predictions.jsonl holds\n"
          "  pictures=true    write each picture with what the model says of it\n"
@@ -21,7 +21,8 @@ std::string help(const Words&) {
          "  size=SIDE        resize pictures to this side (default: what the model was trained with)\n"
          "  batch= workers= device= precision= threads=, and every setting of the recipe\n\n"
          "  hadal predict runs/mnist-vit digit.png photos/\n"
-         "  hadal predict runs/multi30k text=\"A dog runs.\"\n";
+         "  hadal predict runs/multi30k text=\"A dog runs.\"\n"
+         "  hadal predict runs/etth1-patchtst load.csv\n";
 }
 
 int run(Words words) {
@@ -54,7 +55,7 @@ int run(Words words) {
 }  // namespace
 
 Verb predict_verb() {
-  return {"predict", "predict WHAT INPUT... [key=value ...]", "run a model on pictures or texts", help, run};
+  return {"predict", "predict WHAT INPUT... [key=value ...]", "run a model on pictures, texts or series", help, run};
 }
 
 }  // namespace hadal::cli

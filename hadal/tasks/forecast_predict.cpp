@@ -7,6 +7,8 @@
 
 #include "hadal/io/csv.h"
 #include "hadal/io/file.h"
+#include "hadal/io/image.h"
+#include "hadal/io/plot.h"
 
 namespace hadal {
 namespace {
@@ -97,6 +99,35 @@ std::string as_csv(const Answer& answer, const std::vector<double>& quantiles) {
   return text;
 }
 
+/// History, forecast and band of every column, at most eight, below each other.
+Tensor as_picture(const Answer& answer, const std::vector<double>& quantiles) {
+  const auto& series = answer.series;
+  const auto horizon = answer.values.size(2), seen = std::min(series.length(), 2 * horizon);
+  const auto at_middle = middle(quantiles);
+  std::vector<Tensor> plots;
+  for (int64_t c = 0; c < std::min<int64_t>(series.channels(), 8); ++c) {
+    Plot plot{series.columns[static_cast<size_t>(c)], {}, {}, {}};
+    PlotLine history{"history", {}, {70, 70, 70}}, forecast{"forecast", {}, {214, 69, 65}};
+    const auto past = numbers(series.values[c].slice(0, series.length() - seen));
+    for (int64_t i = 0; i < seen; ++i) history.points.emplace_back(i - seen, past[static_cast<size_t>(i)]);
+    forecast.points.push_back(history.points.back());
+    const auto future = numbers(answer.values[c][at_middle]);
+    for (int64_t h = 0; h < horizon; ++h) forecast.points.emplace_back(h, future[static_cast<size_t>(h)]);
+    if (quantiles.size() > 1) {
+      PlotBand band{fmt::format("{:g} to {:g}", quantiles.front(), quantiles.back()), {}, {}, {}, {236, 151, 31}};
+      band.low = numbers(answer.values[c][0]);
+      band.high = numbers(answer.values[c][-1]);
+      for (int64_t h = 0; h < horizon; ++h) band.x.push_back(static_cast<double>(h));
+      plot.bands.push_back(std::move(band));
+    }
+    plot.lines = {std::move(history), std::move(forecast)};
+    for (const auto place : {-seen, int64_t{0}, horizon - 1})
+      plot.marks.emplace_back(place, format_date(series.time(series.length() + place)));
+    plots.push_back(draw_plot(plot, 960, 260));
+  }
+  return torch::cat(plots, 0);
+}
+
 }  // namespace
 
 std::map<std::string, std::string> SeriesMemory::metadata() const {
@@ -140,6 +171,9 @@ int64_t predict_series(const TrainedForecaster& forecaster, const PredictOptions
       const auto answer = forecast_file(forecaster, path);
       json = as_json(path, answer, quantiles);
       write_file(options.out / (fs::path(path).stem().string() + ".csv"), as_csv(answer, quantiles));
+      if (options.pictures && has_image_formats())
+        write_image(options.out / "pictures" / (fs::path(path).stem().string() + ".png"),
+                    as_picture(answer, quantiles));
       ++done;
     } catch (const Error& error) {
       if (first_error.empty()) first_error = error.what();

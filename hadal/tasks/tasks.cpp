@@ -1,5 +1,6 @@
 #include "hadal/tasks/classify.h"
 #include "hadal/tasks/classify_text.h"
+#include "hadal/tasks/classify_series.h"
 #include "hadal/tasks/forecast.h"
 #include "hadal/tasks/language.h"
 #include "hadal/tasks/translate.h"
@@ -14,6 +15,7 @@ const TaskCatalog& tasks() {
     register_forecast(made);
     register_language(made);
     register_translate(made);
+    register_classify_series(made);
     return made;
   }();
   return catalog;

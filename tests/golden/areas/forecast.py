@@ -1,6 +1,8 @@
 """Forecasters: outputs and gradients of Hugging Face's PatchTST, and of DLinear, iTransformer and the published PatchTST
 setting written plainly here."""
+import json
 import math
+import pathlib
 
 import torch
 import torch.nn.functional as F
@@ -160,6 +162,7 @@ def make(save):
             "patchtst_published": wake(PublishedPatchTst(44, 10, 8, 4, 16, 2, 4, 32)),
             "itransformer": wake(ITransformer(44, 10, 16, 2, 4, 32)),
         }
+
     def prediction(model):
         def run(x):
             out = model(past_values=x.transpose(1, 2))
@@ -182,3 +185,20 @@ def make(save):
 
     put(tensors, "itransformer", model, lambda x: model(x, calendar), x, calendar, name_of)
     save("forecast", tensors, {"reference": f"transformers {transformers.__version__}"})
+
+    # Parameters of the defaults for 7 channels, 336 steps seen and 96 forecast.
+    def plain_encoder(dim=64, depth=2, mlp=128):
+        layers = depth * (4 * dim * (dim + 1) + 2 * dim * mlp + mlp + dim + 4 * dim)
+        return (7 + 5) * dim + dim + 336 * dim + layers + 16 * dim * 7 * 96 + 7 * 96
+
+    def count(model):
+        return sum(parameter.numel() for parameter in model.parameters())
+
+    here = "tests/golden/areas/forecast.py"
+    known = {"dlinear": (count(DLinear(7, 336, 96, 25, False)), here),
+             "patchtst": (count(PublishedPatchTst(336, 96, 16, 8, 16, 3, 4, 128)), f"transformers {transformers.__version__}"),
+             "itransformer": (count(ITransformer(336, 96, 256, 2, 8, 256)), here),
+             "encoder": (plain_encoder(), here)}
+    path = pathlib.Path(__file__).parent.parent / "forecast.json"
+    path.write_text(json.dumps({name: {"parameters": parameters, "source": source}
+                                for name, (parameters, source) in known.items()}, indent=1) + "\n")

@@ -1,4 +1,7 @@
 // Every forecaster against its reference with the same weights, and what all of them must do.
+#include <nlohmann/json.hpp>
+
+#include "hadal/io/file.h"
 #include "hadal/io/safetensors.h"
 #include "hadal/io/weights.h"
 #include "hadal/models/forecast/forecaster.h"
@@ -96,7 +99,19 @@ TEST_P(Golden, OutputsAndGradientsAreTheReferences) {
 INSTANTIATE_TEST_SUITE_P(Forecasters, Golden, testing::ValuesIn(cases()),
                          [](const auto& info) { return info.param.name; });
 
-class Forecasters : public testing::TestWithParam<std::string> {
+TEST(Forecasters, HaveAsManyParametersAsTheReferences) {
+  const auto known = nlohmann::json::parse(read_file(golden("forecast.json")));
+  EXPECT_EQ(known.size(), forecasters().names().size());
+  for (const auto& [name, entry] : known.items()) {
+    const auto model = forecasters().make(
+        {name, {}}, {.channels = 7, .input = 336, .horizon = 96, .outputs = 1, .calendar_features = 5});
+    int64_t count = 0;
+    for (const auto& parameter : model->parameters()) count += parameter.numel();
+    EXPECT_EQ(count, entry.at("parameters").get<int64_t>()) << name;
+  }
+}
+
+class EveryForecaster : public testing::TestWithParam<std::string> {
  protected:
   std::shared_ptr<Forecaster> make(const ForecastShape& shape, Table settings = {}) {
     torch::manual_seed(0);
@@ -104,7 +119,7 @@ class Forecasters : public testing::TestWithParam<std::string> {
   }
 };
 
-TEST_P(Forecasters, GiveEveryQuantileOfEveryChannel) {
+TEST_P(EveryForecaster, GiveEveryQuantileOfEveryChannel) {
   const ForecastShape shape{.channels = 2, .input = 50, .horizon = 7, .outputs = 3, .calendar_features = 5};
   const auto model = make(shape);
   const auto y = model->forward(torch::randn({4, 2, 50}), torch::zeros({4, 5, 57}));
@@ -117,7 +132,7 @@ TEST_P(Forecasters, GiveEveryQuantileOfEveryChannel) {
   }
 }
 
-TEST_P(Forecasters, DoNotMixTheWindowsOfABatch) {
+TEST_P(EveryForecaster, DoNotMixTheWindowsOfABatch) {
   const auto model = make({.channels = 2, .input = 50, .horizon = 7, .calendar_features = 5});
   model->eval();
   const auto x = torch::randn({3, 2, 50}), calendar = torch::rand({3, 5, 57});
@@ -129,19 +144,19 @@ TEST_P(Forecasters, DoNotMixTheWindowsOfABatch) {
         1e-4);
 }
 
-TEST_P(Forecasters, TakeAConstantSeries) {
+TEST_P(EveryForecaster, TakeAConstantSeries) {
   const auto model = make({.channels = 2, .input = 50, .horizon = 7, .calendar_features = 5});
   model->eval();
   EXPECT_TRUE(model->forward(torch::full({2, 2, 50}, 3.0), torch::zeros({2, 5, 57})).isfinite().all().item<bool>());
 }
 
-TEST_P(Forecasters, SayWhichShapeTheyWant) {
+TEST_P(EveryForecaster, SayWhichShapeTheyWant) {
   const auto model = make({.channels = 2, .input = 50, .horizon = 7, .calendar_features = 5});
   EXPECT_ERROR(model->forward(torch::randn({4, 2, 49}), torch::zeros({4, 5, 56})),
                "wants (any, 2, 50), got (4, 2, 49)");
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Forecasters, testing::ValuesIn(forecasters().names()));
+INSTANTIATE_TEST_SUITE_P(All, EveryForecaster, testing::ValuesIn(forecasters().names()));
 
 TEST(PatchTst, SaysWhatMakesNoModel) {
   const auto make = [](Table settings, int64_t input) {

@@ -1,0 +1,205 @@
+#include "hadal/tasks/classify_series.h"
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "hadal/core/format.h"
+#include "hadal/data/loader.h"
+#include "hadal/data/sources.h"
+#include "hadal/io/file.h"
+#include "hadal/io/weights.h"
+#include "hadal/metrics/classification.h"
+#include "hadal/models/forecast/series_classifier.h"
+
+namespace hadal {
+namespace {
+
+struct SoundsSource {
+  SoundsConfig config;
+  std::shared_ptr<const Sounds> open() const {
+    return std::make_shared<Sounds>(FileTree(data_path(config.path)), config);
+  }
+};
+
+using SourceCatalog = Catalog<SoundsSource>;
+const SourceCatalog& sources() {
+  static const auto catalog = [] {
+    SourceCatalog made("kind of data", "data");
+    made.add("sounds", "sounds called LABEL_..._INDEX.wav, as spectrograms", SoundsConfig{},
+             [](const SoundsConfig& config) { return SoundsSource{config}; });
+    return made;
+  }();
+  return catalog;
+}
+
+struct Batch {
+  Tensor series, labels;  // (B, C, L), (B) int64
+};
+
+class ClassifySeries : public Task {
+ public:
+  ClassifySeries(const ClassifySeriesConfig& config, const TaskContext& context)
+      : config_(config), context_(context), source_(sources().make(config.data)) {
+    config_.data = sources().resolve(config_.data);
+    if (context.open_data) {
+      sounds_ = source_.open();
+      if (config_.names.empty()) config_.names = sounds_->classes();
+      require(config_.names.size() == sounds_->classes().size(), "names lists {} classes and the data has {}",
+              config_.names.size(), sounds_->classes().size());
+    }
+    require(!config_.names.empty(), "say which classes there are: names=a,b,c");
+    torch::manual_seed(context.seed);
+    config_.model = series_classifiers().resolve(config_.model);
+    model_ = series_classifiers().make(
+        config_.model,
+        {.channels = source_.config.mel.bands, .length = source_.config.length, .classes = std::ssize(config_.names)});
+    if (!context.weights.empty()) load_weights(*model_, context.weights);
+    model_->to(context.device);
+    if (context.open_data && context.train_data) make_loader();
+  }
+
+  nn::Module& model() override { return *model_; }
+  std::string head() const override { return "head"; }
+  Table settings() const override { return write_config(config_); }
+  std::map<std::string, std::string> metadata() const override {
+    return {{"classes", nlohmann::json(config_.names).dump()}};
+  }
+  int64_t batches_per_epoch() const override { return loader_->batches(); }
+  void start_epoch(int64_t epoch, int64_t first) override { loader_->start(epoch, first); }
+  bool next_batch() override {
+    auto batch = loader_->next();
+    if (!batch) return false;
+    batch_ = {batch->series.to(context_.device), batch->labels.to(context_.device)};
+    return true;
+  }
+  int64_t batch_size() const override { return batch_.labels.size(0); }
+  Losses losses(size_t) override {
+    const auto logits = model_->forward(batch_.series).to(torch::kFloat32);
+    return {at::cross_entropy_loss(logits, batch_.labels, {}, at::Reduction::Mean, -100, config_.label_smoothing), {}};
+  }
+  bool has_split(const std::string& split) const override { return sounds_ && sounds_->size(split) > 0; }
+  Goal goal() const override { return {"accuracy", true}; }
+  Metrics evaluate(const std::string& split, int64_t limit) override;
+  std::vector<Figure> figures() override {
+    if (!confusion_.defined()) return {};
+    return {MatrixFigure{"Confusion matrix", config_.names, confusion_}};
+  }
+  std::string summary() const override {
+    int64_t count = 0;
+    for (const auto& parameter : model_->parameters()) count += parameter.numel();
+    return fmt::format("{}: {} parameters, {} classes, {} channels of {} steps; {} training sounds", config_.model.name,
+                       format_count(count), config_.names.size(), source_.config.mel.bands, source_.config.length,
+                       format_count(sounds_ ? sounds_->size("train") : 0));
+  }
+  int64_t predict(const PredictOptions& options, const std::function<void(const std::string&)>& line) override;
+
+ private:
+  Batch make_batch(const std::string& split, const BatchPlan& plan, bool vary) const {
+    std::vector<Tensor> series;
+    auto labels = torch::empty({std::ssize(plan.indices)}, torch::kInt64);
+    for (size_t i = 0; i < plan.indices.size(); ++i) {
+      auto random = plan.sample(plan.indices[i]);
+      const auto [features, label] = sounds_->get(split, plan.indices[i]);
+      series.push_back(place_series(features, source_.config.length, config_.augment, vary ? &random : nullptr));
+      labels[static_cast<int64_t>(i)] = label;
+    }
+    return {torch::stack(series), labels};
+  }
+
+  void make_loader() {
+    if (!has_split("train"))
+      fail_usage("the data has no sound for training: every index is below data.test + data.val");
+    const Sampler sampler{.size = sounds_->size("train"),
+                          .batch = context_.batch,
+                          .shuffle = true,
+                          .drop_last = sounds_->size("train") > context_.batch,
+                          .seed = context_.seed};
+    loader_ = std::make_unique<Loader<Batch>>(
+        sampler, context_.workers, [this](const BatchPlan& plan) { return make_batch("train", plan, true); });
+  }
+
+  ClassifySeriesConfig config_;
+  TaskContext context_;
+  SoundsSource source_;
+  std::shared_ptr<const Sounds> sounds_;
+  SeriesClassifier model_{nullptr};
+  std::unique_ptr<Loader<Batch>> loader_;
+  Batch batch_;
+  Tensor confusion_;
+};
+
+Metrics ClassifySeries::evaluate(const std::string& split, int64_t limit) {
+  torch::NoGradGuard no_grad;
+  model_->eval();
+  const auto size = limit > 0 ? std::min(limit, sounds_->size(split)) : sounds_->size(split);
+  Loader<Batch> loader({.size = size, .batch = context_.batch}, context_.workers,
+                       [&](const BatchPlan& plan) { return make_batch(split, plan, false); });
+  ClassificationScore score(std::ssize(config_.names));
+  Mean loss;
+  loader.start(0);
+  while (auto batch = loader.next()) {
+    const auto logits = model_->forward(batch->series.to(context_.device)).to(torch::kFloat32).cpu();
+    loss.add(at::cross_entropy_loss(logits, batch->labels).item<double>(), static_cast<double>(batch->labels.size(0)));
+    score.add(logits, batch->labels);
+  }
+  confusion_ = score.confusion();
+  Metrics metrics = {{"loss", loss.value()}};
+  for (auto& item : score.metrics()) metrics.push_back(std::move(item));
+  return metrics;
+}
+
+int64_t ClassifySeries::predict(const PredictOptions& options, const std::function<void(const std::string&)>& line) {
+  torch::NoGradGuard no_grad;
+  model_->eval();
+  auto paths = options.inputs;
+  if (options.limit > 0 && std::ssize(paths) > options.limit) paths.resize(static_cast<size_t>(options.limit));
+  const auto top = std::min<int64_t>(options.top, std::ssize(config_.names));
+  std::string lines, first_error;
+  int64_t done = 0;
+  for (const auto& path : paths) {
+    nlohmann::ordered_json json = {{"input", path}};
+    try {
+      const MappedFile file(path);
+      const auto features = sound_features(file.bytes(), path, source_.config.mel);
+      const auto x = place_series(features, source_.config.length, {}, nullptr).unsqueeze(0).to(context_.device);
+      const auto [values, classes] = model_->forward(x).to(torch::kFloat32).softmax(1).cpu()[0].topk(top);
+      json["top"] = nlohmann::ordered_json::array();
+      for (int64_t k = 0; k < top; ++k)
+        json["top"].push_back({{"class", config_.names.at(static_cast<size_t>(classes[k].item<int64_t>()))},
+                               {"score", values[k].item<double>()}});
+      ++done;
+    } catch (const Error& error) {
+      if (first_error.empty()) first_error = error.what();
+      json["error"] = error.what();
+    }
+    const auto text = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    lines += text + '\n';
+    line(text);
+  }
+  write_file(options.out / "predictions.jsonl", lines);
+  if (!first_error.empty() && paths.size() == 1) throw Error(first_error);
+  if (!first_error.empty())
+    fail("{} of {} sounds could not be read, the first: {}", std::ssize(paths) - done, paths.size(), first_error);
+  return done;
+}
+
+}  // namespace
+
+Fields<ClassifySeriesConfig> ClassifySeriesConfig::fields() {
+  using C = ClassifySeriesConfig;
+  return {{"model", &C::model, "the network", series_classifiers().kinds()},
+          {"data", &C::data, "where series and labels come from", sources().kinds("kind")},
+          {"augment", &C::augment, "how series are varied for training"},
+          {"names", &C::names, "class names, in the order of the labels (default: the data's)"},
+          {"label_smoothing", &C::label_smoothing, "share of the target spread over all classes", from_below(0, 1)}};
+}
+
+void register_classify_series(TaskCatalog& catalog) {
+  catalog.add("classify_series", "classification of series: sounds by their spectrograms", ClassifySeriesConfig{},
+              [](const ClassifySeriesConfig& config, const TaskContext& context) {
+                return std::make_unique<ClassifySeries>(config, context);
+              });
+}
+
+}  // namespace hadal

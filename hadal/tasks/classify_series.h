@@ -1,0 +1,19 @@
+// Classification of series: one label a sound, seen as its spectrogram.
+#pragma once
+#include "hadal/data/sounds.h"
+#include "hadal/tasks/task.h"
+
+namespace hadal {
+
+struct ClassifySeriesConfig {
+  Part model{"series_classifier", {}}, data{"sounds", {}};
+  SeriesAugment augment;
+  std::vector<std::string> names;
+  double label_smoothing = 0;
+
+  static Fields<ClassifySeriesConfig> fields();
+};
+
+void register_classify_series(TaskCatalog& catalog);
+
+}  // namespace hadal
