@@ -25,6 +25,7 @@ struct Batch {
 };
 
 struct Encoded {
+  std::vector<std::string> texts;  // where they are shown
   std::vector<Ids> ids;
   std::vector<int64_t> lengths, labels;
 };
@@ -74,7 +75,10 @@ class ClassifyText : public Task {
   Metrics evaluate(const std::string& split, int64_t limit) override;
   std::vector<Figure> figures() override {
     if (!score_) return {};
-    return {MatrixFigure{"Confusion matrix", config_.names, score_->confusion()}};
+    std::vector<Figure> out;
+    if (!mistakes_.items.empty()) out.emplace_back(mistakes_);
+    out.push_back(MatrixFigure{"Confusion matrix", config_.names, score_->confusion()});
+    return out;
   }
   int64_t predict(const PredictOptions& options, const std::function<void(const std::string&)>& line) override;
 
@@ -178,23 +182,39 @@ class ClassifyText : public Task {
   std::map<std::string, Encoded> scored_;
   std::unique_ptr<Buckets> buckets_;
   std::unique_ptr<Loader<Batch>> loader_;
-  std::optional<ClassificationScore> score_;
+  std::optional<ClassificationScore> score_;  // of the last evaluation
+  TextFigure mistakes_;
   Batch batch_;
 };
 
 Metrics ClassifyText::evaluate(const std::string& split, int64_t limit) {
   const torch::NoGradGuard no_grad;
   model_->eval();
-  if (!scored_.contains(split)) scored_[split] = encoded(data_.open(split), split);
+  if (!scored_.contains(split)) {
+    auto texts = data_.open(split);
+    scored_[split] = encoded(texts, split);
+    scored_[split].texts = std::move(texts.texts);
+  }
   const auto& data = scored_[split];
   auto lengths = data.lengths;
   if (limit > 0 && static_cast<int64_t>(lengths.size()) > limit) lengths.resize(limit);
   const Buckets buckets(lengths, config_.tokens, 0);
   score_.emplace(static_cast<int64_t>(config_.names.size()));
+  mistakes_ = {"Mistakes", {}};
+  constexpr size_t kShown = 24;
   Mean loss;
   for (int64_t i = 0; i < buckets.batches(); ++i) {
-    const auto batch = to_device(make_batch(data, buckets.batch(0, i)));
+    const auto members = buckets.batch(0, i);
+    const auto batch = to_device(make_batch(data, members));
     const auto logits = model_->forward(batch.ids, batch.lengths).to(torch::kFloat32);
+    const auto said = logits.argmax(1).cpu();
+    for (size_t row = 0; row < members.size() && mistakes_.items.size() < kShown; ++row) {
+      const auto label = data.labels[static_cast<size_t>(members[row])],
+                 answer = said[static_cast<int64_t>(row)].item<int64_t>();
+      if (label != answer)
+        mistakes_.items.push_back({fmt::format("{}, said {}", config_.names[label], config_.names[answer]),
+                                   data.texts[static_cast<size_t>(members[row])]});
+    }
     loss.add(at::cross_entropy_loss(logits, batch.labels).item<double>(), static_cast<double>(batch.labels.size(0)));
     score_->add(logits, batch.labels);
   }

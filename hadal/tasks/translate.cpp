@@ -64,6 +64,10 @@ class Translate : public Task {
   }
   Goal goal() const override { return {"bleu", true}; }
   Metrics evaluate(const std::string& split, int64_t limit) override;
+  std::vector<Figure> figures() override {
+    if (samples_.items.empty()) return {};
+    return {samples_};
+  }
   int64_t predict(const PredictOptions& options, const std::function<void(const std::string&)>& line) override;
 
   std::string summary() const override {
@@ -176,6 +180,7 @@ class Translate : public Task {
   std::unique_ptr<Buckets> buckets_;
   std::unique_ptr<Loader<Batch>> loader_;
   Batch batch_;
+  TextFigure samples_;  // of the last evaluation
 };
 
 Metrics Translate::evaluate(const std::string& split, int64_t limit) {
@@ -201,7 +206,11 @@ Metrics Translate::evaluate(const std::string& split, int64_t limit) {
                 .longest = config_.longest});
   Bleu bleu;
   Chrf chrf;
+  samples_ = {"Translations", {}};
+  const auto every = std::max<size_t>(1, count / 12);
   for (size_t i = 0; i < count; ++i) {
+    if (i % every == 0)
+      samples_.items.push_back({data->texts.source[i], made[i].text + "\nReference: " + data->texts.target[i]});
     bleu.add(made[i].text, data->texts.target[i]);
     chrf.add(made[i].text, data->texts.target[i]);
   }
@@ -222,8 +231,10 @@ int64_t Translate::predict(const PredictOptions& options, const std::function<vo
     const auto some = std::span(texts).subspan(begin, std::min(step, texts.size() - begin));
     const auto made = translator_->translate(some, how);
     for (size_t i = 0; i < some.size(); ++i) {
-      const nlohmann::ordered_json json = {
-          {"input", names[begin + i]}, {"text", some[i]}, {"translation", made[i].text}, {"score", made[i].score}};
+      const nlohmann::ordered_json json = {{"input", inputs[begin + i].name},
+                                           {"text", some[i]},
+                                           {"translation", made[i].text},
+                                           {"score", made[i].score}};
       const auto text = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
       out.write(text + "\n");
       plain.write(made[i].text + "\n");

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "hadal/core/shape.h"
+#include "hadal/models/text/bert.h"
 
 namespace hadal {
 
@@ -46,6 +47,58 @@ Tensor TextEncoderImpl::forward(const Tensor& ids, const Tensor& lengths) {
   return head_((x * there).sum(1) / lengths.clamp_min(1).unsqueeze(1).to(x.scalar_type()));
 }
 
+namespace {
+
+/// BERT's encoder with Hugging Face's head for classes.
+struct BertClassifierConfig {
+  int64_t vocabulary = 30522, classes = 2, context = 512, dim = 768, depth = 12, heads = 12, mlp = 3072;
+  double dropout = 0.1;
+
+  static Fields<BertClassifierConfig> fields() {
+    using C = BertClassifierConfig;
+    return {{"vocabulary", &C::vocabulary, "how many tokens there are (default: as many as the tokenizer has)",
+             at_least(1)},
+            {"classes", &C::classes, "how many classes (default: those of the data)", at_least(1)},
+            {"context", &C::context, "tokens a text may have; longer ones are cut", at_least(1)},
+            {"dim", &C::dim, "width of the tokens", at_least(1)},
+            {"depth", &C::depth, "blocks", at_least(0)},
+            {"heads", &C::heads, "attention heads", at_least(1)},
+            {"mlp", &C::mlp, "width inside the feed-forward layers", at_least(1)},
+            {"dropout", &C::dropout, "of embeddings, attention weights and what each block adds", from_below(0, 1)}};
+  }
+  BertConfig bert() const {
+    return {.vocabulary = vocabulary,
+            .context = context,
+            .dim = dim,
+            .depth = depth,
+            .heads = heads,
+            .mlp = mlp,
+            .dropout = dropout};
+  }
+  void validate() const { validate_config(bert()); }
+};
+
+struct BertClassifier : TextClassifier {
+  explicit BertClassifier(const BertClassifierConfig& config) : net_(config.bert(), config.classes) {
+    register_module("net", net_);
+  }
+  Tensor forward(const Tensor& ids, const Tensor& lengths) override {
+    return net_(BertInput{.ids = ids, .mask = padding_mask(lengths, ids.size(1)).view(ids.sizes())});
+  }
+  std::string head() const override { return "net.classifier"; }
+  TensorsByName own_names(const TensorsByName& weights) const override {
+    TensorsByName out;
+    for (const auto& [name, tensor] : bert_names(weights))
+      out.emplace_back(name.starts_with("net.") ? name : "net." + name, tensor);
+    return out;
+  }
+
+ private:
+  BertForClasses net_{nullptr};
+};
+
+}  // namespace
+
 Fields<TextEncoderConfig> TextEncoderConfig::fields() {
   using C = TextEncoderConfig;
   return {
@@ -73,6 +126,8 @@ const TextClassifierCatalog& text_classifiers() {
     TextClassifierCatalog made("model", "model");
     made.add("text_encoder", "a transformer encoder, the mean of its tokens, a linear head", TextEncoderConfig{},
              [](const TextEncoderConfig& config) { return std::make_shared<TextEncoderImpl>(config); });
+    made.add("bert_classifier", "BERT base with a head for classes", BertClassifierConfig{},
+             [](const BertClassifierConfig& config) { return std::make_shared<BertClassifier>(config); });
     return made;
   }();
   return catalog;

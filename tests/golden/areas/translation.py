@@ -6,6 +6,7 @@ import pathlib
 
 import torch
 import torch.nn.functional as F
+import transformers
 from torch import nn
 
 VOCABULARY, DIM, HEADS, MLP, LAYERS, CLASSES = 17, 8, 2, 12, 2, 3
@@ -66,7 +67,9 @@ def presets():
     """How large the presets are, by the same nets in PyTorch."""
     sizes = {"transformer": Transformer(37000, 512, 8, 2048, 6), "transformer_big": Transformer(37000, 1024, 16, 4096, 6),
              "text_encoder": TextEncoder(8000, 128, 4, 256, 2, 2)}
-    return {name: {"parameters": sum(p.numel() for p in model.parameters()), "source": "tests/golden/areas/translation.py"}
+    bert = transformers.BertForSequenceClassification(transformers.BertConfig(num_labels=2))
+    sizes["bert_classifier"] = bert
+    return {name: {"parameters": sum(p.numel() for p in model.parameters()), "source": f"transformers {transformers.__version__}" if model is bert else "tests/golden/areas/translation.py"}
             for name, model in sizes.items()}
 
 
