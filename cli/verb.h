@@ -38,6 +38,7 @@ Verb generate_verb();
 Verb models_verb();
 Verb recipes_verb();
 Verb doctor_verb();
+Verb bench_verb();
 
 /// A trained model to use: from a run folder, or a weights file with model=NAME.
 struct Subject {

@@ -75,13 +75,13 @@ std::optional<RateCurve> find_rate(Task& task, TrainConfig train, const RateFind
   train.swa = {};
   train.early_stopping = {};
   train.schedule = {"constant", {}};
-  train.steps = config.steps + 1;  // the watcher ends it one step before the evaluation at its end
+  train.optimizer.settings.set("lr", 1.0);  // the schedule's factors are the rates
+  train.steps = config.steps + 1;           // the watcher ends it one step before the evaluation at its end
   train.evaluate_every = static_cast<double>(train.steps);
   train.bad_steps = train.steps;
   Trainer trainer(task, train);
   const auto growth = std::log(config.high / config.low) / static_cast<double>(config.steps - 1);
-  trainer.use(lambda_schedule(
-      [=, lr = trainer.lr()](int64_t step) { return config.low * std::exp(growth * static_cast<double>(step)) / lr; }));
+  trainer.use(lambda_schedule([=](int64_t step) { return config.low * std::exp(growth * static_cast<double>(step)); }));
   Watcher watcher(trainer, config.steps);
   trainer.listen(watcher);
   trainer.run();

@@ -66,12 +66,13 @@ std::unique_ptr<Task> settle(Recipe& recipe) {
 RunResult train_recipe(Recipe recipe, const RunOptions& options) {
   const auto task = settle(recipe);
   const auto config = to_toml(recipe.table());
+  Trainer trainer(*task, recipe.train, options.folder);
+  // Only now: a run that is refused leaves no folder behind.
   if (!options.resume) write_file(options.folder / "config.toml", config);
   log_line(options, task->summary());
   log_line(options, fmt::format("{}, {} threads, {}; everything goes to {}", recipe.train.device, recipe.train.threads,
                                 recipe.train.precision, options.folder.string()));
 
-  Trainer trainer(*task, recipe.train, options.folder);
   trainer.describe({{"config", config}});
   const auto checkpoint = options.folder / "checkpoint/last.safetensors";
   if (options.resume && fs::exists(checkpoint)) trainer.resume(checkpoint);

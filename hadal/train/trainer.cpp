@@ -55,6 +55,7 @@ Trainer::Trainer(Task& task, const TrainConfig& config, std::filesystem::path fo
             "[train] swa takes weights every {} steps from step {} on, but the run has {}; begin earlier", swa_every_,
             swa_start_, state.steps);
     swa_ = std::make_unique<Swa>(task_.model());
+    require(config_.swa.rate == 0 || lr() > 0, "[train] swa.rate wants an optimizer whose lr is above 0");
     if (config_.swa.rate > 0)
       schedule_ = annealed_schedule(schedule_, swa_start_, run.of(config_.swa.anneal, "swa.anneal"),
                                     config_.swa.rate / lr(), config_.swa.ramp == "linear");

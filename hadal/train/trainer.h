@@ -48,6 +48,7 @@ class Trainer {
 
   const RunState& state() const { return progress_.state; }
   const Schedule& schedule() const { return schedule_; }
+  const Optimizer& optimizer(size_t phase = 0) const { return *phases_.at(phase).optimizer; }
   /// The optimizer's own rate, which the schedule's factors multiply.
   double lr() const { return phases_[0].optimizer->lr(); }
 

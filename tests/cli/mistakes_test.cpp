@@ -46,6 +46,21 @@ TEST_F(Mistakes, Settings) {
   EXPECT_FALSE(std::filesystem::exists(folder_ / "run"));
 }
 
+TEST_F(Mistakes, SettingsThatDoNotFitTheRun) {
+  expect_mistake(train({"lr=-0.1"}), 2, "train.optimizer.lr wants a number of at least 0");
+  expect_mistake(train({"schedule=cosine", "warmup=16"}), 2,
+                 "a warmup of 16 steps leaves nothing of a run of 16 steps; use a shorter one");
+  expect_mistake(train({"schedule=step"}), 2, "a step schedule wants its period");
+  expect_mistake(train({"pct_start=2"}), 2, "train.schedule.pct_start wants a number from 0 to 1");
+  expect_mistake(train({"swa.begin=0.999"}), 2, "swa takes weights every 8 steps from step 16 on, but the run has 16");
+  expect_mistake(train({"swa.begin=0.5", "ema=0.9"}), 2, "two averages");
+  expect_mistake(train({"early_stopping.patience=2", "early_stopping.metric=f1"}), 2,
+                 "wants mode = \"min\" or \"max\"");
+  expect_mistake(train({"freeze=backbone"}), 2, "freeze: \"backbone\" is the name of no parameter");
+  expect_mistake(train({"bad_steps=0"}), 2, "train.bad_steps wants an integer of at least 1");
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "run"));
+}
+
 TEST_F(Mistakes, Names) {
   expect_mistake(run({"train", "mnist-vitt"}), 2, "there is no recipe \"mnist-vitt\"; nearest: mnist-vit");
   expect_mistake(train({"model=resnet19"}), 2, "resnet18");

@@ -1,0 +1,86 @@
+#include <csignal>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "hadal/core/machine.h"
+#include "hadal/io/file.h"
+#include "hadal/train/optimizer_bench.h"
+#include "hadal/train/run_folder.h"
+#include "hadal/train/trainer.h"
+
+#include "cli/verb.h"
+
+namespace hadal::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::vector<std::string> kProblems = {"mnist-cnn", "shakespeare"};
+
+extern "C" void on_bench_signal(int signal) {
+  stop_requested() = true;
+  std::signal(signal, SIG_DFL);
+}
+
+std::string help(const Words&) {
+  return "optimisers: every optimiser on the same problems: the score after equal steps and equal time, time per "
+         "step,\n"
+         "state per parameter. The table is printed and written to optimisers.md and optimisers.csv.\n\n"
+         "  problems=A,B     recipes or TOML files (default: " +
+         fmt::format("{}", fmt::join(kProblems, ",")) +
+         ")\n"
+         "  out=DIR          where the tables go (default: runs/bench-optimisers)\n" +
+         Schema::of(OptimizerBenchConfig{}).help() + "\n  hadal bench optimisers steps=50 optimizers=adamw,sgd,lion\n";
+}
+
+int run(Words words) {
+  if (words.plain.size() != 1 || (words.plain[0] != "optimisers" && words.plain[0] != "optimizers"))
+    fail_usage("bench takes one subject: hadal bench optimisers");
+  const auto out = words.take("out");
+  const auto given = words.take("problems");
+  auto problems = kProblems;
+  if (!given.empty()) {
+    problems.clear();
+    for (const auto& item : read_list(Word{given}, "problems")) problems.push_back(read_text(item, "problems", {}));
+  }
+  OptimizerBenchConfig config;
+  Table settings;
+  for (const auto& [key, text] : words.settings) settings.set(key, Word{text});
+  read_config(config, settings);
+  config.validate();
+  std::vector<Recipe> recipes;
+  for (const auto& problem : problems) {
+    std::string name;
+    const auto table = load_recipe_table(problem, name);
+    recipes.push_back(recipe_from(table, name));
+  }
+  const auto folder = out.empty() ? fresh_folder("runs", "bench-optimisers") : fs::path(out);
+  std::signal(SIGINT, on_bench_signal);
+  std::signal(SIGTERM, on_bench_signal);
+  auto page = machine_line() + "\n";
+  std::string rows;
+  for (const auto& recipe : recipes) {
+    fmt::print("{}\n", recipe.name);
+    const auto table = compare_optimizers(recipe, config, [](const std::string& line) {
+      fmt::print("  {}\n", line);
+      std::fflush(stdout);
+    });
+    page += "\n" + table.markdown();
+    const auto csv = table.csv();
+    rows += rows.empty() ? csv : csv.substr(csv.find('\n') + 1);
+    write_file(folder / "optimisers.md", page);
+    write_file(folder / "optimisers.csv", rows);
+    if (stop_requested()) break;
+  }
+  fmt::print("\n{}\n{}\n", page, (folder / "optimisers.md").string());
+  return 0;
+}
+
+}  // namespace
+
+Verb bench_verb() {
+  return {"bench", "bench optimisers [key=value ...]", "compare all optimisers on the same problems", help, run};
+}
+
+}  // namespace hadal::cli
