@@ -33,9 +33,10 @@ class Backward {
   int64_t floats() const { return pieces.used; }
 
   template <class T>
-  void run(int64_t item) {
-    const auto part = item % t.parts, group = item / t.parts % t.groups, batch = item / t.parts / t.groups;
+  void run(int64_t item, int64_t next) {
+    const auto [part, group, batch] = Item(t, item);
     const auto share = t.heads / t.groups;
+    if (next >= 0) foresee<T>(Item(t, next));
     for (auto head = group * share; head < (group + 1) * share; ++head) {
       pack_queries<T>(batch, head);
       for (auto first = part * kBlock; first < t.keys; first += t.parts * kBlock) {
@@ -62,6 +63,14 @@ class Backward {
  private:
   static constexpr int64_t kQueries = 96;  // at a time; a multiple of kRows
   static constexpr int64_t kBlockRows = up_to_multiple(kBlock, kRows);
+
+  template <class T>
+  void foresee(const Item& next) {
+    const auto head = next.group * (t.heads / t.groups);
+    for (const auto& view : {t.q, t.dout, t.out}) foresight_.add<T>(view, next.batch, head, t.queries, t.width);
+    for (const auto& view : {t.k, t.v}) foresight_.add<T>(view, next.batch, next.group, t.keys, t.width);
+    foresight_.spread_over(tiles_of(t));
+  }
 
   void clear(int64_t at) {
     for (int64_t i = 0; i < kBlockRows * padded(t.width); i += kLanes)
@@ -130,6 +139,7 @@ class Backward {
 
   // The weights and the gradients of the scores of one tile, for the products above, and the gradient of its queries.
   void tile(const Tile& tile, int64_t vectors, int64_t at) {
+    foresight_.look();
     const auto row = tile.queries.first, units = padded(units_of<Math>(t.width)), wide = padded(t.width);
     const auto count = larger(0, smaller(tile.keys.last, keys_seen(t, tile.queries).last) - tile.keys.first);
     const auto seen = vectors_of(count);
@@ -179,6 +189,7 @@ class Backward {
 
   const AttentionTask& t;
   Pieces pieces;
+  Foresight foresight_;
   float *queries_, *douts_, *queries_down_, *douts_down_, *dqueries_, *normalizers_, *means_;
   float *keys_turned_, *values_turned_, *keys_down_, *dkeys_, *dvalues_;
   float *weights_, *dscores_, *tile_, *dtile_, *keep_, *narrow_;

@@ -1,5 +1,8 @@
 #include "hadal/ops/attention_cpu.h"
 
+#include <atomic>
+#include <memory>
+
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -82,14 +85,21 @@ const AttentionLanes* in_lanes(const AttentionKernels& kernels, const AttentionT
 // So few that packing the keys would take longer than reading them.
 bool few_queries(const AttentionTask& t) { return t.heads / t.groups * t.queries <= 8; }
 
+// Each thread takes the next item when it is through with one: nothing depends on which thread that is, and one that
+// starts late or is held up delays nobody.
 void run(const AttentionKernel& kernel, const AttentionTask& task, int64_t items) {
   const auto floats = kernel.scratch_floats(task);
-  parallel_for(0, items, 1, [&](int64_t first, int64_t last) {
+  std::atomic<int64_t> next = 0;
+  parallel_for(0, std::min<int64_t>(items, at::get_num_threads()), 1, [&](int64_t, int64_t) {
     constexpr size_t kAlign = 64;
     const std::unique_ptr<float[]> scratch(new float[floats + kAlign / sizeof(float)]);
     void* at = scratch.get();
     size_t space = (floats + kAlign / sizeof(float)) * sizeof(float);
-    kernel.run(task, first, last, static_cast<float*>(std::align(kAlign, floats * sizeof(float), at, space)));
+    std::align(kAlign, floats * sizeof(float), at, space);
+    for (int64_t item = next++, following; item < items; item = following) {
+      following = next++;
+      kernel.run(task, item, following < items ? following : -1, static_cast<float*>(at));
+    }
   });
 }
 

@@ -18,7 +18,7 @@ class Decode {
   int64_t floats() const { return pieces.used; }
 
   template <class T>
-  void run(int64_t item) {
+  void run(int64_t item, int64_t) {
     const auto group = item % t.groups, batch = item / t.groups, share = t.heads / t.groups;
     // Query i of the head's h-th sharer is row h * queries + i.
     for (int64_t first = 0; first < share * t.queries;) {

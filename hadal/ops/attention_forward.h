@@ -3,11 +3,17 @@
 #pragma once
 #include "hadal/ops/attention_scores.h"
 #include "hadal/ops/attention_tiles.h"
+#include "hadal/ops/foresight.h"
 #include "hadal/ops/scratch.h"
 
 namespace hadal::HADAL_SIMD {
 
 inline int64_t blocks_of(const AttentionTask& t) { return (t.keys + kBlock - 1) / kBlock; }
+// About so many tiles an item has.
+inline int64_t tiles_of(const AttentionTask& t) {
+  const auto all = t.heads / t.groups * ((t.queries + kRows - 1) / kRows) * blocks_of(t) / t.parts;
+  return larger(1, t.causal ? all / 2 : all);
+}
 inline int64_t vectors_of(int64_t count) { return (count + kLanes - 1) / kLanes; }
 
 /// A tile of kRows queries and a block of keys.
@@ -58,9 +64,10 @@ class Forward {
   int64_t floats() const { return pieces.used; }
 
   template <class T>
-  void run(int64_t item) {
-    const auto part = item % t.parts, group = item / t.parts % t.groups, batch = item / t.parts / t.groups;
+  void run(int64_t item, int64_t next) {
+    const auto [part, group, batch] = Item(t, item);
     const auto share = t.heads / t.groups;
+    if (next >= 0) foresee<T>(Item(t, next));
     pack_keys<T>(batch, group);
     for (auto head = group * share; head < (group + 1) * share; ++head)
       for (auto first = part * kQueries; first < t.queries; first += t.parts * kQueries)
@@ -71,6 +78,14 @@ class Forward {
 
  private:
   static constexpr int kTall = 16;  // of the arrays with one number for each row of a tile
+
+  template <class T>
+  void foresee(const Item& next) {
+    foresight_.add<T>(t.k, next.batch, next.group, t.keys, t.width);
+    foresight_.add<T>(t.v, next.batch, next.group, t.keys, t.width);
+    foresight_.add<T>(t.q, next.batch, next.group * (t.heads / t.groups), t.queries, t.width);
+    foresight_.spread_over(tiles_of(t));
+  }
 
   template <class T>
   void pack_keys(int64_t batch, int64_t group) {
@@ -115,6 +130,7 @@ class Forward {
 
   // One step of the softmax: weights of these keys, and what came before scaled down.
   void add_tile(const Tile& tile, int64_t row) {
+    foresight_.look();
     const auto count = tile.keys.last - tile.keys.first;
     const auto vectors = vectors_of(count), units = padded(units_of<Math>(t.width)), wide = padded(t.width);
     product<Math, false>(scores_, kBlock, queries_ + row * units, units, 1, keys_ + tile.keys.first * units, kBlock,
@@ -172,6 +188,7 @@ class Forward {
 
   const AttentionTask& t;
   Pieces pieces;
+  Foresight foresight_;
   float *keys_, *values_, *queries_, *out_, *sums_, *largest_, *scores_, *keep_, *weights_;
 };
 

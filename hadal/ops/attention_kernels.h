@@ -34,10 +34,11 @@ struct AttentionTask {
   int64_t place(int64_t query) const { return query + keys - queries; }
 };
 
-/// `run` does the items [first, last) on one thread; `scratch` holds `scratch_floats` floats at a multiple of 64 bytes.
+/// `run` does one item; `next` is the one that this thread is likely to do after it, or none below 0; `scratch` holds
+/// `scratch_floats` floats at a multiple of 64 bytes.
 struct AttentionKernel {
   int64_t (*scratch_floats)(const AttentionTask&);
-  void (*run)(const AttentionTask&, int64_t first, int64_t last, float* scratch);
+  void (*run)(const AttentionTask&, int64_t item, int64_t next, float* scratch);
 };
 
 struct AttentionLanes {

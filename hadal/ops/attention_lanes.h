@@ -92,7 +92,7 @@ class InLanes {
   }
   int64_t floats() const { return pieces.used; }
 
-  void forward(int64_t item) {
+  void forward(int64_t item, int64_t) {
     const auto first = item * kLanes;
     Lanes<T>(t, t.q, first).gather(t.queries, kWidth, q_);
     Lanes<T>(t, t.k, first).gather(t.keys, kWidth, k_);
@@ -104,7 +104,7 @@ class InLanes {
         t.normalizers[(first + lane) * t.queries + i] = normalizers_[i * kLanes + lane];
   }
 
-  void backward(int64_t item) {
+  void backward(int64_t item, int64_t) {
     const auto first = item * kLanes;
     Lanes<T>(t, t.q, first).gather(t.queries, kWidth, q_);
     Lanes<T>(t, t.out, first).gather(t.queries, kWidth, out_);

@@ -7,13 +7,12 @@
 
 namespace hadal::HADAL_SIMD {
 
-/// A kernel that makes a Worker for the task and has it do each item.
+/// A kernel that makes a Worker for the task and has it do the item.
 template <class Worker, auto kRun>
 AttentionKernel kernel() {
   return {[](const AttentionTask& t) { return Worker(t, nullptr).floats(); },
-          [](const AttentionTask& t, int64_t first, int64_t last, float* scratch) {
-            Worker worker(t, scratch);
-            for (auto item = first; item < last; ++item) (worker.*kRun)(item);
+          [](const AttentionTask& t, int64_t item, int64_t next, float* scratch) {
+            (Worker(t, scratch).*kRun)(item, next);
           }};
 }
 
