@@ -50,7 +50,11 @@ LabelledTexts parse_table(std::string_view bytes, std::string_view name, const s
     made.texts.emplace_back(fields[from]);
     made.labels.emplace_back(fields[of]);
   };
-  if (fields[from] != text && fields[of] != label) add();  // no names, texts already
+  // A column called by its number says nothing about a line of names.
+  const auto named = [](std::string_view field, std::string_view column) {
+    return field == column && column.find_first_not_of("0123456789") != std::string_view::npos;
+  };
+  if (!named(fields[from], text) && !named(fields[of], label)) add();  // texts from the first line on
   while (reader.next(fields)) add();
   return made;
 }

@@ -17,7 +17,7 @@ using torch::autograd::variable_list;
 
 const TokenKernels& kernels() {
   static const auto found = [] {
-#ifdef HADAL_X86_KERNELS
+#ifdef __x86_64__
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl"))
       return token_kernels_avx512();
@@ -170,16 +170,16 @@ std::optional<Tensor> maybe(const Tensor& t) { return t.defined() ? std::optiona
 Tensor gelu_mlp(const Tensor& x, const Tensor& w1, const Tensor& b1, const Tensor& w2, const Tensor& b2,
                 const Tensor& residual, double inner, double outer) {
   const auto lanes = std::max<int64_t>(kernels().lanes, 1), dim = w1.size(1), hidden = w1.size(0);
+  if (x.size(-1) != dim || w2.size(0) != dim || w2.size(1) != hidden || b1.numel() != hidden || b2.numel() != dim ||
+      (residual.defined() && residual.sizes() != x.sizes()))
+    fail("[gelu_mlp] x ({}), w1 ({}) and w2 ({}) do not fit each other", fmt::join(x.sizes(), ", "),
+         fmt::join(w1.sizes(), ", "), fmt::join(w2.sizes(), ", "));
   const bool fits = has_kernel(x) && plain(w1) && dim % lanes == 0 && dim % 4 == 0 && hidden % lanes == 0 &&
                     dim <= kWidest && hidden <= kMostHidden && (!residual.defined() || plain(residual));
   if (!fits) {
     const auto h = torch::dropout(torch::gelu(linear(x, w1, b1)), inner, inner > 0);
     return add_dropout(linear(h, w2, b2), residual, outer);
   }
-  if (x.size(-1) != dim || w2.size(0) != dim || w2.size(1) != hidden || b1.numel() != hidden || b2.numel() != dim ||
-      (residual.defined() && residual.sizes() != x.sizes()))
-    fail("[gelu_mlp] x ({}), w1 ({}) and w2 ({}) do not fit each other", fmt::join(x.sizes(), ", "),
-         fmt::join(w1.sizes(), ", "), fmt::join(w2.sizes(), ", "));
   const auto seed = inner > 0 || outer > 0 ? draw_seed() : 0;
   return GeluMlp::apply(x, w1, b1, w2, b2, maybe(residual), inner, outer, seed);
 }

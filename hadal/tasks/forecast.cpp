@@ -53,7 +53,7 @@ class Forecast : public Task {
 
   int64_t predict(const PredictOptions& options, const std::function<void(const std::string&)>& line) override {
     model_->eval();
-    return predict_series({*model_, config_, memory_, context_.device}, options, line);
+    return predict_series({*model_, config_, memory_, context_.device, context_.batch}, options, line);
   }
 
  private:
@@ -221,15 +221,17 @@ int64_t usual_season(const TimeStep& step) {
 
 Fields<ForecastConfig> ForecastConfig::fields() {
   using C = ForecastConfig;
-  return {{"model", &C::model, "the network", forecasters().kinds()},
-          {"data", &C::data, "where the series comes from", series_sources().kinds("kind")},
-          {"input", &C::input, "steps of the past that are seen", at_least(1)},
-          {"horizon", &C::horizon, "steps that are forecast", at_least(1)},
-          {"quantiles", &C::quantiles, "forecast these shares of the distribution instead of one value",
-           example("0.1,0.5,0.9")},
-          {"loss", &C::loss, "what training lowers (with quantiles: their own)", one_of({"mse", "mae", "huber"})},
-          {"season", &C::season, "steps of a season, for MASE (0: by the step: 24 for hours, 7 for days, ...)",
-           at_least(0)}};
+  return {
+      {"model", &C::model, "the network", forecasters().kinds()},
+      {"data", &C::data, "where the series comes from", series_sources().kinds("kind")},
+      {"input", &C::input, "steps of the past that are seen", at_least(1)},
+      {"horizon", &C::horizon, "steps that are forecast", at_least(1)},
+      {"quantiles", &C::quantiles, "forecast these shares of the distribution instead of one value",
+       example("0.1,0.5,0.9")},
+      {"loss", &C::loss, "what training lowers (with quantiles: their own)", one_of({"mse", "mae", "huber"})},
+      {"season", &C::season, "steps of a season, for MASE (0: by the step: 24 for hours, 7 for days, ...)",
+       at_least(0)},
+      {"anomalies", &C::anomalies, "predict scores how far each row is from its forecast, instead of forecasting on"}};
 }
 
 void ForecastConfig::validate() const {

@@ -10,6 +10,7 @@ struct ForecastConfig {
   int64_t input = 336, horizon = 96, season = 0;
   std::vector<double> quantiles;
   std::string loss = "mse";
+  bool anomalies = false;
 
   static Fields<ForecastConfig> fields();
   void validate() const;

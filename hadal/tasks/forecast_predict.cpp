@@ -34,23 +34,6 @@ struct Answer {
   Tensor values;  // (C, Q, H) float64, in the file's own numbers
 };
 
-Answer forecast_file(const TrainedForecaster& f, const std::string& path) {
-  const auto csv = reading(f.config, f.memory, path);
-  Answer answer{read_series(path, {csv.date, csv.columns, csv.day_first, csv.even}), {}};
-  auto& series = answer.series;
-  const auto input = f.config.input, horizon = f.config.horizon;
-  if (series.length() < input)
-    fail("{} has {} rows; the model sees {} before it forecasts", path, series.length(), input);
-  fill_holes(series, csv.holes, {});
-  const auto from = series.length() - input;
-  const auto history = f.memory.scale.apply(series.values.slice(1, from)).unsqueeze(0).contiguous();
-  const auto calendar = calendar_features(series, from, input + horizon).unsqueeze(0);
-  const auto scaled = f.model.forward(history.to(f.device), calendar.to(f.device)).to(torch::kFloat32).cpu()[0];
-  const Scale scale{f.memory.scale.mean.unsqueeze(1), f.memory.scale.deviation.unsqueeze(1)};
-  answer.values = scale.undo(scaled);
-  return answer;
-}
-
 std::vector<double> numbers(const Tensor& row) {
   const auto flat = row.contiguous();
   return {flat.const_data_ptr<double>(), flat.const_data_ptr<double>() + flat.numel()};
@@ -128,7 +111,103 @@ Tensor as_picture(const Answer& answer, const std::vector<double>& quantiles) {
   return torch::cat(plots, 0);
 }
 
+Series read_input(const TrainedForecaster& f, const std::string& path) {
+  const auto csv = reading(f.config, f.memory, path);
+  auto series = read_series(path, {csv.date, csv.columns, csv.day_first, csv.even});
+  if (series.length() < f.config.input)
+    fail("{} has {} rows; the model sees {} before it forecasts", path, series.length(), f.config.input);
+  fill_holes(series, csv.holes, {});
+  return series;
+}
+
+Answer forecast_file(const TrainedForecaster& f, const std::string& path) {
+  Answer answer{read_input(f, path), {}};
+  const auto& series = answer.series;
+  const auto input = f.config.input, from = series.length() - input;
+  const auto history = f.memory.scale.apply(series.values.slice(1, from)).unsqueeze(0).contiguous();
+  const auto calendar = calendar_features(series, from, input + f.config.horizon).unsqueeze(0);
+  const auto scaled = f.model.forward(history.to(f.device), calendar.to(f.device)).to(torch::kFloat32).cpu()[0];
+  const Scale scale{f.memory.scale.mean.unsqueeze(1), f.memory.scale.deviation.unsqueeze(1)};
+  answer.values = scale.undo(scaled);
+  return answer;
+}
+
+/// Writes table and picture of a forecast; gives its line.
+Json forecast(const TrainedForecaster& f, const std::string& path, const PredictOptions& options) {
+  const auto answer = forecast_file(f, path);
+  const auto stem = fs::path(path).stem().string();
+  write_file(options.out / (stem + ".csv"), as_csv(answer, f.config.quantiles));
+  if (options.pictures && has_image_formats())
+    write_image(options.out / "pictures" / (stem + ".png"), as_picture(answer, f.config.quantiles));
+  return as_json(path, answer, f.config.quantiles);
+}
+
+/// Writes table and picture of a file's surprises; gives its line.
+Json score_file(const TrainedForecaster& f, const std::string& path, const PredictOptions& options) {
+  const auto series = read_input(f, path);
+  const auto each = surprise(f, series);
+  const auto scores = each.mean(0);
+  auto text = fmt::format("date,score{}\n", [&] {
+    std::string names;
+    for (const auto& column : series.columns) names += "," + csv_field(column);
+    return names;
+  }());
+  PlotLine line{"score", {}, {214, 69, 65}};
+  for (auto i = f.config.input; i < series.length(); ++i) {
+    text += fmt::format("{},{:.6g}", format_date(series.time(i)), scores[i].item<double>());
+    for (int64_t c = 0; c < series.channels(); ++c) text += fmt::format(",{:.6g}", each[c][i].item<double>());
+    text += '\n';
+    line.points.emplace_back(i, scores[i].item<double>());
+  }
+  const auto stem = fs::path(path).stem().string();
+  write_file(options.out / (stem + ".csv"), text);
+  if (options.pictures && has_image_formats() && !line.points.empty())
+    write_image(
+        options.out / "pictures" / (stem + ".png"),
+        draw_plot({"squared error one step ahead",
+                   {},
+                   {line},
+                   {{static_cast<double>(f.config.input), format_date(series.time(f.config.input))},
+                    {static_cast<double>(series.length() - 1), format_date(series.time(series.length() - 1))}}}));
+  Json json = {{"input", path}, {"anomalies", Json::array()}};
+  const auto most = std::min(options.top, series.length() - f.config.input);
+  if (most <= 0) return json;
+  const auto rows = std::get<1>(scores.slice(0, f.config.input).topk(most)) + f.config.input;
+  for (int64_t k = 0; k < most; ++k) {
+    const auto row = rows[k].item<int64_t>();
+    const auto column = each.select(1, row).argmax().item<int64_t>();
+    json["anomalies"].push_back({{"date", format_date(series.time(row))},
+                                 {"score", scores[row].item<double>()},
+                                 {"column", series.columns[static_cast<size_t>(column)]}});
+  }
+  return json;
+}
+
 }  // namespace
+
+Tensor surprise(const TrainedForecaster& f, const Series& series) {
+  const torch::NoGradGuard no_grad;
+  f.model.eval();
+  const auto input = f.config.input, horizon = f.config.horizon, length = series.length();
+  const auto scaled = f.memory.scale.apply(series.values).contiguous();
+  const auto calendar = calendar_features(series, 0, length + horizon);
+  auto out = torch::full({series.channels(), length}, NAN, torch::kFloat64);
+  const auto at_middle = middle(f.config.quantiles);
+  for (auto begin = input; begin < length; begin += f.batch) {
+    const auto count = std::min(f.batch, length - begin);
+    std::vector<Tensor> histories, dates;
+    for (auto row = begin; row < begin + count; ++row) {
+      histories.push_back(scaled.slice(1, row - input, row));
+      dates.push_back(calendar.slice(1, row - input, row + horizon));
+    }
+    const auto y = f.model.forward(torch::stack(histories).to(f.device), torch::stack(dates).to(f.device))
+                       .to(torch::kFloat64)
+                       .cpu();
+    const auto next = y.select(3, 0).select(2, at_middle).t();  // (C, count)
+    out.slice(1, begin, begin + count).copy_((next - scaled.slice(1, begin, begin + count)).square());
+  }
+  return out;
+}
 
 std::map<std::string, std::string> SeriesMemory::metadata() const {
   const nlohmann::json json = {
@@ -162,18 +241,12 @@ int64_t predict_series(const TrainedForecaster& forecaster, const PredictOptions
   auto paths = options.inputs;
   if (options.limit > 0 && static_cast<int64_t>(paths.size()) > options.limit)
     paths.resize(static_cast<size_t>(options.limit));
-  const auto& quantiles = forecaster.config.quantiles;
   int64_t done = 0;
   std::string first_error, lines;
   for (const auto& path : paths) {
     Json json;
     try {
-      const auto answer = forecast_file(forecaster, path);
-      json = as_json(path, answer, quantiles);
-      write_file(options.out / (fs::path(path).stem().string() + ".csv"), as_csv(answer, quantiles));
-      if (options.pictures && has_image_formats())
-        write_image(options.out / "pictures" / (fs::path(path).stem().string() + ".png"),
-                    as_picture(answer, quantiles));
+      json = forecaster.config.anomalies ? score_file(forecaster, path, options) : forecast(forecaster, path, options);
       ++done;
     } catch (const Error& error) {
       if (first_error.empty()) first_error = error.what();

@@ -20,7 +20,13 @@ struct TrainedForecaster {
   const ForecastConfig& config;
   const SeriesMemory& memory;
   torch::Device device;
+  int64_t batch = 64;
 };
+
+/// How surprising each row of `series` (without holes) is: the squared error of the forecast one step ahead, on the
+/// scaled numbers. (C, T) float64, NaN for the first `input` rows, which are only seen. Nothing after a row enters its
+/// score.
+Tensor surprise(const TrainedForecaster& forecaster, const Series& series);
 
 /// For each CSV file: a line {"input", "columns", "dates", "forecast": {column: [values]}} in OUT/predictions.jsonl,
 /// with quantiles also {"quantiles": {"0.1": {column: [values]}}}; OUT/NAME.csv with the same numbers; and a picture a

@@ -47,14 +47,14 @@ TEST_F(Mistakes, Settings) {
 }
 
 TEST_F(Mistakes, SettingsThatDoNotFitTheRun) {
-  expect_mistake(train({"lr=-0.1"}), 2, "train.optimizer.lr wants a number of at least 0");
+  expect_mistake(train({"train.optimizer.lr=-0.1"}), 2, "train.optimizer.lr wants a number of at least 0");
   expect_mistake(train({"schedule=cosine", "warmup=16"}), 2,
                  "a warmup of 16 steps leaves nothing of a run of 16 steps; use a shorter one");
   expect_mistake(train({"schedule=step"}), 2, "a step schedule wants its period");
-  expect_mistake(train({"pct_start=2"}), 2, "train.schedule.pct_start wants a number from 0 to 1");
-  expect_mistake(train({"swa.begin=0.999"}), 2, "swa takes weights every 8 steps from step 16 on, but the run has 16");
-  expect_mistake(train({"swa.begin=0.5", "ema=0.9"}), 2, "two averages");
-  expect_mistake(train({"early_stopping.patience=2", "early_stopping.metric=f1"}), 2,
+  expect_mistake(train({"train.schedule.pct_start=2"}), 2, "train.schedule.pct_start wants a number from 0 to 1");
+  expect_mistake(train({"train.swa.begin=0.999"}), 2, "swa takes weights every 8 steps from step 16 on, but the run has 16");
+  expect_mistake(train({"train.swa.begin=0.5", "ema=0.9"}), 2, "two averages");
+  expect_mistake(train({"train.early_stopping.patience=2", "train.early_stopping.metric=f1"}), 2,
                  "wants mode = \"min\" or \"max\"");
   expect_mistake(train({"freeze=backbone"}), 2, "freeze: \"backbone\" is the name of no parameter");
   expect_mistake(train({"bad_steps=0"}), 2, "train.bad_steps wants an integer of at least 1");
@@ -106,7 +106,7 @@ TEST_F(Mistakes, ASplitThatIsNotThere) {
   expect_mistake(run({"eval", "run", "split"}), 2, "split");
   expect_mistake(run({"eval"}), 2, "run folder");
   expect_mistake(run({"eval", "nothing"}), 2, "nothing");
-  expect_mistake(run({"predict", "run"}), 2, "at least one picture");
+  expect_mistake(run({"predict", "run"}), 2, "at least one file or folder");
   expect_mistake(run({"predict", "run", "no.png"}), 2, "no.png");
   expect_mistake(run({"predict", "run", "tiny.toml"}), 1, "tiny.toml");
   std::filesystem::create_directory(folder_ / "empty");

@@ -76,10 +76,10 @@ TEST(Series, SaysWhatIsWrongAndWhere) {
   EXPECT_ERROR(read("date,a\n2020-01-01,inf\n2020-01-02,1\n"), "line 2: column \"a\" holds \"inf\"");
   EXPECT_ERROR(read("date,a\n2020-01-01,1\nsoon,2\n"), "s.csv line 3: \"soon\" is no date; 2016-07-31 13:00 is one");
   EXPECT_ERROR(read("date,a\n2020-01-01,1\n2020-01-02\n"), "s.csv line 3: 1 field, the first line has 2");
-  EXPECT_ERROR(read(kHours + "2020-01-01 02:30,1\n"),
+  EXPECT_ERROR(read(kHours + "2020-01-01 02:30,1,1\n"),
                "s.csv line 5: 2020-01-01 02:30 is not a whole number of steps of 1 h after the first date, 2020-01-01; "
                "even=false takes rows as they come");
-  EXPECT_EQ(read(kHours + "2020-01-01 02:30,1\n", {.even = false}).length(), 4);
+  EXPECT_EQ(read(kHours + "2020-01-01 02:30,1,1\n", {.even = false}).length(), 4);
   EXPECT_ERROR(read(kHours, {.columns = {"c"}}), "s.csv has no column \"c\"");
   EXPECT_ERROR(read(kHours, {.date = "day"}), "s.csv has no column \"day\"");
   EXPECT_ERROR(read("date,a\n2020-01-01 00:00:01,1\n2020-01-01 00:00:02,1\n2100-01-01 00:00:00,1\n"),

@@ -83,7 +83,8 @@ TEST(PlaceSeries, CentresToScoreAndVariesToTrain) {
   EXPECT_TRUE(torch::equal(place_series(ramp, 4, {}, nullptr)[0], torch::tensor({2.f, 3.f, 4.f, 5.f})));
   const SeriesAugment vary{.stretch = 0.3, .gain = 0.5, .mask_bands = 1, .mask_steps = 2};
   Random a(1, {1}), again(1, {1}), b(1, {2});
-  const auto first = place_series(ramp, 8, vary, &a);
-  EXPECT_TRUE(torch::equal(first, place_series(ramp, 8, vary, &again)));
-  EXPECT_FALSE(torch::equal(first, place_series(ramp, 8, vary, &b)));
+  const auto bands = ramp.expand({4, 8}).contiguous();
+  const auto first = place_series(bands, 8, vary, &a);
+  EXPECT_TRUE(torch::equal(first, place_series(bands, 8, vary, &again)));
+  EXPECT_FALSE(torch::equal(first, place_series(bands, 8, vary, &b)));
 }

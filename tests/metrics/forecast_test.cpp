@@ -21,7 +21,7 @@ TEST(ForecastScore, IsMeanOverEveryValue) {
   whole.add(forecast, truth);
   parts.add(forecast.slice(0, 0, 4), truth.slice(0, 0, 4));  // batches of different sizes weigh by their size
   parts.add(forecast.slice(0, 4), truth.slice(0, 4));
-  const auto error = (forecast.squeeze(2) - truth).to(torch::kFloat64);
+  const auto error = forecast.squeeze(2).to(torch::kFloat64) - truth.to(torch::kFloat64);
   for (const auto* score : {&whole, &parts}) {
     EXPECT_NEAR(value(score->metrics(), "mse"), error.square().mean().item<double>(), 1e-12);
     EXPECT_NEAR(value(score->metrics(), "mae"), error.abs().mean().item<double>(), 1e-12);

@@ -123,7 +123,7 @@ TEST(Translate, MistakesSayTheWayOut) {
   write_corpus(folder);
   auto table = settings(folder);
   table.set_path("model.vocabulary", 77);
-  EXPECT_ERROR(make(table), "model.vocabulary is 77 and the tokenizer has ");
+  EXPECT_ERROR(make(table), "model.vocabulary is 77 and the tokenizer has, with padding, start and end, ");
   table = settings(folder);
   table.set("longest", 2);
   EXPECT_THAT(make(settings(folder))->summary(), testing::Not(testing::HasSubstr("left out")));

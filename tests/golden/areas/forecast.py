@@ -191,6 +191,11 @@ def make(save):
         layers = depth * (4 * dim * (dim + 1) + 2 * dim * mlp + mlp + dim + 4 * dim)
         return (7 + 5) * dim + dim + 336 * dim + layers + 16 * dim * 7 * 96 + 7 * 96
 
+    def classifier(channels=40, length=64, classes=10, patch=4, stride=2, dim=64, depth=3, mlp=128):
+        layers = depth * (4 * dim * (dim + 1) + 2 * dim * mlp + mlp + dim + 4 * dim)
+        patches = (length - patch) // stride + 1
+        return channels * patch * dim + dim + patches * dim + layers + dim * classes + classes
+
     def count(model):
         return sum(parameter.numel() for parameter in model.parameters())
 
@@ -198,7 +203,9 @@ def make(save):
     known = {"dlinear": (count(DLinear(7, 336, 96, 25, False)), here),
              "patchtst": (count(PublishedPatchTst(336, 96, 16, 8, 16, 3, 4, 128)), f"transformers {transformers.__version__}"),
              "itransformer": (count(ITransformer(336, 96, 256, 2, 8, 256)), here),
-             "encoder": (plain_encoder(), here)}
+             "encoder": (plain_encoder(), here),
+             # For 40 channels of 64 steps and 10 classes.
+             "series_classifier": (classifier(), here)}
     path = pathlib.Path(__file__).parent.parent / "forecast.json"
     path.write_text(json.dumps({name: {"parameters": parameters, "source": source}
                                 for name, (parameters, source) in known.items()}, indent=1) + "\n")

@@ -5,6 +5,7 @@
 #include "hadal/io/safetensors.h"
 #include "hadal/io/weights.h"
 #include "hadal/models/forecast/forecaster.h"
+#include "hadal/models/forecast/series_classifier.h"
 
 #include "tests/support/support.h"
 
@@ -49,11 +50,11 @@ const std::vector<Case>& cases() {
   return all;
 }
 
-class Golden : public testing::TestWithParam<Case> {};
+class GoldenForecaster : public testing::TestWithParam<Case> {};
 
 }  // namespace
 
-TEST_P(Golden, OutputsAndGradientsAreTheReferences) {
+TEST_P(GoldenForecaster, OutputsAndGradientsAreTheReferences) {
   const auto& [name, model_name, settings] = GetParam();
   const auto file = read_safetensors(golden("forecast.safetensors"));
   const auto part = [&](const std::string& kind) {
@@ -96,19 +97,24 @@ TEST_P(Golden, OutputsAndGradientsAreTheReferences) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Forecasters, Golden, testing::ValuesIn(cases()),
+INSTANTIATE_TEST_SUITE_P(Forecasters, GoldenForecaster, testing::ValuesIn(cases()),
                          [](const auto& info) { return info.param.name; });
 
 TEST(Forecasters, HaveAsManyParametersAsTheReferences) {
   const auto known = nlohmann::json::parse(read_file(golden("forecast.json")));
-  EXPECT_EQ(known.size(), forecasters().names().size());
-  for (const auto& [name, entry] : known.items()) {
+  const auto count = [](const nn::Module& model) {
+    int64_t sum = 0;
+    for (const auto& parameter : model.parameters()) sum += parameter.numel();
+    return sum;
+  };
+  for (const auto& name : forecasters().names()) {
     const auto model = forecasters().make(
         {name, {}}, {.channels = 7, .input = 336, .horizon = 96, .outputs = 1, .calendar_features = 5});
-    int64_t count = 0;
-    for (const auto& parameter : model->parameters()) count += parameter.numel();
-    EXPECT_EQ(count, entry.at("parameters").get<int64_t>()) << name;
+    EXPECT_EQ(count(*model), known.at(name).at("parameters").get<int64_t>()) << name;
   }
+  const auto classifier =
+      series_classifiers().make({"series_classifier", {}}, {.channels = 40, .length = 64, .classes = 10});
+  EXPECT_EQ(count(*classifier), known.at("series_classifier").at("parameters").get<int64_t>());
 }
 
 class EveryForecaster : public testing::TestWithParam<std::string> {
@@ -169,4 +175,23 @@ TEST(PatchTst, SaysWhatMakesNoModel) {
 
 TEST(Dlinear, WantsAnOddKernel) {
   EXPECT_ERROR(forecasters().make({"dlinear", {{"kernel", 24}}}, {}), "[dlinear] kernel (24) must be odd; nearest: 25");
+}
+
+TEST(SeriesClassifier, GivesLogitsAndAGradientToEveryParameter) {
+  torch::manual_seed(0);
+  const auto make = [](Table settings = {}) {
+    return series_classifiers().make({"series_classifier", settings}, {.channels = 3, .length = 20, .classes = 4});
+  };
+  auto model = make();
+  const auto x = torch::randn({5, 3, 20});
+  const auto logits = model(x);
+  EXPECT_EQ(logits.sizes(), (std::vector<int64_t>{5, 4}));
+  F::cross_entropy(logits, torch::tensor({0, 1, 2, 3, 0})).backward();
+  for (const auto& parameter : model->named_parameters())
+    EXPECT_TRUE(parameter.value().grad().defined() && parameter.value().grad().isfinite().all().item<bool>())
+        << parameter.key();
+  model->eval();
+  EXPECT_LT(relative_error(model(x)[2], model(x.slice(0, 2, 3))[0]), 1e-4);
+  EXPECT_ERROR(model(torch::zeros({5, 3, 21})), "[series_classifier] wants (any, 3, 20), got (5, 3, 21)");
+  EXPECT_ERROR(make({{"patch", 32}}), "[series_classifier] 20 steps must be at least a patch (32)");
 }
