@@ -131,7 +131,7 @@ def put(tensors, case, model, run, x, extra=None, name_of=lambda name: name, eva
     for name, tensor in model.state_dict().items():
         if "num_batches" not in name:
             for key, piece in own(name, tensor, name_of):
-                tensors[f"{case}/weights/{key}"] = piece
+                tensors[f"{case}/weights/{key}"] = piece.clone()  # training moves the running statistics
     tensors[f"{case}/input"] = x
     if extra is not None:
         tensors[f"{case}/calendar"] = extra
