@@ -9,7 +9,17 @@ add_library(hadal_parts INTERFACE)
 target_link_libraries(hadal_parts INTERFACE ${TORCH_LIBRARIES})
 # Position independent everywhere, so that the program and the tests can use the library's precompiled header.
 target_compile_options(hadal_parts INTERFACE ${torch_flags} -fPIC)
-target_compile_definitions(hadal_parts INTERFACE FMT_HEADER_ONLY TOML_HEADER_ONLY=1 HADAL_VERSION="${PROJECT_VERSION}")
+target_compile_definitions(hadal_parts INTERFACE TOML_HEADER_ONLY=1 HADAL_VERSION="${PROJECT_VERSION}")
+
+# fmt as LibTorch's headers have it: version 12 is compiled once (hadal/core/fmt.cpp), others are used header-only.
+find_path(FMT_INCLUDE fmt/base.h HINTS ${TORCH_INCLUDE_DIRS})
+set(fmt_version "")
+if(FMT_INCLUDE)
+  file(STRINGS ${FMT_INCLUDE}/fmt/base.h fmt_version REGEX "#define FMT_VERSION 12[0-9][0-9][0-9][0-9]")
+endif()
+if(NOT fmt_version)
+  target_compile_definitions(hadal_parts INTERFACE FMT_HEADER_ONLY)
+endif()
 
 target_compile_options(hadal_parts INTERFACE -Wall -Wextra -Wpedantic -Wno-unused-parameter -Wno-missing-field-initializers)
 if(HADAL_WERROR)
