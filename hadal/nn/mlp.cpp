@@ -1,6 +1,7 @@
 #include "hadal/nn/mlp.h"
 
 #include "hadal/core/error.h"
+#include "hadal/ops/tokens.h"
 
 namespace hadal {
 
@@ -34,9 +35,9 @@ Tensor MlpLayersImpl::activate(const Tensor& x) const {
   return (activation_ == "swiglu" ? torch::silu(halves[0]) : torch::gelu(halves[0])) * halves[1];
 }
 
-Tensor MlpLayersImpl::forward(const Tensor& x) {
-  const auto wide = torch::dropout(activate(widen(x)), inner_dropout_, is_training());
-  return torch::dropout(narrow(wide), dropout_, is_training());
+Tensor MlpLayersImpl::forward(const Tensor& x, const Tensor& residual) {
+  const auto wide = dropped(activate(widen(x)), inner_dropout_, is_training());
+  return add_dropout(narrow(wide), residual, is_training() ? dropout_ : 0);
 }
 
 }  // namespace hadal

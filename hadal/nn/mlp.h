@@ -17,8 +17,8 @@ bool is_gated(const std::string& activation);
 struct MlpLayersImpl : nn::Module {
   MlpLayersImpl(int64_t dim, int64_t hidden, const std::string& activation = "gelu", bool bias = true,
                 double inner_dropout = 0, double dropout = 0);
-  /// x (..., dim) -> (..., dim)
-  Tensor forward(const Tensor& x);
+  /// x (..., dim) -> (..., dim), with `residual` of that shape added where it is given.
+  Tensor forward(const Tensor& x, const Tensor& residual = {});
 
   Linear widen{nullptr}, narrow{nullptr};
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "hadal/core/error.h"
+#include "hadal/ops/tokens.h"
 
 namespace hadal {
 
@@ -29,21 +30,23 @@ BlockImpl::BlockImpl(const BlockConfig& config) : norm_first_(config.norm_first)
 
 template <class Part>
 Tensor BlockImpl::added(const Tensor& x, Norm& norm, const Part& part) {
-  return norm_first_ ? x + part(norm(x)) : norm(x + part(x));
+  return norm_first_ ? part(norm(x), x) : norm(part(x, x));
 }
 
 Tensor BlockImpl::forward(Tensor x, const BlockInput& input, size_t layer) {
   auto* cache = input.cache ? &input.cache->layers.at(layer) : nullptr;
   auto* weights = input.weights ? &input.weights->emplace_back() : nullptr;
-  const auto dropped = [&](const Tensor& y) { return torch::dropout(y, dropout_, is_training()); };
-  x = added(x, ln_1_, [&](const Tensor& y) {
-    return dropped(self_attention_->self(y, AttentionInput{input.options, input.rotation, cache, weights}));
+  const auto share = is_training() ? dropout_ : 0;
+  x = added(x, ln_1_, [&](const Tensor& y, const Tensor& residual) {
+    const AttentionInput to{input.options, input.rotation, cache, weights};
+    return add_dropout(self_attention_->self(y, to), residual, share);
   });
   if (cross_attention_)
-    x = added(x, ln_cross_, [&](const Tensor& y) {
-      return dropped(cross_attention_->cross(y, input.memory, AttentionInput{input.memory_options, {}, cache, {}}));
+    x = added(x, ln_cross_, [&](const Tensor& y, const Tensor& residual) {
+      const AttentionInput to{input.memory_options, {}, cache, {}};
+      return add_dropout(cross_attention_->cross(y, input.memory, to), residual, share);
     });
-  return added(x, ln_2_, [&](const Tensor& y) { return mlp_(y); });
+  return added(x, ln_2_, [&](const Tensor& y, const Tensor& residual) { return mlp_(y, residual); });
 }
 
 BlocksImpl::BlocksImpl(const BlockConfig& config, int64_t depth, const std::string& prefix) {

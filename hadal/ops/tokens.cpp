@@ -135,14 +135,23 @@ struct GeluMlp : torch::autograd::Function<GeluMlp> {
   }
 };
 
-Tensor drop(const Tensor& x, const Tensor& residual, double share, int64_t seed) {
+bool is_bf16(at::ScalarType type) { return type == torch::kBFloat16; }
+
+bool has_dropout_kernel(const Tensor& x, const Tensor& residual) {
+  return kernels().lanes > 0 && x.numel() > 0 && (plain(x) || (x.device().is_cpu() && is_bf16(x.scalar_type()))) &&
+         (!residual.defined() || (plain(residual) && residual.sizes() == x.sizes()));
+}
+
+/// The sum with an fp32 residual is fp32.
+Tensor drop(const Tensor& x, const Tensor& residual, double share, int64_t seed, at::ScalarType type) {
   const auto from = x.contiguous(), added = residual.defined() ? residual.contiguous() : residual;
-  auto y = torch::empty_like(from);
+  auto y = torch::empty_like(from, from.options().dtype(type));
   const auto task = task_of(share, seed);
   const auto lanes = kernels().lanes, count = from.numel();
+  const auto dropout = kernels().dropout[is_bf16(from.scalar_type())][is_bf16(type)];
   parallel_for(0, (count + lanes - 1) / lanes, 2048, [&](int64_t first, int64_t last) {
-    kernels().dropout(task, data(from), data(added), y.mutable_data_ptr<float>(), first * lanes,
-                      std::min(count, last * lanes));
+    dropout(task, from.const_data_ptr(), data(added), y.mutable_data_ptr(), first * lanes,
+            std::min(count, last * lanes));
   });
   return y;
 }
@@ -154,12 +163,15 @@ struct AddDropout : torch::autograd::Function<AddDropout> {
     context->saved_data["share"] = share;
     context->saved_data["seed"] = seed;
     context->saved_data["residual"] = residual.has_value();
-    return drop(x, residual.value_or(Tensor()), share, seed);
+    context->saved_data["type"] = static_cast<int64_t>(x.scalar_type());
+    return drop(x, residual.value_or(Tensor()), share, seed, residual ? residual->scalar_type() : x.scalar_type());
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     require(!at::GradMode::is_enabled(), "[dropout] has no second derivative");
-    return {drop(gradients[0], {}, context->saved_data["share"].toDouble(), context->saved_data["seed"].toInt()),
-            context->saved_data["residual"].toBool() ? gradients[0] : Tensor(), Tensor(), Tensor()};
+    const auto& saved = context->saved_data;
+    return {drop(gradients[0], {}, saved.at("share").toDouble(), saved.at("seed").toInt(),
+                 static_cast<at::ScalarType>(saved.at("type").toInt())),
+            saved.at("residual").toBool() ? gradients[0] : Tensor(), Tensor(), Tensor()};
   }
 };
 
@@ -177,7 +189,7 @@ Tensor gelu_mlp(const Tensor& x, const Tensor& w1, const Tensor& b1, const Tenso
   const bool fits = has_kernel(x) && plain(w1) && dim % lanes == 0 && dim % 4 == 0 && hidden % lanes == 0 &&
                     dim <= kWidest && hidden <= kMostHidden && (!residual.defined() || plain(residual));
   if (!fits) {
-    const auto h = torch::dropout(torch::gelu(linear(x, w1, b1)), inner, inner > 0);
+    const auto h = add_dropout(torch::gelu(linear(x, w1, b1)), {}, inner);
     return add_dropout(linear(h, w2, b2), residual, outer);
   }
   const auto seed = inner > 0 || outer > 0 ? draw_seed() : 0;
@@ -186,7 +198,7 @@ Tensor gelu_mlp(const Tensor& x, const Tensor& w1, const Tensor& b1, const Tenso
 
 Tensor add_dropout(const Tensor& x, const Tensor& residual, double share) {
   if (share <= 0) return residual.defined() ? residual + x : x;
-  if (!has_kernel(x) || (residual.defined() && (!plain(residual) || residual.sizes() != x.sizes()))) {
+  if (!has_dropout_kernel(x, residual)) {
     const auto dropped = torch::dropout(x, share, true);
     return residual.defined() ? residual + dropped : dropped;
   }

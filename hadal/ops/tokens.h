@@ -12,7 +12,11 @@ namespace hadal {
 Tensor gelu_mlp(const Tensor& x, const Tensor& w1, const Tensor& b1, const Tensor& w2, const Tensor& b2,
                 const Tensor& residual = {}, double inner = 0, double outer = 0);
 
-/// residual + dropout(x, share) of the same shape; residual may be undefined.
+/// residual + dropout(x, share) of the same shape; residual may be undefined. LibTorch draws its masks one number after
+/// the other on one thread; here all threads make them, in fp32 and bf16, twice the same instead of kept.
 Tensor add_dropout(const Tensor& x, const Tensor& residual, double share);
+
+/// dropout(x, share) in training, x elsewhere.
+inline Tensor dropped(const Tensor& x, double share, bool training) { return add_dropout(x, {}, training ? share : 0); }
 
 }  // namespace hadal

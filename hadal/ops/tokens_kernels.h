@@ -35,9 +35,11 @@ struct TokenKernels {
   int64_t (*mlp_scratch)(const MlpTask&) = nullptr;  // floats
   void (*mlp_forward)(const MlpTask&, int64_t first, int64_t last, float* scratch) = nullptr;
   void (*mlp_backward)(const MlpTask&, int64_t first, int64_t last, float* scratch, MlpGradients) = nullptr;
-  /// y = residual + dropout(x), or without a residual; elements [first, last), first a multiple of lanes.
-  void (*dropout)(const DropoutTask&, const float* x, const float* residual, float* y, int64_t first,
-                  int64_t last) = nullptr;
+  /// y = residual + dropout(x), or without a residual; elements [first, last), first a multiple of lanes. By whether x
+  /// is bf16 and whether y is, else fp32.
+  using Dropout = void (*)(const DropoutTask&, const void* x, const float* residual, void* y, int64_t first,
+                           int64_t last);
+  Dropout dropout[2][2] = {};
 };
 
 TokenKernels token_kernels_avx2();

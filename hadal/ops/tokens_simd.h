@@ -194,9 +194,11 @@ inline void mlp_backward(const MlpTask& t, int64_t first, int64_t last, float* s
   }
 }
 
-inline void dropout(const DropoutTask& task, const float* x, const float* residual, float* y, int64_t first,
-                    int64_t last) {
+template <class From, class To>
+void dropout(const DropoutTask& task, const void* from, const float* residual, void* to, int64_t first, int64_t last) {
   const Keep keep(task);
+  const auto* x = static_cast<const From*>(from);
+  auto* y = static_cast<To*>(to);
   for (auto i = first; i < last; i += kLanes) {
     const auto count = smaller(kLanes, last - i);
     Floats v = load(x + i, count) * keep(i);
@@ -205,6 +207,12 @@ inline void dropout(const DropoutTask& task, const float* x, const float* residu
   }
 }
 
-inline TokenKernels token_kernels() { return {kLanes, mlp_scratch, mlp_forward, mlp_backward, dropout}; }
+inline TokenKernels token_kernels() {
+  return {kLanes,
+          mlp_scratch,
+          mlp_forward,
+          mlp_backward,
+          {{dropout<float, float>, dropout<float, Bf16>}, {dropout<Bf16, float>, dropout<Bf16, Bf16>}}};
+}
 
 }  // namespace hadal::HADAL_SIMD

@@ -132,6 +132,32 @@ TEST(AddDropout, AddsWhatItKeeps) {
   EXPECT_LT(relative_error(add_dropout(x, residual, 0.25) - residual, alone), 1e-5);
 }
 
+// As under autocast: what a layer gives is bf16, what it is added to fp32. The masks are those of fp32.
+TEST(AddDropout, TakesBf16) {
+  torch::manual_seed(6);
+  const auto exact = torch::rand({65, 48}).add_(1).to(torch::kBFloat16);
+  const auto x = exact.clone().requires_grad_(), residual = torch::randn({65, 48}).requires_grad_();
+  torch::manual_seed(7);
+  const auto wide = add_dropout(exact.to(torch::kFloat32), {}, 0.5);  // times 2: no rounding
+  const auto dy = torch::randn({65, 48}).to(torch::kBFloat16);
+  const auto dx = torch::where(wide == 0, torch::zeros_like(dy), dy * 2);
+
+  torch::manual_seed(7);
+  const auto alone = add_dropout(x, {}, 0.5);
+  EXPECT_EQ(alone.scalar_type(), torch::kBFloat16);
+  EXPECT_TRUE(torch::equal(alone.to(torch::kFloat32), wide));
+  EXPECT_TRUE(torch::equal(gradients(alone, {x}, dy)[0], dx));
+
+  torch::manual_seed(7);
+  const auto added = add_dropout(x, residual, 0.5);
+  EXPECT_EQ(added.scalar_type(), torch::kFloat32);
+  EXPECT_TRUE(torch::equal(added, residual + wide));
+  const auto grads = gradients(added, {x, residual}, dy.to(torch::kFloat32));
+  EXPECT_EQ(grads[0].scalar_type(), torch::kBFloat16);
+  EXPECT_TRUE(torch::equal(grads[0], dx));
+  EXPECT_TRUE(torch::equal(grads[1], dy.to(torch::kFloat32)));
+}
+
 TEST(GeluMlp, SaysWhatDoesNotFit) {
   const Mlp mlp({5, 16}, 32);
   EXPECT_ERROR(gelu_mlp(torch::zeros({5, 32}), mlp.w1, mlp.b1, mlp.w2, mlp.b2),

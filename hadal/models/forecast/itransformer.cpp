@@ -1,6 +1,7 @@
 #include "hadal/models/forecast/itransformer.h"
 
 #include "hadal/core/shape.h"
+#include "hadal/ops/tokens.h"
 
 namespace hadal {
 
@@ -26,7 +27,7 @@ Tensor ItransformerImpl::forward(const Tensor& history, const Tensor& calendar) 
   InstanceNormImpl::Statistics was;
   if (config_.instance_norm) std::tie(x, was) = instance_->normalise(history);
   if (config_.calendar && calendar.defined()) x = torch::cat({x, calendar.slice(2, 0, shape_.input)}, 1);
-  auto tokens = torch::dropout(embedding_(x), config_.encoder.dropout, is_training());  // (B, C + F, dim)
+  auto tokens = dropped(embedding_(x), config_.encoder.dropout, is_training());  // (B, C + F, dim)
   tokens = norm_(layers_(tokens)).slice(1, 0, shape_.channels);
   const auto y = projection_(tokens).view({history.size(0), shape_.channels, shape_.outputs, shape_.horizon});
   return config_.instance_norm ? instance_->restore(y, was) : y;

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "hadal/core/shape.h"
+#include "hadal/ops/tokens.h"
 
 namespace hadal {
 namespace {
@@ -60,7 +61,7 @@ Tensor PatchEncoderImpl::forward(Tensor x) {
   const auto unused = (x.size(1) - config_.patch) % config_.stride;
   const auto patches = x.slice(1, unused).unfold(1, config_.patch, config_.stride);  // (N, P, patch)
   const auto tokens = input_embedding_(patches.contiguous()) + position_enc_;
-  return layers_(torch::dropout(tokens, config_.encoder.dropout, is_training()));
+  return layers_(dropped(tokens, config_.encoder.dropout, is_training()));
 }
 
 PatchTstImpl::PatchTstImpl(const PatchTstConfig& config, const ForecastShape& shape) : shape_(shape), config_(config) {
@@ -79,7 +80,7 @@ Tensor PatchTstImpl::forward(const Tensor& history, const Tensor&) {
   InstanceNormImpl::Statistics was;
   if (config_.instance_norm) std::tie(x, was) = norm_->normalise(history);
   const auto tokens = encoder_(x.reshape({-1, shape_.input})).flatten(1);  // (B C, P dim)
-  const auto y = projection_(torch::dropout(tokens, config_.head_dropout, is_training()))
+  const auto y = projection_(dropped(tokens, config_.head_dropout, is_training()))
                      .view({history.size(0), shape_.channels, shape_.outputs, shape_.horizon});
   return config_.instance_norm ? norm_->restore(y, was) : y;
 }

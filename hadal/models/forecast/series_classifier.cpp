@@ -1,6 +1,7 @@
 #include "hadal/models/forecast/series_classifier.h"
 
 #include "hadal/core/shape.h"
+#include "hadal/ops/tokens.h"
 
 namespace hadal {
 
@@ -29,8 +30,8 @@ Tensor SeriesClassifierImpl::forward(const Tensor& x) {
   expect_shape("series_classifier", x, {kAny, shape_.channels, shape_.length});
   const auto patches = x.unfold(2, config_.patch, config_.stride).transpose(1, 2).flatten(2);  // (B, P, C patch)
   auto tokens = embedding_(patches) + positions_;
-  tokens = layers_(torch::dropout(tokens, config_.encoder.dropout, is_training()));
-  return head_(torch::dropout(tokens.mean(1), config_.head_dropout, is_training()));
+  tokens = layers_(dropped(tokens, config_.encoder.dropout, is_training()));
+  return head_(dropped(tokens.mean(1), config_.head_dropout, is_training()));
 }
 
 const SeriesClassifierCatalog& series_classifiers() {

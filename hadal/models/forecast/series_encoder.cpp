@@ -63,7 +63,7 @@ Tensor SeriesAttentionImpl::forward(const Tensor& x, Tensor& scores) {
   if (residual_) {
     auto now = torch::matmul(qkv[0], qkv[1].transpose(2, 3)) / std::sqrt(static_cast<double>(dim / heads_));
     scores = scores.defined() ? now + scores : now;
-    mixed = torch::matmul(torch::dropout(scores.softmax(-1), dropout, dropout > 0), qkv[2]);
+    mixed = torch::matmul(add_dropout(scores.softmax(-1), {}, dropout), qkv[2]);
   } else {
     mixed = attention(qkv[0], qkv[1], qkv[2], {.dropout = dropout});
   }

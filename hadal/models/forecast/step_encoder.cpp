@@ -1,6 +1,7 @@
 #include "hadal/models/forecast/step_encoder.h"
 
 #include "hadal/core/shape.h"
+#include "hadal/ops/tokens.h"
 
 namespace hadal {
 
@@ -32,7 +33,7 @@ Tensor StepEncoderImpl::forward(const Tensor& history, const Tensor& calendar) {
   if (config_.calendar && shape_.calendar_features > 0)
     x = torch::cat({x, calendar.slice(2, 0, shape_.input)}, 1);  // (B, C + F, L)
   auto tokens = embedding_(x.transpose(1, 2).contiguous()) + positions_;
-  tokens = layers_(torch::dropout(tokens, config_.encoder.dropout, is_training()));  // (B, L, dim)
+  tokens = layers_(dropped(tokens, config_.encoder.dropout, is_training()));  // (B, L, dim)
   const auto y = projection_(tokens.slice(1, -last_).flatten(1))
                      .view({history.size(0), shape_.channels, shape_.outputs, shape_.horizon});
   return config_.instance_norm ? instance_->restore(y, was) : y;

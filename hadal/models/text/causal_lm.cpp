@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "hadal/core/shape.h"
+#include "hadal/ops/tokens.h"
 
 namespace hadal {
 
@@ -83,13 +84,25 @@ Tensor CausalLmImpl::placed(const Tensor& tokens, const DecodingCache* cache) {
 
 Tensor CausalLmImpl::forward(const Tensor& ids, DecodingCache* cache) {
   expect_shape("language model", ids, {kAny, kAny});
-  const auto tokens = torch::dropout(placed(wte_(ids), cache), config_.dropout, is_training());  // (B, T, dim)
+  const auto tokens = dropped(placed(wte_(ids), cache), config_.dropout, is_training());  // (B, T, dim)
   const auto read = decoder_(tokens, StackInput{.cache = cache});
   return lm_head_ ? lm_head_(read) : hadal::linear(read, wte_->weight);  // (B, T, vocabulary)
 }
 
 TensorsByName CausalLmImpl::own_names(const TensorsByName& weights) const {
-  return causal_lm_names(weights, config_.tied);
+  auto ours = causal_lm_names(weights, config_.tied);
+  const auto find = [](const TensorsByName& all, const char* name) {
+    for (const auto& [key, tensor] : all)
+      if (key == name) return tensor;
+    return Tensor();
+  };
+  const auto head = find(weights, "lm_head.weight"), words = find(ours, "wte.weight");
+  if (!words.defined()) return ours;
+  if (config_.tied && head.defined() && !(head.sizes() == words.sizes() && head.eq(words).all().item<bool>()))
+    fail("[language model] the file's head (lm_head.weight) has weights of its own: set model.tied=false");
+  if (!config_.tied && !head.defined())
+    fail("[language model] the file has no lm_head.weight, its head is the embedding: set model.tied=true");
+  return ours;
 }
 
 void register_causal_lm(LanguageCatalog& catalog) {

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "hadal/models/text/text_classifier.h"
+#include "hadal/ops/tokens.h"
 
 namespace hadal {
 namespace {
@@ -49,7 +50,7 @@ Tensor TransformerImpl::embed(const Tensor& tokens, int64_t first) {
   auto& table = positions_.defined() ? positions_ : sinusoids_;
   const auto x = embedding(tokens) * std::sqrt(static_cast<double>(config_.dim));
   if (sinusoids_.defined() && sinusoids_.device() != x.device()) sinusoids_ = sinusoids_.to(x.device());
-  return torch::dropout(x + table.slice(0, first, end), config_.dropout, is_training());
+  return dropped(x + table.slice(0, first, end), config_.dropout, is_training());
 }
 
 Tensor TransformerImpl::encode(const Tensor& source, const Tensor& lengths) {
