@@ -11,18 +11,21 @@ namespace {
 std::string help(const Words&) {
   return "WHAT is a run folder, or a weights file with model=NAME. INPUT is a picture or a folder of pictures; for a "
          "model of\n"
-         "texts a file with a text a line; for a model that forecasts a CSV file that ends where the forecast begins.\n\n"
+         "texts a file with a text a line; for a model that forecasts a CSV file that ends where the forecast "
+         "begins.\n\n"
          "  out=DIR          where predictions.jsonl and pictures/ go (default: runs/predict, runs/predict-2, ...)\n"
-         "  top=5            classes a line of predictions.jsonl holds\n"
+         "  top=5            classes, or rows with anomalies=true, that a line of predictions.jsonl holds\n"
          "  pictures=true    write each picture with what the model says of it\n"
          "  limit=0          stop after this many inputs (0: all)\n"
          "  text=\"A dog.\"    a text as it is, for models of texts\n"
          "  names=cat,dog    class names, where the weights do not know them\n"
          "  size=SIDE        resize pictures to this side (default: what the model was trained with)\n"
+         "  anomalies=true   for a model that forecasts: how surprising each row is, instead of what comes next\n"
          "  batch= workers= device= precision= threads=, and every setting of the recipe\n\n"
          "  hadal predict runs/mnist-vit digit.png photos/\n"
          "  hadal predict runs/multi30k text=\"A dog runs.\"\n"
-         "  hadal predict runs/etth1-patchtst load.csv\n";
+         "  hadal predict runs/etth1-patchtst load.csv\n"
+         "  hadal predict runs/etth1-patchtst load.csv anomalies=true top=10\n";
 }
 
 int run(Words words) {

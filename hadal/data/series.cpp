@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "hadal/core/utf8.h"
 #include "hadal/io/bytes.h"
 #include "hadal/io/csv.h"
 #include "hadal/io/file.h"
@@ -53,15 +54,61 @@ size_t find_date_column(const std::vector<std::string>& names, const std::vector
     if (found == names.end()) fail_usage("{} has no column \"{}\"{}", name, options.date, suggest(options.date, names));
     return static_cast<size_t>(found - names.begin());
   }
-  static constexpr std::array usual = {"date", "datetime", "time", "timestamp", "ds", "day", "month"};
+  static constexpr std::array usual = {"date", "datetime", "time", "timestamp", "utc_timestamp", "ds", "day", "month"};
+  const auto is_date = [&](size_t i) { return parse_date(first_row[i]) || parse_date(first_row[i], true); };
+  std::vector<size_t> candidates;  // they look like dates and are none
   for (const auto* word : usual)
-    for (size_t i = 0; i < names.size(); ++i)
-      if (lower(names[i]) == word) return i;
+    for (size_t i = 0; i < names.size(); ++i) {
+      if (lower(names[i]) != word) continue;
+      if (is_date(i)) return i;
+      candidates.push_back(i);
+    }
+  // A year beside a month or day that is no date by itself is only a part of one.
+  for (size_t i = 0; i < names.size() && candidates.empty(); ++i)
+    if (lower(names[i]) == "year" && is_date(i)) return i;
   for (size_t i = 0; i < names.size(); ++i) {
     double number;
-    if (!read_value(first_row[i], number) && (parse_date(first_row[i]) || parse_date(first_row[i], true))) return i;
+    if (read_value(first_row[i], number)) continue;
+    if (is_date(i)) return i;
+    if (std::find(candidates.begin(), candidates.end(), i) == candidates.end()) candidates.push_back(i);
   }
-  throw FileError(name, "no column holds dates; date=NAME names it");
+  std::string tried;
+  for (const auto i : candidates)
+    tried += fmt::format("{} \"{}\" holds {}", tried.empty() ? ":" : ",", names[i], shown(first_row[i]));
+  throw FileError(name, fmt::format("no column holds dates{}; date=NAME names it, and 2016-07-31 13:00 is one", tried));
+}
+
+/// The columns to take, by their places.
+std::vector<size_t> choose_columns(const std::vector<std::string>& names, size_t date, const SeriesOptions& options,
+                                   const std::string& name) {
+  std::vector<size_t> chosen;
+  for (const auto& column : options.columns) {
+    const auto found = std::find(names.begin(), names.end(), column);
+    if (found == names.end()) fail_usage("{} has no column \"{}\"{}", name, column, suggest(column, names));
+    chosen.push_back(static_cast<size_t>(found - names.begin()));
+  }
+  for (size_t i = 0; i < names.size() && options.columns.empty(); ++i)
+    if (i != date) chosen.push_back(i);
+  for (const auto i : chosen) {
+    if (std::count(chosen.begin(), chosen.end(), i) > 1) fail_usage("columns= names \"{}\" twice", names[i]);
+    if (std::count(names.begin(), names.end(), names[i]) > 1)
+      throw FileError(name,
+                      fmt::format("has more than one column called \"{}\"; columns=A,B takes others alone", names[i]));
+  }
+  return chosen;
+}
+
+/// Takes out a first column without a name that counts the rows: the index that pandas writes.
+void drop_index(Rows& rows) {
+  const auto width = rows.columns.size(), count = rows.lines.size();
+  if (width == 0 || (!rows.columns[0].empty() && rows.columns[0] != "Unnamed: 0")) return;
+  for (size_t i = 1; i < count; ++i)
+    if (rows.values[i * width] != rows.values[(i - 1) * width] + 1) return;
+  std::vector<double> values;
+  for (size_t i = 0; i < rows.values.size(); ++i)
+    if (i % width != 0) values.push_back(rows.values[i]);
+  rows.values = std::move(values);
+  rows.columns.erase(rows.columns.begin());
 }
 
 Rows read_rows(std::string_view text, const std::string& name, const SeriesOptions& options) {
@@ -76,17 +123,7 @@ Rows read_rows(std::string_view text, const std::string& name, const SeriesOptio
   while (reader.next(fields)) {
     if (rows.lines.empty()) {
       date = find_date_column(names, fields, options, name);
-      if (options.columns.empty()) {
-        for (size_t i = 0; i < names.size(); ++i)
-          if (i != date) chosen.push_back(i);
-      } else {
-        for (const auto& column : options.columns) {
-          const auto found = std::find(names.begin(), names.end(), column);
-          if (found == names.end()) fail_usage("{} has no column \"{}\"{}", name, column, suggest(column, names));
-          chosen.push_back(static_cast<size_t>(found - names.begin()));
-        }
-      }
-      if (chosen.empty()) throw FileError(name, "has dates and no column of numbers");
+      chosen = choose_columns(names, date, options, name);
       for (const auto i : chosen) rows.columns.push_back(names[i]);
     }
     for (const auto i : chosen) {
@@ -100,6 +137,8 @@ Rows read_rows(std::string_view text, const std::string& name, const SeriesOptio
     rows.dates.emplace_back(fields[date]);
     rows.lines.push_back(reader.line());
   }
+  if (options.columns.empty() && !chosen.empty() && chosen[0] == 0) drop_index(rows);
+  if (!rows.lines.empty() && rows.columns.empty()) throw FileError(name, "has dates and no column of numbers");
   return rows;
 }
 
@@ -123,6 +162,7 @@ Micros Series::time(int64_t index) const {
 }
 
 Series parse_series(std::string_view text, const std::string& name, const SeriesOptions& options) {
+  check_utf8(text, name);  // what weights remember of a series is JSON
   const auto rows = read_rows(text, name, options);
   const bool day_first = options.day_first || begins_with_day(rows.dates);
   const auto count = rows.dates.size();
@@ -141,6 +181,7 @@ Series parse_series(std::string_view text, const std::string& name, const Series
 
   Series series;
   series.columns = rows.columns;
+  series.day_first = day_first;
   std::vector<size_t> starts;  // of each date among `order`
   for (size_t i = 0; i < count; ++i)
     if (i == 0 || !options.even || dates[order[i]] != dates[order[i - 1]]) {
@@ -194,30 +235,41 @@ Series read_series(const std::filesystem::path& path, const SeriesOptions& optio
   return parse_series(file.text(), path.string(), options);
 }
 
-Tensor fill_holes(Series& series, int64_t longest, const std::vector<int64_t>& borders) {
+std::vector<std::string> read_columns(const std::filesystem::path& path) {
+  const MappedFile file(path);
+  CsvReader reader(file.text(), path.string());
+  std::vector<std::string_view> fields;
+  std::vector<std::string> names;
+  if (reader.next(fields))
+    for (const auto field : fields) names.emplace_back(trim(field));
+  return names;
+}
+
+Tensor fill_holes(Series& series, int64_t longest, int64_t train_end, int64_t needed) {
   const auto known = series.values.isfinite();
   if (known.all().item<bool>()) return {};
   const auto length = series.length();
   for (int64_t c = 0; c < series.channels(); ++c) {
+    const auto& column = series.columns[static_cast<size_t>(c)];
     auto* row = series.values.mutable_data_ptr<double>() + c * length;
-    int64_t begin = 0;
-    for (size_t piece = 0; piece <= borders.size(); ++piece) {
-      const auto end = piece < borders.size() ? std::min(borders[piece], length) : length;
-      for (auto i = begin; i < end; ++i) {
-        if (!std::isnan(row[i])) continue;
-        auto stop = i;
-        while (stop < end && std::isnan(row[stop])) ++stop;
-        const bool before = i > 0, after = stop < end;
-        if (stop - i > longest || (!before && !after))
-          fail("column \"{}\" misses {} values from {} to {}; data.holes={} fills holes of up to {}",
-               series.columns[static_cast<size_t>(c)], stop - i, format_date(series.time(i)),
-               format_date(series.time(stop - 1)), longest, longest);
-        const auto left = before ? row[i - 1] : row[stop], right = after ? row[stop] : left;
-        for (auto k = i; k < stop; ++k)
-          row[k] = left + (right - left) * static_cast<double>(k - i + 1) / static_cast<double>(stop - i + 1);
-        i = stop;
-      }
-      begin = end;
+    for (int64_t i = 0, stop = 0; i < length; i = std::max(i + 1, stop)) {
+      if (!std::isnan(row[i])) continue;
+      const bool train = i < train_end;
+      const auto end = train ? std::min(train_end, length) : length;
+      for (stop = i; stop < end && std::isnan(row[stop]);) ++stop;
+      if (stop <= needed) continue;
+      if (i == 0 && stop == end)
+        fail("column \"{}\" has no value{}; columns=A,B takes others alone", column,
+             end < length ? " before " + format_date(series.time(end)) : "");
+      if (stop - i > longest)
+        fail(
+            "column \"{}\" misses {} values from {} to {}; data.holes={} fills holes of up to {}, data.holes={} would "
+            "fill this one, and even=false takes rows as they come",
+            column, stop - i, format_date(series.time(i)), format_date(series.time(stop - 1)), longest, longest,
+            stop - i);
+      const auto left = i > 0 ? row[i - 1] : row[stop], right = train && stop < end ? row[stop] : left;
+      for (auto k = i; k < stop; ++k)
+        row[k] = left + (right - left) * static_cast<double>(k - i + 1) / static_cast<double>(stop - i + 1);
     }
   }
   return known;

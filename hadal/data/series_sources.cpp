@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <numbers>
+#include <optional>
 
 #include "hadal/core/random.h"
 #include "hadal/data/sources.h"
@@ -16,17 +17,20 @@ int64_t row_of(const Series& series, Micros date) {
   return std::lower_bound(series.times.begin(), series.times.end(), date) - series.times.begin();
 }
 
-int64_t read_border(const Series& series, const std::string& text) {
-  const auto length = series.length();
-  int64_t rows = 0;
-  if (const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), rows);
-      error == std::errc() && end == text.data() + text.size())
-    return rows;
-  double share = 0;
-  if (const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), share);
-      error == std::errc() && end == text.data() + text.size() && share > 0 && share <= 1)
-    return static_cast<int64_t>(static_cast<double>(length) * share);
-  if (const auto date = parse_date(text)) return row_of(series, *date);
+/// The number that `text` is, all of it.
+template <class T>
+std::optional<T> as_number(const std::string& text) {
+  T value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
+}
+
+/// `shares`: the borders before are shares, so that a 1 is all of the rows and not the first.
+int64_t read_border(const Series& series, const std::string& text, bool shares) {
+  if (const auto rows = as_number<int64_t>(text)) return shares && *rows == 1 ? series.length() : *rows;
+  if (const auto share = as_number<double>(text); share && *share > 0 && *share <= 1)
+    return static_cast<int64_t>(static_cast<double>(series.length()) * *share);
+  if (const auto date = parse_date(text, series.day_first)) return row_of(series, *date);
   fail_usage("data.borders wants rows (8640), shares (0.7) or dates (2017-07-01), got \"{}\"", text);
 }
 
@@ -57,10 +61,20 @@ std::array<int64_t, 3> split_borders(const Series& series, const std::vector<std
   }
   require(borders.size() == 2 || borders.size() == 3,
           "data.borders wants where train, val and test end, such as 8640,11520,14400; got {}", borders.size());
-  for (size_t i = 0; i < 3; ++i) out[i] = i < borders.size() ? read_border(series, borders[i]) : length;
+  const bool shares = as_number<double>(borders[0]).value_or(1) < 1;
+  for (size_t i = 0; i < 3; ++i) out[i] = i < borders.size() ? read_border(series, borders[i], shares) : length;
   if (out[0] <= 0 || out[0] > out[1] || out[1] > out[2] || out[2] > length)
     fail_usage("data.borders end after {}, {} and {} rows; they must rise and end within the {} rows of {}", out[0],
                out[1], out[2], length, name);
+  return out;
+}
+
+Borders Setting<Borders>::read(const Value& value, const std::string& path, const Limit& limit) {
+  Borders out;
+  for (const auto& item : read_list(value, path)) {
+    const bool number = item.get_if<int64_t>() || item.get_if<double>();
+    out.texts.push_back(number ? item.text() : read_text(item, path, limit));
+  }
   return out;
 }
 
@@ -69,13 +83,15 @@ Fields<CsvSeriesConfig> CsvSeriesConfig::fields() {
   return {
       {"path", &C::path, "CSV file with a column of dates; $DATA is HADAL_DATA"},
       {"date", &C::date, "the column of dates (default: \"date\" or its like, else the first that holds some)"},
-      {"columns", &C::columns, "the columns to take (default: all others)", example("OT,HUFL")},
+      {"columns", &C::columns, "the columns to take (default: all others but a nameless index)", example("OT,HUFL")},
       {"borders", &C::borders,
        "where train, val and test end: rows, shares or dates (default: ETT files 12/4/4 months, others 0.7,0.8,1.0)",
        example("8640,11520,14400")},
       {"day_first", &C::day_first, "1/7/2016 is in July; found by itself where a day over 12 shows it"},
       {"even", &C::even, "false takes rows as they come, whatever their dates"},
-      {"holes", &C::holes, "longest run of missing values that is filled, along a straight line", at_least(0)}};
+      {"holes", &C::holes,
+       "longest run of missing values that is filled: along a straight line for training, else with the last value",
+       at_least(0)}};
 }
 
 void CsvSeriesConfig::validate() const { require(!path.empty(), "say which series: data=FILE.csv"); }
@@ -84,8 +100,8 @@ SplitSeries open_csv_series(const CsvSeriesConfig& config) {
   const auto path = data_path(config.path);
   SplitSeries out;
   out.series = read_series(path, {config.date, config.columns, config.day_first, config.even});
-  out.borders = split_borders(out.series, config.borders, path.string());
-  out.known = fill_holes(out.series, config.holes, {out.borders.begin(), out.borders.end()});
+  out.borders = split_borders(out.series, config.borders.texts, path.string());
+  out.known = fill_holes(out.series, config.holes, out.borders[0]);
   return out;
 }
 

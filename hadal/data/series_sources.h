@@ -17,9 +17,21 @@ struct SplitSeries {
   std::pair<int64_t, int64_t> rows(const std::string& split) const;
 };
 
+/// As a recipe writes them, numbers or texts: [8640, 11520, 14400], [0.7, 0.8], ["2017-07-01", "2017-11-01"].
+struct Borders {
+  std::vector<std::string> texts;
+};
+template <>
+struct Setting<Borders> {
+  static std::string type() { return "list of rows, shares or dates"; }
+  static Borders read(const Value& value, const std::string& path, const Limit& limit);
+  static Value write(const Borders& borders) { return Setting<std::vector<std::string>>::write(borders.texts); }
+};
+
 struct CsvSeriesConfig {
   std::string path, date;
-  std::vector<std::string> columns, borders;
+  std::vector<std::string> columns;
+  Borders borders;
   bool day_first = false, even = true;
   int64_t holes = 24;
 
@@ -43,7 +55,8 @@ const SeriesCatalog& series_sources();
 
 /// Where train, val and test end. Without `borders`: files called ETTh... and ETTm... by the 12, 4 and 4 months of 30
 /// days that their literature takes, others after 70, 10 and 20 % of the rows. A border is a number of rows (8640), a
-/// share of them (0.7), or a date, which begins the next split; the third may be left out.
+/// share of them (0.7; a 1 behind a share is one too), or a date, read as the series' own, which begins the next split;
+/// the third may be left out.
 std::array<int64_t, 3> split_borders(const Series& series, const std::vector<std::string>& borders,
                                      const std::string& name);
 

@@ -55,21 +55,25 @@ Tensor sound_features(std::span<const std::byte> bytes, std::string_view name, c
   return (mel - mel.mean()) / mel.std(false).clamp_min(1e-5);
 }
 
-Sounds::Sounds(const FileTree& tree, const SoundsConfig& config) {
+Sounds::Sounds(const FileTree& tree, const SoundsConfig& config, const std::vector<std::string>& labels)
+    : classes_(labels) {
   struct Found {
     int64_t file, index;
     std::string label;
   };
   std::vector<Found> found;
-  std::set<std::string> labels;
+  std::set<std::string> there;
   for (int64_t i = 0; i < tree.size(); ++i) {
     if (!is_sound(tree.path(i))) continue;
     const auto [label, index] = parts_of(tree.path(i), tree.name(i));
-    labels.insert(label);
+    if (!labels.empty() && std::find(labels.begin(), labels.end(), label) == labels.end())
+      throw FileError(tree.name(i),
+                      fmt::format("the label \"{}\" is none of the model's: {}", label, fmt::join(labels, ", ")));
+    there.insert(label);
     found.push_back({i, index, label});
   }
   if (found.empty()) throw FileError(tree.root(), "holds no sound (wav, flac, ogg)");
-  classes_.assign(labels.begin(), labels.end());
+  if (classes_.empty()) classes_.assign(there.begin(), there.end());
   std::vector<Item> items(found.size());
   parallel_for(0, static_cast<int64_t>(found.size()), 16, [&](int64_t first, int64_t last) {
     const torch::NoGradGuard no_grad;
@@ -78,7 +82,7 @@ Sounds::Sounds(const FileTree& tree, const SoundsConfig& config) {
       const auto bytes = tree.read(file);
       items[static_cast<size_t>(i)] = {
           sound_features(std::as_bytes(std::span(bytes.data(), bytes.size())), tree.name(file), config.mel),
-          std::lower_bound(classes_.begin(), classes_.end(), label) - classes_.begin()};
+          std::find(classes_.begin(), classes_.end(), label) - classes_.begin()};
     }
   });
   for (size_t i = 0; i < found.size(); ++i) {

@@ -22,11 +22,12 @@ struct SoundsConfig {
 Tensor sound_features(std::span<const std::byte> bytes, std::string_view name, const MelConfig& config);
 
 /// WAV, FLAC and Ogg files called LABEL_..._INDEX.wav, in a folder or archive: those with an index below `test` are the
-/// test split, those below test + val the val split. Throws FileError for a name without label or index and for a
-/// broken sound.
+/// test split, those below test + val the val split. Classes are `labels` in their order, of which not all need occur;
+/// without them the labels that there are, sorted. Throws FileError for a name without label or index, for a label that
+/// is not among `labels`, and for a broken sound.
 class Sounds {
  public:
-  Sounds(const FileTree& tree, const SoundsConfig& config);
+  Sounds(const FileTree& tree, const SoundsConfig& config, const std::vector<std::string>& labels = {});
 
   int64_t size(const std::string& split) const { return static_cast<int64_t>(of(split).size()); }
   /// (bands, frames), and the class number.

@@ -13,6 +13,10 @@ Tensor pinball(const Tensor& forecast, const Tensor& truth, const Tensor& quanti
   return torch::maximum(q * distance, (q - 1) * distance);
 }
 
+Tensor rising_quantiles(const Tensor& forecast) {
+  return forecast.size(2) > 1 ? std::get<0>(forecast.sort(2)) : forecast;
+}
+
 Tensor naive_error(const Tensor& values, int64_t end, int64_t season) {
   const auto past = values.slice(1, 0, end).to(torch::kFloat64);
   if (past.size(1) <= season) return torch::full({values.size(0)}, NAN, torch::kFloat64);

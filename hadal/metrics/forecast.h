@@ -11,6 +11,10 @@ namespace hadal {
 /// forecast (..., Q, H), truth (..., H), quantiles (Q) -> (..., Q, H).
 Tensor pinball(const Tensor& forecast, const Tensor& truth, const Tensor& quantiles);
 
+/// The quantiles of each value in rising order, so that bands do not cross (Chernozhukov et al. 2010, "Quantile and
+/// Probability Curves Without Crossing"). forecast (B, C, Q, H).
+Tensor rising_quantiles(const Tensor& forecast);
+
 /// Mean absolute error of forecasting each step of `values` (C, T) by the one `season` steps before, within the first
 /// `end` steps: what MASE divides by (Hyndman & Koehler 2006). (C) float64; NaN where there is no such step.
 Tensor naive_error(const Tensor& values, int64_t end, int64_t season);

@@ -17,8 +17,8 @@ namespace {
 
 struct SoundsSource {
   SoundsConfig config;
-  std::shared_ptr<const Sounds> open() const {
-    return std::make_shared<Sounds>(FileTree(data_path(config.path)), config);
+  std::shared_ptr<const Sounds> open(const std::vector<std::string>& labels) const {
+    return std::make_shared<Sounds>(FileTree(data_path(config.path)), config, labels);
   }
 };
 
@@ -43,10 +43,11 @@ class ClassifySeries : public Task {
       : config_(config), context_(context), source_(sources().make(config.data)) {
     config_.data = sources().resolve(config_.data);
     if (context.open_data) {
-      sounds_ = source_.open();
-      if (config_.names.empty()) config_.names = sounds_->classes();
-      require(config_.names.size() == sounds_->classes().size(), "names lists {} classes and the data has {}",
-              config_.names.size(), sounds_->classes().size());
+      sounds_ = source_.open(learned_labels());
+      labels_ = sounds_->classes();
+      if (config_.names.empty()) config_.names = labels_;
+      require(config_.names.size() == labels_.size(), "names lists {} classes and the data has {}",
+              config_.names.size(), labels_.size());
     }
     require(!config_.names.empty(), "say which classes there are: names=a,b,c");
     torch::manual_seed(context.seed);
@@ -63,7 +64,7 @@ class ClassifySeries : public Task {
   std::string head() const override { return "head"; }
   Table settings() const override { return write_config(config_); }
   std::map<std::string, std::string> metadata() const override {
-    return {{"classes", nlohmann::json(config_.names).dump()}};
+    return {{"classes", nlohmann::json(config_.names).dump()}, {"labels", nlohmann::json(labels_).dump()}};
   }
   int64_t batches_per_epoch() const override { return loader_->batches(); }
   void start_epoch(int64_t epoch, int64_t first) override { loader_->start(epoch, first); }
@@ -95,6 +96,22 @@ class ClassifySeries : public Task {
   int64_t predict(const PredictOptions& options, const std::function<void(const std::string&)>& line) override;
 
  private:
+  /// What files call the classes that the weights tell apart, in their order; empty when they are to be learned.
+  std::vector<std::string> learned_labels() const {
+    if (context_.train_data || context_.weights.empty()) return {};
+    const auto metadata = read_weights(context_.weights).metadata;
+    for (const auto* key : {"labels", "classes"}) {
+      const auto found = metadata.find(key);
+      if (found == metadata.end()) continue;
+      try {
+        return nlohmann::json::parse(found->second).get<std::vector<std::string>>();
+      } catch (const nlohmann::json::exception& error) {
+        fail("the weights' \"{}\" are damaged: {}", key, error.what());
+      }
+    }
+    return config_.names;
+  }
+
   Batch make_batch(const std::string& split, const BatchPlan& plan, bool vary) const {
     std::vector<Tensor> series;
     auto labels = torch::empty({std::ssize(plan.indices)}, torch::kInt64);
@@ -123,6 +140,7 @@ class ClassifySeries : public Task {
   TaskContext context_;
   SoundsSource source_;
   std::shared_ptr<const Sounds> sounds_;
+  std::vector<std::string> labels_;  // what files call the classes
   SeriesClassifier model_{nullptr};
   std::unique_ptr<Loader<Batch>> loader_;
   Batch batch_;

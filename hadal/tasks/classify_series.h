@@ -8,7 +8,7 @@ namespace hadal {
 struct ClassifySeriesConfig {
   Part model{"series_classifier", {}}, data{"sounds", {}};
   SeriesAugment augment;
-  std::vector<std::string> names;
+  std::vector<std::string> names;  // of the classes for people; those of the labels without them
   double label_smoothing = 0;
 
   static Fields<ClassifySeriesConfig> fields();

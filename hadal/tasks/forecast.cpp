@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 
 #include <nlohmann/json.hpp>
 
@@ -58,17 +59,29 @@ class Forecast : public Task {
 
  private:
   void open_data() {
+    std::optional<SeriesMemory> remembered;
+    if (!context_.train_data && !context_.weights.empty())
+      if (const auto metadata = read_weights(context_.weights).metadata; metadata.contains("series"))
+        remembered = SeriesMemory::from(metadata);
+    if (remembered) config_.data = as_remembered(config_.data, *remembered);
     data_ = series_sources().make(config_.data);
     config_.data = series_sources().resolve(config_.data);
     const auto& series = data_.series;
-    const auto scale = Scale::of(series.values, data_.borders[0]);
-    memory_ = {series.columns, scale};
-    scaled_ = scale.apply(series.values).contiguous();
+    // A model is judged by the numbers that it learned, whatever the file's own mean and deviation are.
+    if (remembered && remembered->columns == series.columns) {
+      memory_ = *remembered;
+    } else {
+      memory_ = {series.columns, Scale::of(series.values, data_.borders[0]), series.day_first, series.step.text()};
+      if (remembered) learned_columns_ = remembered->columns;
+    }
+    scaled_ = memory_.scale.apply(series.values).contiguous();
     calendar_ = calendar_features(series, 0, series.length());
     const auto season = config_.season > 0 ? config_.season : usual_season(series.step);
     naive_ = naive_error(scaled_, data_.borders[0], season);
     if (!context_.train_data) return;
     const auto windows = std::make_shared<SeriesWindows>(windows_of("train"));
+    for (const auto* split : {"val", "test"})  // one that is too short is refused now, not after the training
+      if (has_split(split)) windows_of(split);
     const Sampler sampler{.size = windows->size(),
                           .batch = context_.batch,
                           .shuffle = true,
@@ -91,6 +104,9 @@ class Forecast : public Task {
                                                 .horizon = config_.horizon,
                                                 .outputs = std::max<int64_t>(1, std::ssize(config_.quantiles)),
                                                 .calendar_features = kCalendarFeatures});
+    if (!learned_columns_.empty() && !model_->each_channel_alone())
+      fail("[forecast] this {} learned the columns {} together and takes files with all of them; got {}",
+           config_.model.name, fmt::join(learned_columns_, ", "), fmt::join(memory_.columns, ", "));
     if (!context_.weights.empty()) load_weights(*model_, context_.weights);
     model_->to(context_.device);
     if (!config_.quantiles.empty()) quantiles_ = torch::tensor(config_.quantiles, torch::kFloat32).to(context_.device);
@@ -105,6 +121,9 @@ class Forecast : public Task {
   Tensor forecast(const WindowBatch& batch) {
     return model_->forward(batch.history, batch.calendar).to(torch::kFloat32);
   }
+
+  /// What is scored and shown.
+  Tensor answer(const WindowBatch& batch) { return rising_quantiles(forecast(batch)); }
 
   /// Values that were missing teach nothing.
   Tensor loss_of(const Tensor& forecast, const WindowBatch& batch) const {
@@ -132,6 +151,7 @@ class Forecast : public Task {
   SplitSeries data_;
   SeriesMemory memory_;
   Tensor scaled_, calendar_, naive_, quantiles_;
+  std::vector<std::string> learned_columns_;  // where the data has others
   int64_t train_windows_ = 0;
   std::shared_ptr<Forecaster> model_;
   std::unique_ptr<Loader<WindowBatch>> loader_;
@@ -151,7 +171,7 @@ Metrics Forecast::evaluate(const std::string& split, int64_t limit) {
   for (int64_t begin = 0; begin < size; begin += context_.batch) {
     const auto count = std::min(context_.batch, size - begin);
     const auto batch = to_device(windows.get({indices.data() + begin, static_cast<size_t>(count)}));
-    score.add(forecast(batch), batch.future, batch.known);
+    score.add(answer(batch), batch.future, batch.known);
   }
   judged_ = split;
   by_step_ = score.mse_by_step();
@@ -166,7 +186,7 @@ std::vector<Figure> Forecast::figures() {
   std::vector<Figure> out;
   const std::vector<int64_t> shown = {0, windows.size() / 2, windows.size() - 1};
   const auto batch = to_device(windows.get(shown));
-  const auto answer = forecast(batch).cpu();
+  const auto forecasts = answer(batch).cpu();
   const auto channel = data_.series.channels() - 1;
   const auto seen = std::min(config_.input, 2 * config_.horizon);
   for (size_t i = 0; i < shown.size(); ++i) {
@@ -188,9 +208,9 @@ std::vector<Figure> Forecast::figures() {
     };
     add("history", batch.history[at][channel].slice(0, config_.input - seen), -seen);
     add("truth", batch.future[at][channel], 0);
-    if (config_.quantiles.empty()) add("forecast", answer[at][channel][0], 0);
+    if (config_.quantiles.empty()) add("forecast", forecasts[at][channel][0], 0);
     for (size_t q = 0; q < config_.quantiles.size(); ++q)
-      add(fmt::format("quantile {:g}", config_.quantiles[q]), answer[at][channel][static_cast<int64_t>(q)], 0);
+      add(fmt::format("quantile {:g}", config_.quantiles[q]), forecasts[at][channel][static_cast<int64_t>(q)], 0);
     out.emplace_back(std::move(figure));
   }
   CurveFigure steps{"Error by how far ahead", "steps ahead", "mean squared error (scaled)", {{"mse", {}}}};
@@ -207,6 +227,9 @@ std::string Forecast::summary() const {
                           format_count(count), memory_.columns.size(), config_.input, config_.horizon);
   if (train_windows_ > 0)
     text += fmt::format("; rows of {}, {} training windows", data_.series.step.text(), format_count(train_windows_));
+  if (!learned_columns_.empty())
+    text += fmt::format("; it learned other columns ({}): these are scaled by their own means and deviations",
+                        fmt::join(learned_columns_, ", "));
   return text;
 }
 
@@ -226,7 +249,7 @@ Fields<ForecastConfig> ForecastConfig::fields() {
       {"data", &C::data, "where the series comes from", series_sources().kinds("kind")},
       {"input", &C::input, "steps of the past that are seen", at_least(1)},
       {"horizon", &C::horizon, "steps that are forecast", at_least(1)},
-      {"quantiles", &C::quantiles, "forecast these shares of the distribution instead of one value",
+      {"quantiles", &C::quantiles, "forecast these shares of the distribution, 0.5 among them, instead of one value",
        example("0.1,0.5,0.9")},
       {"loss", &C::loss, "what training lowers (with quantiles: their own)", one_of({"mse", "mae", "huber"})},
       {"season", &C::season, "steps of a season, for MASE (0: by the step: 24 for hours, 7 for days, ...)",
@@ -238,6 +261,9 @@ void ForecastConfig::validate() const {
   for (const auto quantile : quantiles)
     require(quantile > 0 && quantile < 1, "quantiles lie between 0 and 1, got {}", quantile);
   require(std::is_sorted(quantiles.begin(), quantiles.end(), std::less_equal<>()), "quantiles must rise: {}",
+          fmt::join(quantiles, ","));
+  require(quantiles.empty() || std::find(quantiles.begin(), quantiles.end(), 0.5) != quantiles.end(),
+          "quantiles must hold the median, 0.5, which is the forecast itself: quantiles=0.1,0.5,0.9; got {}",
           fmt::join(quantiles, ","));
 }
 

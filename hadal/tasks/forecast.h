@@ -13,6 +13,7 @@ struct ForecastConfig {
   bool anomalies = false;
 
   static Fields<ForecastConfig> fields();
+  /// Quantiles rise and hold the median, which is the forecast where one number is wanted.
   void validate() const;
 };
 

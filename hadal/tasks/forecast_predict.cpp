@@ -1,14 +1,17 @@
 #include "hadal/tasks/forecast_predict.h"
 
 #include <algorithm>
-#include <fstream>
+#include <cmath>
+#include <set>
 
 #include <nlohmann/json.hpp>
 
+#include "hadal/data/sources.h"
 #include "hadal/io/csv.h"
 #include "hadal/io/file.h"
 #include "hadal/io/image.h"
 #include "hadal/io/plot.h"
+#include "hadal/metrics/forecast.h"
 
 namespace hadal {
 namespace {
@@ -21,12 +24,30 @@ Tensor column_tensor(const nlohmann::json& numbers) {
 }
 
 /// How the file that the model was trained on is read: the same settings serve for others of its kind.
-CsvSeriesConfig reading(const ForecastConfig& config, const SeriesMemory& memory, const std::string& path) {
+CsvSeriesConfig reading(const ForecastConfig& config, const SeriesMemory& memory) {
   CsvSeriesConfig csv;
   if (config.data.name == "csv") read_config(csv, config.data.settings, "data");
-  csv.path = path;
+  if (!csv.columns.empty() && csv.columns != memory.columns)
+    fail_usage("columns={} is not what the model learned: leave it out, and it forecasts {}, or train one on them",
+               fmt::join(csv.columns, ","), fmt::join(memory.columns, ","));
   csv.columns = memory.columns;
+  csv.day_first = csv.day_first || memory.day_first;
   return csv;
+}
+
+/// NAME-`what` for each input: with a number where that is taken or OUT/NAME-`what`.csv is itself an input.
+std::vector<std::string> output_names(const PredictOptions& options, const std::string& what) {
+  std::set<fs::path> taken;
+  for (const auto& input : options.inputs) taken.insert(fs::weakly_canonical(input));
+  std::vector<std::string> names;
+  for (const auto& input : options.inputs) {
+    const auto first = fs::path(input).stem().string() + "-" + what;
+    auto name = first;
+    for (int64_t i = 2; !taken.insert(fs::weakly_canonical(options.out / (name + ".csv"))).second; ++i)
+      name = fmt::format("{}-{}", first, i);
+    names.push_back(name);
+  }
+  return names;
 }
 
 struct Answer {
@@ -39,12 +60,9 @@ std::vector<double> numbers(const Tensor& row) {
   return {flat.const_data_ptr<double>(), flat.const_data_ptr<double>() + flat.numel()};
 }
 
-/// The quantile nearest to one half; 0 for points.
+/// Where the median is; 0 for points.
 int64_t middle(const std::vector<double>& quantiles) {
-  const auto far = [](double q) { return std::abs(q - 0.5); };
-  const auto nearest =
-      std::min_element(quantiles.begin(), quantiles.end(), [&](double a, double b) { return far(a) < far(b); });
-  return nearest == quantiles.end() ? 0 : nearest - quantiles.begin();
+  return quantiles.empty() ? 0 : std::find(quantiles.begin(), quantiles.end(), 0.5) - quantiles.begin();
 }
 
 Json as_json(const std::string& path, const Answer& answer, const std::vector<double>& quantiles) {
@@ -92,7 +110,9 @@ Tensor as_picture(const Answer& answer, const std::vector<double>& quantiles) {
     Plot plot{series.columns[static_cast<size_t>(c)], {}, {}, {}};
     PlotLine history{"history", {}, {70, 70, 70}}, forecast{"forecast", {}, {214, 69, 65}};
     const auto past = numbers(series.values[c].slice(0, series.length() - seen));
-    for (int64_t i = 0; i < seen; ++i) history.points.emplace_back(i - seen, past[static_cast<size_t>(i)]);
+    for (int64_t i = 0; i < seen; ++i)  // holes before what the model sees are still there
+      if (!std::isnan(past[static_cast<size_t>(i)]))
+        history.points.emplace_back(i - seen, past[static_cast<size_t>(i)]);
     forecast.points.push_back(history.points.back());
     const auto future = numbers(answer.values[c][at_middle]);
     for (int64_t h = 0; h < horizon; ++h) forecast.points.emplace_back(h, future[static_cast<size_t>(h)]);
@@ -111,42 +131,61 @@ Tensor as_picture(const Answer& answer, const std::vector<double>& quantiles) {
   return torch::cat(plots, 0);
 }
 
-Series read_input(const TrainedForecaster& f, const std::string& path) {
-  const auto csv = reading(f.config, f.memory, path);
+Series read_input(const TrainedForecaster& f, const CsvSeriesConfig& csv, const std::string& path) {
   auto series = read_series(path, {csv.date, csv.columns, csv.day_first, csv.even});
   if (series.length() < f.config.input)
     fail("{} has {} rows; the model sees {} before it forecasts", path, series.length(), f.config.input);
-  fill_holes(series, csv.holes, {});
+  if (csv.even && !f.memory.step.empty() && series.step.text() != f.memory.step)
+    fail("{} has a row every {}, and the model learned rows every {}; bring the file to that step, or train on its own",
+         path, series.step.text(), f.memory.step);
   return series;
 }
 
-Answer forecast_file(const TrainedForecaster& f, const std::string& path) {
-  Answer answer{read_input(f, path), {}};
-  const auto& series = answer.series;
+Answer forecast_file(const TrainedForecaster& f, const CsvSeriesConfig& csv, const std::string& path) {
+  Answer answer{read_input(f, csv, path), {}};
+  auto& series = answer.series;
   const auto input = f.config.input, from = series.length() - input;
+  fill_holes(series, csv.holes, 0, from);  // older holes are never seen
   const auto history = f.memory.scale.apply(series.values.slice(1, from)).unsqueeze(0).contiguous();
   const auto calendar = calendar_features(series, from, input + f.config.horizon).unsqueeze(0);
-  const auto scaled = f.model.forward(history.to(f.device), calendar.to(f.device)).to(torch::kFloat32).cpu()[0];
+  const auto forecast = f.model.forward(history.to(f.device), calendar.to(f.device)).to(torch::kFloat32).cpu();
+  const auto scaled = rising_quantiles(forecast)[0];
   const Scale scale{f.memory.scale.mean.unsqueeze(1), f.memory.scale.deviation.unsqueeze(1)};
   answer.values = scale.undo(scaled);
   return answer;
 }
 
-/// Writes table and picture of a forecast; gives its line.
-Json forecast(const TrainedForecaster& f, const std::string& path, const PredictOptions& options) {
-  const auto answer = forecast_file(f, path);
-  const auto stem = fs::path(path).stem().string();
-  write_file(options.out / (stem + ".csv"), as_csv(answer, f.config.quantiles));
+/// Writes table and picture of a forecast, called `name`; gives its line.
+Json forecast(const TrainedForecaster& f, const CsvSeriesConfig& csv, const std::string& path, const std::string& name,
+              const PredictOptions& options) {
+  const auto answer = forecast_file(f, csv, path);
+  write_file(options.out / (name + ".csv"), as_csv(answer, f.config.quantiles));
   if (options.pictures && has_image_formats())
-    write_image(options.out / "pictures" / (stem + ".png"), as_picture(answer, f.config.quantiles));
+    write_image(options.out / "pictures" / (name + ".png"), as_picture(answer, f.config.quantiles));
   return as_json(path, answer, f.config.quantiles);
 }
 
-/// Writes table and picture of a file's surprises; gives its line.
-Json score_file(const TrainedForecaster& f, const std::string& path, const PredictOptions& options) {
-  const auto series = read_input(f, path);
-  const auto each = surprise(f, series);
-  const auto scores = each.mean(0);
+/// The scores (C, T) of values that were there. NaN for those that were filled, and as long as some column has not
+/// begun: its first values were filled from what came after.
+Tensor scores_of_known(const Tensor& scores, const Tensor& known) {
+  if (!known.defined()) return scores;
+  const auto begun = known.cumsum(1).gt(0).all(0);  // (T)
+  auto out = torch::full_like(scores, NAN);
+  const auto later = known.slice(1, 1) & begun.slice(0, 0, -1);
+  out.slice(1, 1).copy_(scores.slice(1, 1).masked_fill(~later, NAN));
+  return out;
+}
+
+/// A field of a table; empty where there is no score.
+std::string score_text(double score) { return std::isnan(score) ? "" : fmt::format("{:.6g}", score); }
+
+/// Writes table and picture of a file's surprises, called `name`; gives its line.
+Json score_file(const TrainedForecaster& f, const CsvSeriesConfig& csv, const std::string& path,
+                const std::string& name, const PredictOptions& options) {
+  auto series = read_input(f, csv, path);
+  const auto known = fill_holes(series, csv.holes, 0);
+  const auto each = scores_of_known(surprise(f, series), known);
+  const auto scores = each.nanmean(0);
   auto text = fmt::format("date,score{}\n", [&] {
     std::string names;
     for (const auto& column : series.columns) names += "," + csv_field(column);
@@ -154,28 +193,28 @@ Json score_file(const TrainedForecaster& f, const std::string& path, const Predi
   }());
   PlotLine line{"score", {}, {214, 69, 65}};
   for (auto i = f.config.input; i < series.length(); ++i) {
-    text += fmt::format("{},{:.6g}", format_date(series.time(i)), scores[i].item<double>());
-    for (int64_t c = 0; c < series.channels(); ++c) text += fmt::format(",{:.6g}", each[c][i].item<double>());
+    const auto score = scores[i].item<double>();
+    text += format_date(series.time(i)) + "," + score_text(score);
+    for (int64_t c = 0; c < series.channels(); ++c) text += "," + score_text(each[c][i].item<double>());
     text += '\n';
-    line.points.emplace_back(i, scores[i].item<double>());
+    if (!std::isnan(score)) line.points.emplace_back(i, score);
   }
-  const auto stem = fs::path(path).stem().string();
-  write_file(options.out / (stem + ".csv"), text);
+  write_file(options.out / (name + ".csv"), text);
   if (options.pictures && has_image_formats() && !line.points.empty())
     write_image(
-        options.out / "pictures" / (stem + ".png"),
+        options.out / "pictures" / (name + ".png"),
         draw_plot({"squared error one step ahead",
                    {},
                    {line},
                    {{static_cast<double>(f.config.input), format_date(series.time(f.config.input))},
                     {static_cast<double>(series.length() - 1), format_date(series.time(series.length() - 1))}}}));
   Json json = {{"input", path}, {"anomalies", Json::array()}};
-  const auto most = std::min(options.top, series.length() - f.config.input);
+  const auto most = std::min(options.top, scores.isfinite().sum().item<int64_t>());
   if (most <= 0) return json;
-  const auto rows = std::get<1>(scores.slice(0, f.config.input).topk(most)) + f.config.input;
+  const auto rows = std::get<1>(scores.nan_to_num(-1).topk(most));
   for (int64_t k = 0; k < most; ++k) {
     const auto row = rows[k].item<int64_t>();
-    const auto column = each.select(1, row).argmax().item<int64_t>();
+    const auto column = each.select(1, row).nan_to_num(-1).argmax().item<int64_t>();
     json["anomalies"].push_back({{"date", format_date(series.time(row))},
                                  {"score", scores[row].item<double>()},
                                  {"column", series.columns[static_cast<size_t>(column)]}});
@@ -200,9 +239,10 @@ Tensor surprise(const TrainedForecaster& f, const Series& series) {
       histories.push_back(scaled.slice(1, row - input, row));
       dates.push_back(calendar.slice(1, row - input, row + horizon));
     }
-    const auto y = f.model.forward(torch::stack(histories).to(f.device), torch::stack(dates).to(f.device))
-                       .to(torch::kFloat64)
-                       .cpu();
+    const auto y =
+        rising_quantiles(f.model.forward(torch::stack(histories).to(f.device), torch::stack(dates).to(f.device)))
+            .to(torch::kFloat64)
+            .cpu();
     const auto next = y.select(3, 0).select(2, at_middle).t();  // (C, count)
     out.slice(1, begin, begin + count).copy_((next - scaled.slice(1, begin, begin + count)).square());
   }
@@ -210,8 +250,11 @@ Tensor surprise(const TrainedForecaster& f, const Series& series) {
 }
 
 std::map<std::string, std::string> SeriesMemory::metadata() const {
-  const nlohmann::json json = {
-      {"columns", columns}, {"mean", numbers(scale.mean)}, {"deviation", numbers(scale.deviation)}};
+  const nlohmann::json json = {{"columns", columns},
+                               {"mean", numbers(scale.mean)},
+                               {"deviation", numbers(scale.deviation)},
+                               {"day_first", day_first},
+                               {"step", step}};
   return {{"series", json.dump()}};
 }
 
@@ -224,7 +267,9 @@ SeriesMemory SeriesMemory::from(const std::map<std::string, std::string>& metada
   try {
     const auto json = nlohmann::json::parse(found->second);
     SeriesMemory memory{json.at("columns").get<std::vector<std::string>>(),
-                        {column_tensor(json.at("mean")), column_tensor(json.at("deviation"))}};
+                        {column_tensor(json.at("mean")), column_tensor(json.at("deviation"))},
+                        json.value("day_first", false),
+                        json.value("step", "")};
     const auto count = static_cast<int64_t>(memory.columns.size());
     if (count == 0 || memory.scale.mean.size(0) != count || memory.scale.deviation.size(0) != count)
       fail("the weights' series has {} columns, {} means and {} deviations", count, memory.scale.mean.size(0),
@@ -235,18 +280,38 @@ SeriesMemory SeriesMemory::from(const std::map<std::string, std::string>& metada
   }
 }
 
+Part as_remembered(const Part& data, const SeriesMemory& memory) {
+  if (data.name != "csv") return data;
+  CsvSeriesConfig csv;
+  read_config(csv, data.settings, "data");
+  csv.validate();
+  if (!csv.columns.empty() && csv.columns != memory.columns) return data;
+  const auto there = read_columns(data_path(csv.path));
+  const bool all = std::all_of(memory.columns.begin(), memory.columns.end(), [&](const auto& column) {
+    return std::find(there.begin(), there.end(), column) != there.end();
+  });
+  csv.columns = all ? memory.columns : std::vector<std::string>{};
+  csv.day_first = csv.day_first || memory.day_first;
+  return {data.name, write_config(csv)};
+}
+
 int64_t predict_series(const TrainedForecaster& forecaster, const PredictOptions& options,
                        const std::function<void(const std::string&)>& line) {
   torch::NoGradGuard no_grad;
+  const auto csv = reading(forecaster.config, forecaster.memory);
   auto paths = options.inputs;
   if (options.limit > 0 && static_cast<int64_t>(paths.size()) > options.limit)
     paths.resize(static_cast<size_t>(options.limit));
+  const bool anomalies = forecaster.config.anomalies;
+  const auto names = output_names(options, anomalies ? "anomalies" : "forecast");
   int64_t done = 0;
   std::string first_error, lines;
-  for (const auto& path : paths) {
+  for (size_t i = 0; i < paths.size(); ++i) {
+    const auto& path = paths[i];
     Json json;
     try {
-      json = forecaster.config.anomalies ? score_file(forecaster, path, options) : forecast(forecaster, path, options);
+      json = anomalies ? score_file(forecaster, csv, path, names[i], options)
+                       : forecast(forecaster, csv, path, names[i], options);
       ++done;
     } catch (const Error& error) {
       if (first_error.empty()) first_error = error.what();

@@ -9,11 +9,17 @@ namespace hadal {
 struct SeriesMemory {
   std::vector<std::string> columns;
   Scale scale;  // (C, 1) each
+  bool day_first = false;
+  std::string step;  // TimeStep::text(); empty in older weights
 
   std::map<std::string, std::string> metadata() const;
   /// Throws Error where a weights file says nothing of a series.
   static SeriesMemory from(const std::map<std::string, std::string>& metadata);
 };
+
+/// The `data` setting that reads the columns the model learned, in its order, where the file has all of them and
+/// `data` asks for no others; otherwise the file's own.
+Part as_remembered(const Part& data, const SeriesMemory& memory);
 
 struct TrainedForecaster {
   Forecaster& model;
@@ -29,9 +35,11 @@ struct TrainedForecaster {
 Tensor surprise(const TrainedForecaster& forecaster, const Series& series);
 
 /// For each CSV file: a line {"input", "columns", "dates", "forecast": {column: [values]}} in OUT/predictions.jsonl,
-/// with quantiles also {"quantiles": {"0.1": {column: [values]}}}; OUT/NAME.csv with the same numbers; and a picture a
-/// file, OUT/pictures/NAME.png, of history, forecast and band. A file that cannot be forecast gives a line with
-/// "error"; after all the others are done, that throws Error with the first.
+/// with quantiles also {"quantiles": {"0.1": {column: [values]}}}; OUT/NAME-forecast.csv with the same numbers; and a
+/// picture of history, forecast and band of the first 8 columns, OUT/pictures/NAME-forecast.png. With `anomalies`
+/// NAME-anomalies.csv and .png hold the scores; a value that was missing has none. A name that is taken, or would write
+/// over an input, gets a number: NAME-forecast-2.csv. A file that cannot be forecast gives a line with "error"; after
+/// all the others are done, that throws Error with the first.
 int64_t predict_series(const TrainedForecaster& forecaster, const PredictOptions& options,
                        const std::function<void(const std::string&)>& line);
 

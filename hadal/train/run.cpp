@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include <nlohmann/json.hpp>
 
@@ -29,16 +30,44 @@ Metrics score_test(Task& task, const TrainConfig& train, const fs::path& weights
   return out;
 }
 
+/// By the end of its name, so that quantile_loss and mask_loss are losses too.
 bool smaller_is_better(const std::string& name) {
-  static constexpr std::array small = {"loss", "mse", "mae", "perplexity", "bits_per_byte", "minutes", "seconds"};
-  const auto last = name.substr(name.rfind('/') + 1);
-  return std::any_of(small.begin(), small.end(), [&](const char* word) { return last == word; });
+  static constexpr std::array small = {"loss",       "error",         "mse",     "mae",    "mase",
+                                       "perplexity", "bits_per_byte", "minutes", "seconds"};
+  return std::any_of(small.begin(), small.end(), [&](const char* word) { return name.ends_with(word); });
+}
+
+/// A setting as text, whether it comes from a file or the command line; of a path only the file's name, for data may
+/// lie anywhere.
+std::string setting_text(const Table& settings, const std::string& path) {
+  const auto* value = settings.find_path(path);
+  if (!value) return "";
+  const auto* word = value->get_if<Word>();
+  const auto* string = value->get_if<std::string>();
+  const auto text = word ? word->text : string ? *string : value->text();
+  return path == "data.path" ? fs::path(text).filename().string() : text;
 }
 
 }  // namespace
 
+std::string other_problem(const Recipe& recipe) {
+  const auto recipes = list_recipes();
+  const auto found =
+      std::find_if(recipes.begin(), recipes.end(), [&](const auto& item) { return item.first == recipe.name; });
+  if (found == recipes.end()) return "";
+  std::string name;
+  const auto own = recipe_from(load_recipe_table(found->second.string(), name), recipe.name);
+  if (own.reaches != recipe.reaches || own.task.name != recipe.task.name) return "";
+  std::string changed;
+  for (const auto* path : {"data.kind", "data.path", "data.columns", "data.borders", "input", "horizon"})
+    if (setting_text(own.task.settings, path) != setting_text(recipe.task.settings, path))
+      changed += (changed.empty() ? "" : ", ") + std::string(path);
+  return changed;
+}
+
 std::vector<Promise> promises_of(const Table& reaches, const RunResult& result) {
   std::vector<Promise> out;
+  if (!result.unjudged.empty()) return out;
   for (const auto& [name, value] : reaches.entries()) {
     Promise promise{.name = name, .asked = read_number(value, "reaches." + name, {})};
     if (name == "minutes")
@@ -46,7 +75,7 @@ std::vector<Promise> promises_of(const Table& reaches, const RunResult& result) 
     else if (const auto* found = find_value(result.best, name))
       promise.reached = *found;
     else
-      fail("the recipe promises {}, which the run does not measure", name);
+      promise.reached = NAN;
     promise.kept = smaller_is_better(name) ? promise.reached <= promise.asked : promise.reached >= promise.asked;
     out.push_back(promise);
   }
@@ -64,6 +93,9 @@ std::unique_ptr<Task> settle(Recipe& recipe) {
 }
 
 RunResult train_recipe(Recipe recipe, const RunOptions& options) {
+  // A resumed run has what its first sitting kept of the promises.
+  const auto unjudged = options.resume ? "" : other_problem(recipe);
+  if (!unjudged.empty()) recipe.reaches = {};
   const auto task = settle(recipe);
   const auto config = to_toml(recipe.table());
   Trainer trainer(*task, recipe.train, options.folder);
@@ -72,6 +104,8 @@ RunResult train_recipe(Recipe recipe, const RunOptions& options) {
   log_line(options, task->summary());
   log_line(options, fmt::format("{}, {} threads, {}; everything goes to {}", recipe.train.device, recipe.train.threads,
                                 recipe.train.precision, options.folder.string()));
+  if (!unjudged.empty())
+    log_line(options, fmt::format("the recipe's numbers are not asked for: this run has its own {}", unjudged));
 
   trainer.describe({{"config", config}});
   const auto checkpoint = options.folder / "checkpoint/last.safetensors";
@@ -81,11 +115,15 @@ RunResult train_recipe(Recipe recipe, const RunOptions& options) {
   for (auto* listener : options.listeners) trainer.listen(*listener);
 
   const auto outcome = trainer.run();
-  RunResult result{outcome.done, outcome.best, outcome.last, outcome.state.seconds};
+  RunResult result{outcome.done, outcome.best, outcome.last, outcome.state.seconds, unjudged};
   if (outcome.done && task->has_split("test"))
     for (auto& item : score_test(*task, recipe.train, options.folder / "weights/best.safetensors"))
       result.best.push_back(std::move(item));
   files.finish(result);
+  if (result.done)
+    for (const auto& promise : promises_of(recipe.reaches, result))
+      if (std::isnan(promise.reached))
+        log_line(options, fmt::format("the recipe promises {}, which this run does not measure", promise.name));
   return result;
 }
 

@@ -20,6 +20,7 @@ struct RunResult {
   bool done = true;  // false: interrupted
   Metrics best, last;
   double seconds = 0;
+  std::string unjudged = {};  // the settings that make this another problem than the recipe's numbers are about
 };
 
 /// Picks device, precision and threads, fills in every default and builds the task that is to be trained.
@@ -32,10 +33,14 @@ RunResult train_recipe(Recipe recipe, const RunOptions& options);
 /// What a recipe promises beside what a run gave.
 struct Promise {
   std::string name;
-  double asked = 0, reached = 0;
+  double asked = 0, reached = 0;  // NaN: the run does not measure it
   bool kept = false;
 };
-/// `minutes` and losses are upper bounds, everything else lower ones.
+/// `minutes`, losses and errors are upper bounds, everything else lower ones. Empty for a run that is not judged.
 std::vector<Promise> promises_of(const Table& reaches, const RunResult& result);
+
+/// Which settings make `recipe` another problem than that of the recipe file of the same name and the same promises:
+/// data of another kind, name, columns or borders, another input or horizon. Empty: none, or there is no such file.
+std::string other_problem(const Recipe& recipe);
 
 }  // namespace hadal

@@ -1,5 +1,7 @@
 #include "hadal/train/run_files.h"
 
+#include <cmath>
+
 #include "hadal/core/machine.h"
 #include "hadal/io/file.h"
 #include "hadal/io/image.h"
@@ -73,9 +75,11 @@ void RunFiles::write(const RunResult& result) {
       .encode_png = has_image_formats() ? std::function<std::string(const Tensor&)>(encode_png) : nullptr};
   if (result.done)
     for (const auto& promise : promises_of(recipe_.reaches, result))
-      report.facts.emplace_back(
-          fmt::format("Asked: {}", promise.name),
-          fmt::format("{:.4g}, {} with {:.4g}", promise.asked, promise.kept ? "reached" : "missed", promise.reached));
+      report.facts.emplace_back(fmt::format("Asked: {}", promise.name),
+                                std::isnan(promise.reached)
+                                    ? fmt::format("{:.4g}, not measured", promise.asked)
+                                    : fmt::format("{:.4g}, {} with {:.4g}", promise.asked,
+                                                  promise.kept ? "reached" : "missed", promise.reached));
   write_file(folder_ / "report.html", make_report(report));
 }
 

@@ -68,9 +68,18 @@ TEST_F(Forecasts, GoBeyondTheFilesEnd) {
   const auto high = line.at("forecast").at("high").get<std::vector<double>>();
   for (int64_t h = 0; h < 12; ++h)  // in the file's own numbers
     EXPECT_NEAR(high[static_cast<size_t>(h)], 100 + 2 * std::sin(static_cast<double>(300 + h) * M_PI / 12), 0.3);
-  const auto csv = read_file(*folder_ / "predicted/later.csv");
+  const auto csv = read_file(*folder_ / "predicted/later-forecast.csv");
   EXPECT_TRUE(csv.starts_with("date,low,high\n2024-01-13 12:00,"));
-  EXPECT_TRUE(std::filesystem::exists(*folder_ / "predicted/pictures/later.png"));
+  EXPECT_TRUE(std::filesystem::exists(*folder_ / "predicted/pictures/later-forecast.png"));
+}
+
+TEST_F(Forecasts, WriteOverNoInput) {
+  write_file(*folder_ / "load.csv", waves(100));
+  const auto before = read_file(*folder_ / "load.csv");
+  const auto ran = run({"predict", "run", "load.csv", "out=."});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(read_file(*folder_ / "load.csv"), before);
+  EXPECT_TRUE(std::filesystem::exists(*folder_ / "load-forecast.csv"));
 }
 
 TEST_F(Forecasts, GiveQuantiles) {
@@ -81,7 +90,7 @@ TEST_F(Forecasts, GiveQuantiles) {
   ASSERT_EQ(ran.code, 0) << ran.err;
   const auto line = read_json("band/predictions.jsonl");
   EXPECT_EQ(line.at("quantiles").at("0.5"), line.at("forecast"));
-  EXPECT_TRUE(read_file(*folder_ / "band/waves.csv").starts_with("date,low 0.1,low 0.5,low 0.9,high 0.1,"));
+  EXPECT_TRUE(read_file(*folder_ / "band/waves-forecast.csv").starts_with("date,low 0.1,low 0.5,low 0.9,high 0.1,"));
 }
 
 TEST_F(Forecasts, ScoreAnomalies) {
@@ -103,7 +112,7 @@ TEST_F(Forecasts, ScoreAnomalies) {
   std::vector<std::string> dates = {found[0].at("date"), found[1].at("date")};
   EXPECT_THAT(dates, testing::UnorderedElementsAre("2024-01-13 22:00", "2024-01-19 18:00"));
   EXPECT_EQ(found[0].at("date") == "2024-01-13 22:00" ? found[0].at("column") : found[1].at("column"), "low");
-  const auto table = read_file(*folder_ / "odd/odd.csv");
+  const auto table = read_file(*folder_ / "odd/odd-anomalies.csv");
   EXPECT_TRUE(table.starts_with("date,score,low,high\n2024-01-03,"));
   EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), 1 + 600 - 48);
 }
@@ -125,6 +134,11 @@ TEST_F(Forecasts, SayWhatIsWrong) {
   expect_mistake(run({"train", "tiny.toml", "input=410"}), 2, "too few for input=410 and horizon=12 together");
   expect_mistake(run({"train", "tiny.toml", "quantiles=0.9,0.1"}), 2, "quantiles must rise: 0.9,0.1");
   expect_mistake(run({"train", "tiny.toml", "quantiles=1.5"}), 2, "quantiles lie between 0 and 1, got 1.5");
+  expect_mistake(
+      run({"train", "tiny.toml", "quantiles=0.1,0.9"}), 2,
+      "quantiles must hold the median, 0.5, which is the forecast itself: quantiles=0.1,0.5,0.9; got 0.1,0.9");
+  expect_mistake(run({"train", "tiny.toml", "borders=400,590"}), 2, "longer than the test split, which has 10 rows");
+  expect_mistake(run({"predict", "run", "waves.csv", "columns=low"}), 2, "columns=low is not what the model learned");
   expect_mistake(run({"train", "tiny.toml", "data=nothing.csv"}), 1, "nothing.csv");
   write_file(*folder_ / "hole.csv", waves(600, 100, 40));
   expect_mistake(run({"train", "tiny.toml", "data=hole.csv"}), 1,

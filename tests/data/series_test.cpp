@@ -43,29 +43,71 @@ TEST(Series, GapsAndEmptyFieldsAreHoles) {
   auto series = read("date,a\n2020-01-01,1\n2020-01-02,NA\n2020-01-04,7\n2020-01-05,9\n2020-01-06,\n2020-01-07,11\n");
   EXPECT_EQ(series.length(), 7);
   EXPECT_TRUE(std::isnan(row(series)[1]) && std::isnan(row(series)[2]) && std::isnan(row(series)[5]));
-  const auto known = fill_holes(series, 2, {});
+  const auto known = fill_holes(series, 2, series.length());
   EXPECT_EQ(row(series), (std::vector<double>{1, 3, 5, 7, 9, 10, 11}));
   EXPECT_TRUE(torch::equal(known[0], torch::tensor({true, false, false, true, true, false, true})));
   auto whole = read(kHours);
-  EXPECT_FALSE(fill_holes(whole, 2, {}).defined());
+  EXPECT_FALSE(fill_holes(whole, 2, whole.length()).defined());
 }
 
-TEST(Series, AHoleIsFilledFromItsOwnSplitAlone) {
-  const std::string text = "date,a\n2020-01-01,1\n2020-01-02,\n2020-01-03,3\n2020-01-04,\n2020-01-05,5\n";
+TEST(Series, WhatIsJudgedKnowsNothingOfWhatComesAfter) {
+  const std::string text = "date,a\n2020-01-01,1\n2020-01-02,\n2020-01-03,3\n2020-01-04,\n2020-01-05,500\n";
+  const auto filled = [&](int64_t train_end) {
+    auto series = read(text);
+    fill_holes(series, 2, train_end);
+    return row(series);
+  };
+  EXPECT_EQ(filled(5), (std::vector<double>{1, 2, 3, 251.5, 500}));  // to learn from: a straight line
+  EXPECT_EQ(filled(3), (std::vector<double>{1, 2, 3, 3, 500}));      // no part of the spike behind a hole gets into it
+  EXPECT_EQ(filled(2), (std::vector<double>{1, 1, 3, 3, 500}));      // a hole at the end of the training rows
+  EXPECT_EQ(filled(0), (std::vector<double>{1, 1, 3, 3, 500}));
+  auto across = read("date,a\n2020-01-01,1\n2020-01-02,\n2020-01-03,\n2020-01-04,4\n");
+  fill_holes(across, 1, 2);
+  EXPECT_EQ(row(across), (std::vector<double>{1, 1, 1, 4}));
+}
+
+TEST(Series, HolesBeforeWhatIsNeededStay) {
+  const std::string text = "date,a\n2020-01-01,1\n2020-01-05,5\n2020-01-06,\n2020-01-07,7\n";
   auto series = read(text);
-  fill_holes(series, 2, {2, 5});  // the first hole ends a split: what comes after is not known there
-  EXPECT_EQ(row(series), (std::vector<double>{1, 1, 3, 4, 5}));
+  fill_holes(series, 1, 0, 5);
+  EXPECT_TRUE(std::isnan(row(series)[1]));
+  EXPECT_EQ(row(series)[5], 5);
+  EXPECT_ERROR(fill_holes(series, 1, 0, 3), "misses 3 values");
 }
 
 TEST(Series, RefusesLongHoles) {
   auto series = read("date,a\n2020-01-01,1\n2020-01-02,2\n2020-01-06,7\n");
-  EXPECT_ERROR(fill_holes(series, 2, {}),
-               "column \"a\" misses 3 values from 2020-01-03 to 2020-01-05; data.holes=2 fills holes of up to 2");
+  EXPECT_ERROR(fill_holes(series, 2, 5),
+               "column \"a\" misses 3 values from 2020-01-03 to 2020-01-05; data.holes=2 fills holes of up to 2, "
+               "data.holes=3 would fill this one, and even=false takes rows as they come");
   auto empty = read("date,a,b\n2020-01-01,1,\n2020-01-02,2,\n");
-  EXPECT_ERROR(fill_holes(empty, 100, {}), "column \"b\" misses 2 values from 2020-01-01 to 2020-01-02");
+  EXPECT_ERROR(fill_holes(empty, 100, 2), "column \"b\" has no value; columns=A,B takes others alone");
+  auto late = read("date,a\n2020-01-01,\n2020-01-02,\n2020-01-03,3\n");
+  EXPECT_ERROR(fill_holes(late, 100, 2), "column \"a\" has no value before 2020-01-03");
+}
+
+TEST(Series, TheColumnOfDatesIsOneThatHoldsDates) {
+  EXPECT_EQ(read("day,when,a\n1,2020-01-01,5\n2,2020-01-02,6\n").columns, (std::vector<std::string>{"day", "a"}));
+  EXPECT_EQ(read("a,utc_timestamp\n1,2020-01-01T00:00:00Z\n2,2020-01-01T01:00:00Z\n").step.text(), "1 h");
+  EXPECT_EQ(read("Year,a\n2019,1\n2020,2\n").step.text(), "1 year");
+  EXPECT_ERROR(read("year,month,place,a\n2019,1,Kiel,1\n2019,2,Kiel,2\n"),
+               "s.csv: no column holds dates: \"month\" holds \"1\", \"place\" holds \"Kiel\"; date=NAME names it");
+}
+
+TEST(Series, ColumnsHaveNamesOfTheirOwn) {
+  // The index that pandas writes is no series.
+  EXPECT_EQ(read(",date,a\n7,2020-01-01,5\n8,2020-01-02,6\n").columns, std::vector<std::string>{"a"});
+  EXPECT_EQ(row(read("Unnamed: 0,date,a\n0,2020-01-01,5\n1,2020-01-02,6\n")), (std::vector<double>{5, 6}));
+  EXPECT_EQ(read(",date,a\n7,2020-01-01,5\n9,2020-01-02,6\n").channels(), 2);
+  EXPECT_ERROR(read(",date\n0,2020-01-01\n1,2020-01-02\n"), "has dates and no column of numbers");
+  const std::string twice = "date,a,b,a\n2020-01-01,1,2,3\n2020-01-02,1,2,3\n";
+  EXPECT_ERROR(read(twice), "s.csv: has more than one column called \"a\"; columns=A,B takes others alone");
+  EXPECT_EQ(read(twice, {.columns = {"b"}}).channels(), 1);
+  EXPECT_ERROR(read(kHours, {.columns = {"b", "b"}}), "columns= names \"b\" twice");
 }
 
 TEST(Series, SaysWhatIsWrongAndWhere) {
+  EXPECT_ERROR(read("date,Wert\xe4\n2020-01-01,1\n2020-01-02,2\n"), "s.csv at byte 9: not UTF-8 (byte 0xe4)");
   EXPECT_ERROR(read(""), "s.csv: the file is empty");
   EXPECT_ERROR(read("date,a\n"), "0 rows are no series");
   EXPECT_ERROR(read("date,a\n2020-01-01,1\n"), "1 rows are no series");
@@ -90,7 +132,7 @@ TEST(Series, SurvivesDamage) {
   damage_everywhere(
       [](std::span<const std::byte> bytes) {
         auto series = parse_series({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, "s.csv");
-        fill_holes(series, 3, {1});
+        fill_holes(series, 3, 1);
       },
       kHours, false);
 }
@@ -113,10 +155,29 @@ TEST(SplitBorders, FollowNameSharesAndDates) {
   EXPECT_EQ(split_borders(ett, {"0.5", "10000"}, "x"), (std::array<int64_t, 3>{8710, 10000, 17420}));
   const auto days = read("date,a\n2020-01-01,1\n2020-01-02,2\n2020-01-03,3\n2020-01-04,4\n");
   EXPECT_EQ(split_borders(days, {"2020-01-03", "2020-01-04"}, "x"), (std::array<int64_t, 3>{2, 3, 4}));
+  EXPECT_EQ(split_borders(ett, {"0.5", "0.75", "1"}, "x")[2], 17420);  // all of them, not the first row
+  const auto slashes = read("date,a\n12/1/2020,1\n13/1/2020,2\n14/1/2020,3\n15/1/2020,4\n");
+  EXPECT_TRUE(slashes.day_first);
+  EXPECT_EQ(split_borders(slashes, {"13/1/2020", "1/2/2020"}, "x"), (std::array<int64_t, 3>{1, 4, 4}));
   EXPECT_ERROR(split_borders(days, {"3", "2"}, "x.csv"),
                "data.borders end after 3, 2 and 4 rows; they must rise and end within the 4 rows of x.csv");
   EXPECT_ERROR(split_borders(days, {"soon", "2"}, "x"), "got \"soon\"");
   EXPECT_ERROR(split_borders(days, {"2"}, "x"), "data.borders wants where train, val and test end");
+}
+
+TEST(SplitBorders, AreWrittenAsNumbersOrTexts) {
+  const auto texts = [](const std::string& borders) {
+    CsvSeriesConfig config;
+    read_config(config, parse_toml("borders = " + borders, "recipe.toml"));
+    CsvSeriesConfig again;  // as config.toml keeps it
+    read_config(again, write_config(config));
+    EXPECT_EQ(again.borders.texts, config.borders.texts);
+    return config.borders.texts;
+  };
+  EXPECT_EQ(texts("[8640, 11520, 14400]"), (std::vector<std::string>{"8640", "11520", "14400"}));
+  EXPECT_EQ(texts("[0.7, 0.8, 1.0]"), (std::vector<std::string>{"0.7", "0.8", "1.0"}));
+  EXPECT_EQ(texts("[\"2017-07-01\", \"0.8\"]"), (std::vector<std::string>{"2017-07-01", "0.8"}));
+  EXPECT_ERROR(texts("[true]"), "borders wants text");
 }
 
 TEST(Scale, KnowsTheTrainRowsAlone) {

@@ -2,33 +2,13 @@
 #include "hadal/io/file.h"
 #include "hadal/io/sound.h"
 
+#include "tests/data/sounds_drawn.h"
 #include "tests/io/hostile.h"
 
 using namespace hadal;
 using namespace hadal::test;
 
 namespace {
-
-/// A WAV file of 16-bit samples.
-std::string wav(const std::vector<int16_t>& samples, uint32_t rate = 8000, uint16_t channels = 1) {
-  const auto number = [](uint64_t value, int bytes) {
-    std::string out;
-    for (int i = 0; i < bytes; ++i) out += static_cast<char>(value >> (8 * i));
-    return out;
-  };
-  const auto size = samples.size() * 2;
-  auto out = "RIFF" + number(36 + size, 4) + "WAVEfmt " + number(16, 4) + number(1, 2) + number(channels, 2) +
-             number(rate, 4) + number(rate * 2 * channels, 4) + number(2 * channels, 2) + number(16, 2) + "data" +
-             number(size, 4);
-  for (const auto sample : samples) out += number(static_cast<uint16_t>(sample), 2);
-  return out;
-}
-
-std::string tone(double pitch, int64_t length = 2000) {
-  std::vector<int16_t> samples;
-  for (int64_t i = 0; i < length; ++i) samples.push_back(static_cast<int16_t>(8000 * std::sin(pitch * double(i))));
-  return wav(samples);
-}
 
 std::span<const std::byte> bytes(const std::string& text) { return std::as_bytes(std::span(text.data(), text.size())); }
 
@@ -63,6 +43,16 @@ TEST(Sounds, AreSplitByTheirIndex) {
   EXPECT_EQ(features.sizes(), (std::vector<int64_t>{40, 26}));
   EXPECT_NEAR(features.mean().item<double>(), 0, 1e-5);
   EXPECT_LT(features.argmax(0)[13].item<int64_t>(), sounds.get("test", 0).first.argmax(0)[13].item<int64_t>());
+}
+
+TEST(Sounds, LabelsAreLookedUpByName) {
+  const TemporaryFolder folder;
+  for (int64_t i = 0; i < 2; ++i) write_file(folder / fmt::format("low_anna_{}.wav", i), tone(0.2));
+  const Sounds sounds(FileTree(folder.path()), {.path = "x", .test = 1, .val = 0}, {"high", "low", "mid"});
+  EXPECT_EQ(sounds.classes(), (std::vector<std::string>{"high", "low", "mid"}));  // not all need occur
+  EXPECT_EQ(sounds.get("test", 0).second, 1);
+  EXPECT_ERROR(Sounds(FileTree(folder.path()), {}, {"high", "mid"}),
+               "the label \"low\" is none of the model's: high, mid");
 }
 
 TEST(Sounds, SayWhatIsWrong) {

@@ -65,6 +65,13 @@ TEST(Pinball, IsLowestAtTheQuantile) {
   EXPECT_NEAR(at, 0.8, 0.051);
 }
 
+TEST(RisingQuantiles, DoNotCross) {
+  const auto crossed = torch::tensor({1.f, 3.f, 2.f, 5.f, 4.f, 6.f}).view({1, 1, 3, 2});
+  EXPECT_TRUE(torch::equal(rising_quantiles(crossed).flatten(), torch::tensor({1.f, 3.f, 2.f, 5.f, 4.f, 6.f})));
+  const auto back = crossed.flip(2);
+  EXPECT_TRUE(torch::equal(rising_quantiles(back), crossed));
+}
+
 TEST(NaiveError, IsThatOfTheSeasonBefore) {
   const auto values = torch::tensor({{1.0, 2.0, 4.0, 7.0, 100.0}});
   EXPECT_DOUBLE_EQ(naive_error(values, 4, 1).item<double>(), 2);

@@ -1,5 +1,7 @@
 #include "hadal/train/run.h"
 
+#include <cmath>
+
 #include <nlohmann/json.hpp>
 
 #include "hadal/io/file.h"
@@ -44,7 +46,54 @@ TEST(Promises, AreKeptOrNot) {
   EXPECT_FALSE(kept("test/loss", 0.3));
   EXPECT_TRUE(kept("minutes", 2));
   EXPECT_FALSE(kept("minutes", 1.9));
-  EXPECT_ERROR(promises_of({{"test/bleu", 30.0}}, result), "the run does not measure");
+  EXPECT_FALSE(kept("test/bleu", 30));
+  EXPECT_TRUE(std::isnan(promises_of({{"test/bleu", 30.0}}, result)[0].reached));
+  const RunResult forecast{true, {{"test/mase", 0.9}, {"test/quantile_loss", 0.3}, {"val/box_mAP50", 0.5}}, {}, 120};
+  for (const auto& [name, asked, expected] : {std::tuple{"test/mase", 1.0, true},
+                                              {"test/mase", 0.8, false},
+                                              {"test/quantile_loss", 0.4, true},
+                                              {"test/quantile_loss", 0.2, false},
+                                              {"val/box_mAP50", 0.4, true}})
+    EXPECT_EQ(promises_of({{name, asked}}, forecast).at(0).kept, expected) << name << " " << asked;
+  auto other = result;
+  other.unjudged = "horizon";
+  EXPECT_TRUE(promises_of({{"val/accuracy", 0.9}}, other).empty());
+}
+
+TEST(Promises, AreMadeForTheRecipesOwnProblem) {
+  std::string name;
+  const auto table = load_recipe_table("etth1-dlinear", name);
+  const auto changed = [&](const std::vector<std::pair<std::string, std::string>>& words) {
+    auto mine = table;
+    apply_words(mine, words);
+    return other_problem(recipe_from(mine, name));
+  };
+  EXPECT_EQ(changed({}), "");
+  EXPECT_EQ(changed({{"epochs", "3"}, {"horizon", "96"}, {"data", "/elsewhere/ETTh1.csv"}}), "");
+  EXPECT_EQ(changed({{"horizon", "192"}}), "horizon");
+  EXPECT_EQ(changed({{"data", "load.csv"}, {"input", "48"}}), "data.path, input");
+  EXPECT_EQ(changed({{"data", "waves"}}), "data.kind, data.path");
+  auto own = table;  // a recipe of one's own with promises of its own
+  own.set_path("horizon", 192);
+  own.set("reaches", Table{{"test/mse", 0.42}});
+  EXPECT_EQ(other_problem(recipe_from(own, name)), "");
+}
+
+TEST(Run, APromiseThatIsNotMeasuredEndsNoRun) {
+  const test::TemporaryFolder folder;
+  const auto recipe = recipe_from(
+      parse_toml(
+          "reaches = { \"test/bleu\" = 30 }\n[model]\nname = \"mlp\"\nhidden = [8]\n[data]\nkind = \"shapes\"\n"
+          "size = 16\ntrain = 32\nval = 16\ntest = 0\nclasses = 2\n[train]\nepochs = 1\nbatch = 16\nworkers = 0\n"
+          "threads = 1\n",
+          "small.toml"),
+      "small");
+  std::string said;
+  const auto result =
+      train_recipe(recipe, {.folder = folder.path(), .say = [&](const std::string& line) { said += line + "\n"; }});
+  EXPECT_TRUE(result.done);
+  EXPECT_THAT(said, testing::HasSubstr("the recipe promises test/bleu, which this run does not measure"));
+  EXPECT_THAT(read_file(folder / "report.html"), testing::HasSubstr("30, not measured"));
 }
 
 TEST(Run, AnEvaluationOfAResumedRunRemembersTheBestOfEarlierSittings) {

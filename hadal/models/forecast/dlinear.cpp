@@ -14,8 +14,7 @@ void DlinearConfig::validate() const {
   require(kernel % 2 == 1, "[dlinear] kernel ({}) must be odd; nearest: {}", kernel, kernel + 1);
 }
 
-DlinearImpl::DlinearImpl(const DlinearConfig& config, const ForecastShape& shape)
-    : shape_(shape), kernel_(config.kernel) {
+DlinearImpl::DlinearImpl(const DlinearConfig& config, const ForecastShape& shape) : shape_(shape), config_(config) {
   config.validate();
   const auto add = [&](const std::string& name, std::vector<Linear>& layers) {
     const auto make = [&] { return Linear(shape.input, shape.horizon * shape.outputs); };
@@ -41,10 +40,10 @@ Tensor DlinearImpl::predict(std::vector<Linear>& layers, const Tensor& part) {
 
 Tensor DlinearImpl::forward(const Tensor& history, const Tensor&) {
   expect_shape("dlinear", history, {kAny, shape_.channels, shape_.input});
-  const auto side = (kernel_ - 1) / 2;
+  const auto side = (config_.kernel - 1) / 2;
   const auto padded = torch::cat(
       {history.slice(2, 0, 1).expand({-1, -1, side}), history, history.slice(2, -1).expand({-1, -1, side})}, 2);
-  const auto trend = torch::avg_pool1d(padded, kernel_, 1);  // (B, C, L)
+  const auto trend = torch::avg_pool1d(padded, config_.kernel, 1);  // (B, C, L)
   return (predict(seasonal_, history - trend) + predict(trend_, trend))
       .view({history.size(0), shape_.channels, shape_.outputs, shape_.horizon});
 }

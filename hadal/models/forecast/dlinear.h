@@ -19,12 +19,13 @@ struct DlinearConfig {
 struct DlinearImpl : Forecaster {
   DlinearImpl(const DlinearConfig& config, const ForecastShape& shape);
   Tensor forward(const Tensor& history, const Tensor& calendar) override;
+  bool each_channel_alone() const override { return !config_.individual; }
 
  private:
   static Tensor predict(std::vector<Linear>& layers, const Tensor& part);
 
   ForecastShape shape_;
-  int64_t kernel_;
+  DlinearConfig config_;
   std::vector<Linear> seasonal_, trend_;  // one, or one a channel
 };
 TORCH_MODULE(Dlinear);

@@ -19,6 +19,8 @@ struct ForecastShape {
 struct Forecaster : nn::Module {
   /// history (B, C, L), calendar (B, F, L + H): of the history and of the horizon -> (B, C, Q, H).
   virtual Tensor forward(const Tensor& history, const Tensor& calendar) = 0;
+  /// Whether every channel is forecast by itself, with the same weights: then it takes other channels than it learned.
+  virtual bool each_channel_alone() const { return false; }
 };
 
 using ForecasterCatalog = Catalog<std::shared_ptr<Forecaster>, const ForecastShape&>;

@@ -41,6 +41,7 @@ TORCH_MODULE(PatchEncoder);
 struct PatchTstImpl : Forecaster {
   PatchTstImpl(const PatchTstConfig& config, const ForecastShape& shape);
   Tensor forward(const Tensor& history, const Tensor& calendar) override;
+  bool each_channel_alone() const override { return !config_.affine; }
 
  private:
   ForecastShape shape_;

@@ -29,14 +29,17 @@ class DLinear(nn.Module):
         return self.apply(self.Linear_Seasonal, x - trend) + self.apply(self.Linear_Trend, trend)
 
 
+def plain_layers(dim, depth, heads, mlp):
+    return nn.ModuleList(nn.TransformerEncoderLayer(dim, heads, mlp, 0.0, "gelu", batch_first=True) for _ in range(depth))
+
+
 class ITransformer(nn.Module):
     """Liu et al. 2024: a channel's whole history is one token; so is each calendar feature's."""
 
     def __init__(self, length, horizon, dim, depth, heads, mlp):
         super().__init__()
         self.embedding = nn.Linear(length, dim)
-        self.layers = nn.ModuleList(
-            nn.TransformerEncoderLayer(dim, heads, mlp, 0.0, "gelu", batch_first=True) for _ in range(depth))
+        self.layers = plain_layers(dim, depth, heads, mlp)
         self.norm = nn.LayerNorm(dim)
         self.projection = nn.Linear(dim, horizon)
 
@@ -48,6 +51,45 @@ class ITransformer(nn.Module):
         for layer in self.layers:
             tokens = layer(tokens)
         return self.projection(self.norm(tokens)[:, :channels]) * scale + mean
+
+
+class StepEncoder(nn.Module):
+    """A time step with all its channels and its calendar is a token; the forecast comes from the last ones."""
+
+    def __init__(self, channels, features, length, horizon, dim, depth, heads, mlp, last):
+        super().__init__()
+        self.last = last
+        self.embedding = nn.Linear(channels + features, dim)
+        self.positions = nn.Parameter(torch.randn(length, dim) * 0.02)
+        self.layers = plain_layers(dim, depth, heads, mlp)
+        self.projection = nn.Linear(dim * last, channels * horizon)
+
+    def forward(self, x, calendar):
+        mean = x.mean(2, keepdim=True).detach()
+        scale = (x.var(2, keepdim=True, unbiased=False) + 1e-5).sqrt().detach()
+        tokens = self.embedding(torch.cat([(x - mean) / scale, calendar], 1).transpose(1, 2)) + self.positions
+        for layer in self.layers:
+            tokens = layer(tokens)
+        return self.projection(tokens[:, -self.last:].flatten(1)).view(*x.shape[:2], -1) * scale + mean
+
+
+class SeriesClassifier(nn.Module):
+    """Patches of all channels together are tokens; a class comes from their mean."""
+
+    def __init__(self, channels, length, classes, patch, stride, dim, depth, heads, mlp):
+        super().__init__()
+        self.patch, self.stride = patch, stride
+        self.embedding = nn.Linear(channels * patch, dim)
+        self.positions = nn.Parameter(torch.randn((length - patch) // stride + 1, dim) * 0.02)
+        self.layers = plain_layers(dim, depth, heads, mlp)
+        self.head = nn.Linear(dim, classes)
+
+    def forward(self, x):
+        patches = x.unfold(2, self.patch, self.stride)  # (B, C, P, patch)
+        tokens = self.embedding(patches.transpose(1, 2).flatten(2)) + self.positions
+        for layer in self.layers:
+            tokens = layer(tokens)
+        return self.head(tokens.mean(1))
 
 
 class PublishedPatchTst(nn.Module):
@@ -184,6 +226,11 @@ def make(save):
         return name
 
     put(tensors, "itransformer", model, lambda x: model(x, calendar), x, calendar, name_of)
+    with torch.no_grad():
+        steps = wake(StepEncoder(3, 5, 44, 10, 16, 2, 4, 32, 4))
+        classifier_model = wake(SeriesClassifier(3, 44, 6, 4, 2, 16, 2, 4, 32))
+    put(tensors, "encoder", steps, lambda x: steps(x, calendar), x, calendar, name_of)
+    put(tensors, "series_classifier", classifier_model, classifier_model, x, name_of=name_of)
     save("forecast", tensors, {"reference": f"transformers {transformers.__version__}"})
 
     # Parameters of the defaults for 7 channels, 336 steps seen and 96 forecast.

@@ -21,20 +21,21 @@ struct Case {
   Table settings;
 };
 
+Table encoder(const Table& more) {
+  Table table{{"dim", 16},
+              {"depth", 2},
+              {"heads", 4},
+              {"mlp", 32},
+              {"dropout", 0},
+              {"projection_dropout", 0},
+              {"attention_dropout", 0}};
+  table.merge(more);
+  return table;
+}
+
 const std::vector<Case>& cases() {
-  static const auto encoder = [](Table more) {
-    Table table{{"dim", 16},
-                {"depth", 2},
-                {"heads", 4},
-                {"mlp", 32},
-                {"dropout", 0},
-                {"projection_dropout", 0},
-                {"attention_dropout", 0}};
-    table.merge(more);
-    return table;
-  };
   static const auto patches = [](Table more, Table inner) {
-    Table table{{"patch", 8}, {"stride", 4}, {"encoder", encoder(std::move(inner))}};
+    Table table{{"patch", 8}, {"stride", 4}, {"encoder", encoder(inner)}};
     table.merge(more);
     return table;
   };
@@ -46,16 +47,15 @@ const std::vector<Case>& cases() {
        patches({{"pad_end", false}, {"positions", "sines"}}, {{"norm", "layer"}, {"pre_norm", true}})},
       {"patchtst_published", "patchtst", patches({}, {{"residual_attention", true}})},
       {"itransformer", "itransformer", {{"encoder", encoder({})}}},
+      {"encoder", "encoder", {{"last", 4}, {"encoder", encoder({})}}},
   };
   return all;
 }
 
-class GoldenForecaster : public testing::TestWithParam<Case> {};
+using Forward = std::function<Tensor(const Tensor& x, const Tensor& calendar)>;
 
-}  // namespace
-
-TEST_P(GoldenForecaster, OutputsAndGradientsAreTheReferences) {
-  const auto& [name, model_name, settings] = GetParam();
+/// The model, with the weights of the case `name`, gives its outputs and gradients.
+void expect_golden(const std::string& name, nn::Module& model, const Forward& forward) {
   const auto file = read_safetensors(golden("forecast.safetensors"));
   const auto part = [&](const std::string& kind) {
     NamedTensors out;
@@ -69,18 +69,16 @@ TEST_P(GoldenForecaster, OutputsAndGradientsAreTheReferences) {
       if (found == name + "/" + key) return value;
     return Tensor();
   };
-  const auto model = forecasters().make(
-      {model_name, settings}, {.channels = 3, .input = 44, .horizon = 10, .outputs = 1, .calendar_features = 5});
   auto weights = part("weights");
   weights.source = name;
-  load_weights(*model, weights);
+  load_weights(model, weights);
   const auto x = tensor("input"), calendar = tensor("calendar");
   if (const auto expected = tensor("eval_output"); expected.defined()) {
-    model->eval();
-    EXPECT_LT(relative_error(model->forward(x, calendar).squeeze(2), expected), kTolerance);
+    model.eval();
+    EXPECT_LT(relative_error(forward(x, calendar), expected), kTolerance);
   }
-  model->train();
-  const auto y = model->forward(x, calendar).squeeze(2);
+  model.train();
+  const auto y = forward(x, calendar);
   EXPECT_LT(relative_error(y, tensor("output")), kTolerance);
   y.backward(tensor("dy"));
   const auto gradients = part("gradients");
@@ -88,7 +86,7 @@ TEST_P(GoldenForecaster, OutputsAndGradientsAreTheReferences) {
   double largest = 0;
   for (const auto& [key, expected] : gradients.entries)
     largest = std::max(largest, expected.abs().max().item<double>());
-  const auto parameters = model->named_parameters();
+  const auto parameters = model.named_parameters();
   for (const auto& [key, expected] : gradients.entries) {
     const auto* parameter = parameters.find(key);
     ASSERT_TRUE(parameter) << key;
@@ -96,6 +94,25 @@ TEST_P(GoldenForecaster, OutputsAndGradientsAreTheReferences) {
     const auto scale = std::max(expected.abs().max().item<double>(), 3e-3 * largest);
     EXPECT_LT((parameter->grad() - expected).abs().max().item<double>() / scale, kTolerance) << key;
   }
+}
+
+class GoldenForecaster : public testing::TestWithParam<Case> {};
+
+}  // namespace
+
+TEST_P(GoldenForecaster, OutputsAndGradientsAreTheReferences) {
+  const auto& [name, model_name, settings] = GetParam();
+  const auto model = forecasters().make(
+      {model_name, settings}, {.channels = 3, .input = 44, .horizon = 10, .outputs = 1, .calendar_features = 5});
+  expect_golden(name, *model,
+                [&](const Tensor& x, const Tensor& calendar) { return model->forward(x, calendar).squeeze(2); });
+}
+
+TEST(GoldenSeriesClassifier, OutputsAndGradientsAreTheReferences) {
+  auto model =
+      series_classifiers().make({"series_classifier", {{"head_dropout", 0}, {"encoder", encoder({{"norm", "layer"}})}}},
+                                {.channels = 3, .length = 44, .classes = 6});
+  expect_golden("series_classifier", *model, [&](const Tensor& x, const Tensor&) { return model->forward(x); });
 }
 
 INSTANTIATE_TEST_SUITE_P(Forecasters, GoldenForecaster, testing::ValuesIn(cases()),
@@ -149,6 +166,16 @@ TEST_P(EveryForecaster, DoNotMixTheWindowsOfABatch) {
     EXPECT_LT(
         relative_error(together.slice(0, i, i + 1), model->forward(x.slice(0, i, i + 1), calendar.slice(0, i, i + 1))),
         1e-4);
+}
+
+TEST_P(EveryForecaster, SeeEachChannelAloneWhereTheySaySo) {
+  const auto model = make({.channels = 2, .input = 50, .horizon = 7, .calendar_features = 5});
+  model->eval();
+  const auto x = torch::randn({3, 2, 50}), calendar = torch::rand({3, 5, 57});
+  const auto other = torch::stack({x.select(1, 0), torch::randn({3, 50})}, 1);
+  const auto moved =
+      relative_error(model->forward(other, calendar).select(1, 0), model->forward(x, calendar).select(1, 0));
+  EXPECT_EQ(model->each_channel_alone(), moved < 1e-6) << moved;
 }
 
 TEST_P(EveryForecaster, TakeAConstantSeries) {

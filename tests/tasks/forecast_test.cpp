@@ -1,0 +1,206 @@
+// What a forecaster remembers of its series, and what it does with other files. No training: the weights are the first
+// ones.
+#include "hadal/tasks/forecast.h"
+
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
+#include "hadal/io/file.h"
+#include "hadal/io/weights.h"
+
+#include "tests/support/support.h"
+
+using namespace hadal;
+
+namespace {
+
+using nlohmann::json;
+using Row = std::function<std::string(int64_t)>;
+
+constexpr Micros kBegin = 1704067200 * kSecond;  // 2024-01-01
+
+/// A line each step from 2024 on; an empty `row` is left out.
+std::string table(const std::string& names, int64_t rows, const Row& row, Micros step = kHour) {
+  auto text = "date," + names + "\n";
+  for (int64_t i = 0; i < rows; ++i)
+    if (const auto values = row(i); !values.empty()) text += format_date(kBegin + i * step) + "," + values + "\n";
+  return text;
+}
+
+double low(int64_t i) { return std::sin(static_cast<double>(i) * M_PI / 12); }
+double high(int64_t i) { return 100 + 2 * std::cos(static_cast<double>(i) * M_PI / 12); }
+std::string both(int64_t i) { return fmt::format("{:.4f},{:.4f}", low(i), high(i)); }
+
+class ForecastTask : public testing::Test {
+ protected:
+  ForecastTask() { write_file(folder_ / "series.csv", table("low,high", 600, both)); }
+
+  Table settings(const std::string& model = "dlinear") const {
+    return {{"model", Table{{"name", model}}},
+            {"data", Table{{"kind", "csv"}, {"path", (folder_ / "series.csv").string()}}},
+            {"input", 24},
+            {"horizon", 12}};
+  }
+  static std::unique_ptr<Task> make(const Table& table, TaskContext context = {}) {
+    context.workers = 0;
+    return tasks().make({"forecast", table}, context);
+  }
+  /// A task as predict (or, with `open_data`, eval) makes it of weights of `trained`, with one setting changed.
+  std::unique_ptr<Task> loaded(Task& trained, bool open_data, const std::string& key = "", Value value = {}) {
+    save_weights(folder_ / "w.safetensors", trained.model(), trained.metadata());
+    auto table = trained.settings();
+    if (!key.empty()) table.set_path(key, std::move(value));
+    return make(table, {.open_data = open_data, .train_data = false, .weights = folder_ / "w.safetensors"});
+  }
+  std::unique_ptr<Task> judge(Task& trained, const std::string& file) {
+    return loaded(trained, true, "data.path", (folder_ / file).string());
+  }
+  double mse(Task& task) { return task.evaluate("test", 0).at(0).second; }
+  /// The lines of predict for these files, which go to the folder "out".
+  std::vector<json> predict(Task& task, const std::vector<std::string>& files, const std::string& out = "out") {
+    PredictOptions options{.out = folder_ / out, .top = 1, .pictures = false};
+    for (const auto& file : files) options.inputs.push_back((folder_ / file).string());
+    std::vector<json> lines;
+    task.predict(options, [&](const std::string& line) { lines.push_back(json::parse(line)); });
+    return lines;
+  }
+  std::string read(const std::string& name) const { return read_file(folder_ / name); }
+
+  test::TemporaryFolder folder_;
+};
+
+}  // namespace
+
+TEST_F(ForecastTask, NoResultIsWrittenOver) {
+  const auto text = table("low,high", 100, both);
+  for (const auto* name : {"load.csv", "more/load.csv", "load-forecast-2.csv"}) write_file(folder_ / name, text);
+  const auto trained = make(settings()), task = loaded(*trained, false);
+  predict(*task, {"load.csv", "more/load.csv", "load-forecast-2.csv"}, ".");
+  for (const auto* name : {"load.csv", "more/load.csv", "load-forecast-2.csv"}) EXPECT_EQ(read(name), text) << name;
+  const auto forecast = read("load-forecast.csv");
+  EXPECT_EQ(std::count(forecast.begin(), forecast.end(), '\n'), 1 + 12);
+  EXPECT_EQ(read("load-forecast-3.csv"), forecast);
+  EXPECT_EQ(read("load-forecast-2-forecast.csv"), forecast);
+}
+
+TEST_F(ForecastTask, EvalFindsTheColumnsOfTheWeightsByName) {
+  auto table_of_two = settings();
+  table_of_two.set_path("model.individual", true);
+  const auto trained = make(table_of_two);
+  write_file(folder_ / "moved.csv",
+             table("note,high,low", 600, [](int64_t i) { return fmt::format("text,{:.4f},{:.4f}", high(i), low(i)); }));
+  EXPECT_DOUBLE_EQ(mse(*judge(*trained, "moved.csv")), mse(*trained));
+}
+
+TEST_F(ForecastTask, EvalScalesAsInTraining) {
+  const auto trained = make(settings());
+  write_file(folder_ / "larger.csv", table("low,high", 600, [](int64_t i) {
+               return fmt::format("{:.4f},{:.4f}", 3 * low(i), 100 + 3 * (high(i) - 100));
+             }));
+  // Scaled by its own deviation it would be the same series.
+  EXPECT_GT(mse(*judge(*trained, "larger.csv")), 4 * mse(*trained));
+}
+
+TEST_F(ForecastTask, OtherColumnsAreForModelsThatSeeEachAlone) {
+  write_file(folder_ / "other.csv", table("a,b,c", 600, [](int64_t i) { return both(i) + ",1"; }));
+  const auto trained = make(settings()), task = judge(*trained, "other.csv");
+  EXPECT_THAT(task->summary(), testing::HasSubstr("3 channels"));
+  EXPECT_THAT(task->summary(),
+              testing::HasSubstr("it learned other columns (low, high): these are scaled by their own"));
+  EXPECT_TRUE(std::isfinite(mse(*task)));
+  auto mixing = settings("itransformer");
+  mixing.set_path("model.encoder.dim", 16);
+  const auto together = make(mixing);
+  EXPECT_ERROR(judge(*together, "other.csv"),
+               "[forecast] this itransformer learned the columns low, high together and takes files with all of them; "
+               "got a, b, c");
+}
+
+TEST_F(ForecastTask, AShortSplitIsRefusedBeforeTraining) {
+  auto table = settings();
+  table.set_path("data.borders", List{400, 590, 600});
+  EXPECT_ERROR(make(table), "[forecast] the horizon of 12 steps is longer than the test split, which has 10 rows");
+  table.set_path("data.borders", List{400, 405});
+  EXPECT_ERROR(make(table), "longer than the val split, which has 5 rows");
+  table.set_path("data.borders", List{400, 400});  // none at all is no mistake
+  EXPECT_FALSE(make(table)->has_split("val"));
+}
+
+TEST_F(ForecastTask, QuantilesHoldTheMedianAndDoNotCross) {
+  auto table = settings();
+  table.set_path("quantiles", List{0.1, 0.9});
+  EXPECT_ERROR(make(table), "quantiles must hold the median, 0.5, which is the forecast itself");
+  table.set_path("quantiles", List{0.1, 0.5, 0.9});
+  const auto trained = make(table), task = loaded(*trained, false);  // fresh weights, whose outputs do cross
+  const auto line = predict(*task, {"series.csv"}).at(0);
+  EXPECT_EQ(line.at("forecast"), line.at("quantiles").at("0.5"));
+  for (size_t h = 0; h < 12; ++h) {
+    const auto at = [&](const char* q) { return line.at("quantiles").at(q).at("high").at(h).get<double>(); };
+    EXPECT_LE(at("0.1"), at("0.5"));
+    EXPECT_LE(at("0.5"), at("0.9"));
+  }
+}
+
+TEST_F(ForecastTask, DatesAreReadAsInTraining) {
+  const auto days = [](int64_t rows) {  // from 1/2/2024 on
+    std::string text = "date,low,high\n";
+    for (int64_t i = 0; i < rows; ++i) text += fmt::format("{}/{}/2024,{}\n", i % 29 + 1, 2 + i / 29, both(i));
+    return text;
+  };
+  write_file(folder_ / "series.csv", days(60));
+  auto table = settings();
+  table.set_path("input", 6);
+  table.set_path("horizon", 3);
+  table.set_path("data.borders", List{30, 40});
+  table.set_path("data.even", false);
+  const auto trained = make(table), task = loaded(*trained, false);
+  write_file(folder_ / "few.csv", days(10));  // no day over 12 shows what comes first
+  EXPECT_EQ(predict(*task, {"few.csv"}).at(0).at("dates").at(0), "2024-02-11");
+}
+
+TEST_F(ForecastTask, PredictRefusesOtherStepsAndColumns) {
+  const auto trained = make(settings()), task = loaded(*trained, false);
+  write_file(folder_ / "days.csv", table("low,high", 60, both, kDay));
+  EXPECT_ERROR(predict(*task, {"days.csv"}), "days.csv has a row every 1 d, and the model learned rows every 1 h");
+  EXPECT_ERROR(predict(*loaded(*trained, false, "data.columns", List{"low"}), {"series.csv"}),
+               "columns=low is not what the model learned: leave it out, and it forecasts low,high");
+}
+
+TEST_F(ForecastTask, OnlyHolesThatAreSeenStopAForecast) {
+  const auto trained = make(settings()), task = loaded(*trained, false);
+  const auto with_hole = [&](int64_t from) {
+    write_file(folder_ / "hole.csv",
+               table("low,high", 200, [&](int64_t i) { return i >= from && i < from + 40 ? std::string() : both(i); }));
+  };
+  with_hole(130);
+  EXPECT_EQ(predict(*task, {"hole.csv"}).at(0).at("dates").size(), 12);
+  with_hole(150);
+  EXPECT_ERROR(predict(*task, {"hole.csv"}), "misses 40 values from 2024-01-07 06:00 to 2024-01-08 21:00");
+}
+
+TEST_F(ForecastTask, WhatWasMissingHasNoScore) {
+  auto table_of_scores = settings();
+  table_of_scores.set_path("anomalies", true);
+  const auto trained = make(table_of_scores), task = loaded(*trained, false);
+  // Two values of "low" are missing before a spike, and one row is left out.
+  write_file(folder_ / "odd.csv", table("low,high", 200, [](int64_t i) {
+               if (i == 150) return std::string();
+               if (i == 100 || i == 101) return fmt::format(",{:.4f}", high(i));
+               return i == 102 ? fmt::format("1000,{:.4f}", high(i)) : both(i);
+             }));
+  const auto line = predict(*task, {"odd.csv"}).at(0);
+  ASSERT_EQ(line.at("anomalies").size(), 1);
+  EXPECT_EQ(line.at("anomalies")[0].at("date"), "2024-01-05 06:00");  // row 102 and none that was filled by it
+  EXPECT_EQ(line.at("anomalies")[0].at("column"), "low");
+  const auto scores = read("out/odd-anomalies.csv");
+  const auto row = [&](int64_t i) {
+    const auto begin = scores.find(format_date(kBegin + i * kHour) + ",");
+    return scores.substr(begin, scores.find('\n', begin) - begin);
+  };
+  const auto hundred = row(100);  // date, the mean over the columns that were there, nothing, high
+  const auto first = hundred.find(','), second = hundred.find(',', first + 1);
+  EXPECT_EQ(hundred.substr(second, 2), ",,");
+  EXPECT_EQ(hundred.substr(first + 1, second - first - 1), hundred.substr(second + 2));
+  EXPECT_EQ(row(150), "2024-01-07 06:00,,,");
+}
