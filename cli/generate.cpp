@@ -6,6 +6,7 @@
 
 #include "hadal/core/precision.h"
 #include "hadal/core/utf8.h"
+#include "hadal/data/parallel.h"
 #include "hadal/io/file.h"
 
 #include "cli/verb.h"
@@ -16,7 +17,8 @@ namespace {
 std::string help(const Words&) {
   return "WHAT is a run folder, or a weights file with model=NAME and tokenizer=NAME. One text is written to the "
          "terminal as it\ngrows, several one after the other.\n\n"
-         "  prompt=TEXT            what the text begins with; may come several times (default: a line end)\n"
+         "  prompt=TEXT            what the text begins with; may come several times (default: a line end). Empty: "
+         "only the\n                         tokenizer's start of a text, where it has one (Llama's <s>)\n"
          "  prompts=FILE           a prompt a line, from a file\n"
          "  tokens=200             how long a text may grow\n"
          "  count=1                texts a prompt\n"
@@ -24,7 +26,9 @@ std::string help(const Words&) {
          "  top_k=0                draw from this many likeliest tokens (0: from all)\n"
          "  top_p=1                draw from the likeliest tokens that together have this probability\n"
          "  repetition_penalty=1   above 1, tokens that were there are less likely\n"
-         "  beams=1                more than one: beam search, the likeliest whole text of this many (no drawing)\n"
+         "  beams=1                more than one: beam search, the likeliest whole text of this many; nothing is "
+         "drawn, so\n"
+         "                         temperature, top_k, top_p and repetition_penalty are refused\n"
          "  length_penalty=1       beam search divides a text's log probability by its length to this power\n"
          "  stop=TEXT              ends a text before this; may come several times\n"
          "  seed=1                 fixes what is drawn\n"
@@ -55,13 +59,8 @@ GenerateOptions read_options(Words& words) {
   GenerateOptions options;
   options.prompts = take_all(words, "prompt");
   if (const auto file = words.take("prompts"); !file.empty()) {
-    const auto text = read_file(file);
-    check_utf8(text, file);
-    for (size_t at = 0; at < text.size();) {
-      const auto end = std::min(text.find('\n', at), text.size());
-      if (end > at) options.prompts.push_back(text.substr(at, end - at));
-      at = end + 1;
-    }
+    for (auto& line : read_lines(file))
+      if (!line.empty()) options.prompts.push_back(std::move(line));
     if (options.prompts.empty()) throw FileError(file, "holds no prompt");
   }
   if (options.prompts.empty()) options.prompts = {"\n"};

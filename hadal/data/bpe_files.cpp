@@ -67,6 +67,7 @@ bool from_base64(std::string_view text, std::string& out) {
 }
 
 constexpr size_t kLongestToken = 1024;
+constexpr int64_t kLargestGap = 64;  // published ranks leave out one or two ids, those of special tokens
 
 /// Any two tokens that make a third are a merge of the third's rank: what tiktoken does without a list of merges.
 std::vector<BpeMerge> merges_of(const std::vector<std::string>& tokens) {
@@ -107,11 +108,43 @@ std::vector<std::string> parse_ranks(std::string_view ranks, std::string_view na
     int64_t rank = -1;
     const auto digits = text.substr(space + 1);
     const auto [last, error] = std::from_chars(digits.data(), digits.data() + digits.size(), rank);
-    if (error != std::errc() || last != digits.data() + digits.size() || rank != static_cast<int64_t>(tokens.size()))
-      refuse(fmt::format("the rank is {}, expected {}: ranks count up from 0", shown(digits), tokens.size()));
+    const auto next = std::ssize(tokens);
+    if (error != std::errc() || last != digits.data() + digits.size() || rank < next || rank > next + kLargestGap)
+      refuse(fmt::format("the rank is {}, expected {} or a little more: ranks go up", shown(digits), next));
+    tokens.resize(static_cast<size_t>(rank));
     tokens.push_back(std::move(token));
   }
   return tokens;
+}
+
+/// "TEXT=ID", or "TEXT" for the next id that is behind all.
+std::vector<AddedToken> special_tokens(const std::vector<std::string>& special,
+                                       const std::vector<std::string>& tokens) {
+  std::vector<AddedToken> added;
+  const auto ranks = std::ssize(tokens);
+  auto next = ranks;
+  for (const auto& item : special) {
+    const auto equals = item.rfind('=');
+    auto id = next;
+    auto text = item;
+    if (equals != std::string::npos && equals > 0) {
+      const auto* end = item.data() + item.size();
+      const auto [last, error] = std::from_chars(item.data() + equals + 1, end, id);
+      if (error == std::errc() && last == end)
+        text.resize(equals);
+      else
+        id = next;
+    }
+    require(!text.empty(), "tokenizer.special holds an empty token");
+    require(id >= 0 && id <= ranks * 4 + 65536, "tokenizer.special gives {} the id {}; there are {} ranks", text, id,
+            ranks);
+    const bool taken = id < ranks && !tokens[static_cast<size_t>(id)].empty();
+    const bool twice = std::any_of(added.begin(), added.end(), [&](const auto& other) { return other.id == id; });
+    require(!taken && !twice, "tokenizer.special gives {} the id {}, which another token has", text, id);
+    added.push_back({text, id});
+    next = std::max(next, id + 1);
+  }
+  return added;
 }
 
 struct TiktokenConfig {
@@ -121,7 +154,7 @@ struct TiktokenConfig {
     using C = TiktokenConfig;
     return {{"path", &C::path, "file of ranks (.tiktoken); $DATA is HADAL_DATA"},
             {"pattern", &C::pattern, "what words are cut by: gpt2, cl100k, o200k or a regular expression"},
-            {"special", &C::special, "special tokens, with the ids behind the ranks, in this order"}};
+            {"special", &C::special, "special tokens: TEXT=ID, or TEXT for the next id behind the ranks"}};
   }
   void validate() const { require(!path.empty(), "tokenizer.path is not set: name a file of ranks"); }
 };
@@ -159,8 +192,7 @@ std::shared_ptr<const BpeTokenizer> parse_tiktoken(std::string_view ranks, const
   parts.vocabulary.tokens = parse_ranks(ranks, name);
   parts.vocabulary.merges = merges_of(parts.vocabulary.tokens);
   parts.whole_pieces = true;
-  for (const auto& token : special)
-    parts.added.push_back({token, static_cast<int64_t>(parts.vocabulary.tokens.size() + parts.added.size())});
+  parts.added = special_tokens(special, parts.vocabulary.tokens);
   return std::make_shared<const BpeTokenizer>(std::move(parts));
 }
 

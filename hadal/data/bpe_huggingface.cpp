@@ -319,6 +319,23 @@ std::vector<AddedToken> read_added(const JsonValue& value, size_t tokens) {
   return added;
 }
 
+/// The first token that the template puts before a text. Where there is no template it goes by its usual names.
+std::optional<int64_t> read_begin(const JsonValue& root, const std::vector<AddedToken>& added) {
+  std::vector<std::string> names = {"<s>", "<|begin_of_text|>"};
+  if (root.has("post_processor"))
+    for_each_step(root.at("post_processor"), "processors", [&](const JsonValue& value) {
+      if (value.at("type").text() != "TemplateProcessing") return;
+      names.clear();
+      const auto single = value.at("single");
+      if (!single.list().raw().empty() && single.at(0).has("SpecialToken"))
+        names.push_back(single.at(0).at("SpecialToken").at("id").text());
+    });
+  for (const auto& name : names)
+    for (const auto& token : added)
+      if (token.text == name) return token.id;
+  return std::nullopt;
+}
+
 BpeParts parts_of(const JsonValue& root, std::string_view name) {
   const auto model = root.table().at("model");
   const auto type = model.table().text_or("type", "BPE");
@@ -337,6 +354,7 @@ BpeParts parts_of(const JsonValue& root, std::string_view name) {
   }
   parts.vocabulary.merges = read_merges(model.at("merges"), tokens);
   if (root.has("added_tokens")) parts.added = read_added(root.at("added_tokens"), tokens.size());
+  parts.begin = read_begin(root, parts.added);
   if (parts.bytes)
     for (auto& token : tokens)
       if (auto bytes = bytes_from_stand_ins(token)) token = *std::move(bytes);

@@ -42,6 +42,7 @@ struct BpeParts {
   bool byte_fallback = false;  // a character without a token becomes its bytes' <0xNN>
   bool fuse_unknown = false;   // several unknown characters in a row are one unknown token
   std::optional<int32_t> unknown;
+  std::optional<int64_t> begin;  // what stands before every text
   Table settings;
   std::string name;  // for messages
 };
@@ -55,6 +56,7 @@ class BpeTokenizer : public Tokenizer {
   std::string decode(std::span<const int64_t> ids) const override;
   int64_t size() const override { return size_; }
   std::optional<int64_t> special(std::string_view token) const override;
+  std::optional<int64_t> begin() const override { return parts_.begin; }
   Table settings() const override { return parts_.settings; }
   const BpeParts& parts() const { return parts_; }
 
@@ -82,12 +84,13 @@ class BpeTokenizer : public Tokenizer {
 };
 
 /// tokenizer.json of Hugging Face's tokenizers, with a BPE model. Special tokens that its template puts around a text
-/// are not put there. Throws FileError for any other model and for steps that Hadal does not have.
+/// are not put there; the first before it is begin(). Throws FileError for any other model and for steps that Hadal
+/// does not have.
 std::shared_ptr<const BpeTokenizer> parse_huggingface(std::string_view json, std::string_view name);
 /// GPT-2's `vocab.json` and `merges.txt`.
 std::shared_ptr<const BpeTokenizer> parse_gpt2(std::string_view vocab, std::string_view merges, std::string_view name);
-/// tiktoken's ranks: a line a token, its bytes in base64 and its id. `pattern` is "gpt2", "cl100k", "o200k" or a
-/// regular expression; special tokens get the ids behind the ranks.
+/// tiktoken's ranks: a line a token, its bytes in base64 and its id; ids go up and may leave small gaps. `pattern` is
+/// "gpt2", "cl100k", "o200k" or a regular expression; a special token is TEXT=ID, or TEXT for the next id behind all.
 std::shared_ptr<const BpeTokenizer> parse_tiktoken(std::string_view ranks, const std::string& pattern,
                                                    const std::vector<std::string>& special, std::string_view name);
 /// tokenizer.json, or a folder with it or with GPT-2's two files.

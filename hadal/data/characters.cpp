@@ -8,7 +8,7 @@ namespace hadal {
 
 Fields<CharactersConfig> CharactersConfig::fields() {
   return {{"vocabulary", &CharactersConfig::vocabulary,
-           "every character there is, in the order of the ids (default: those of the training text)"}};
+           "every character there is, in the order of the ids (default: those of the text, all splits)"}};
 }
 
 Characters::Characters(const CharactersConfig& config, std::string_view training_text) {

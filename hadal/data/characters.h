@@ -11,8 +11,7 @@ struct CharactersConfig {
   static Fields<CharactersConfig> fields();
 };
 
-/// Ids follow the order of `vocabulary`; an empty one is learned: every character of the training text, sorted by code
-/// point.
+/// Ids follow the order of `vocabulary`; an empty one is learned: every character of the text, sorted by code point.
 class Characters : public Tokenizer {
  public:
   /// Throws Error when neither vocabulary nor text holds a character, FileError when they are not UTF-8.

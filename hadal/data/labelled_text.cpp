@@ -44,17 +44,13 @@ LabelledTexts parse_table(std::string_view bytes, std::string_view name, const s
   LabelledTexts made;
   if (!reader.next(fields)) return made;
   const auto from = table_column(fields, text, name), of = table_column(fields, label, name);
-  if (from == of) throw FileError(name, fmt::format("text and label are both column {}", from + 1));
+  if (from.at == of.at) throw FileError(name, fmt::format("text and label are both column {}", from.at + 1));
   const auto add = [&] {
-    if (fields[of].empty()) throw FileError(reader.place(), fmt::format("no label in column {}", shown(label)));
-    made.texts.emplace_back(fields[from]);
-    made.labels.emplace_back(fields[of]);
+    if (fields[of.at].empty()) throw FileError(reader.place(), fmt::format("no label in column {}", shown(label)));
+    made.texts.emplace_back(fields[from.at]);
+    made.labels.emplace_back(fields[of.at]);
   };
-  // A column called by its number says nothing about a line of names.
-  const auto named = [](std::string_view field, std::string_view column) {
-    return field == column && column.find_first_not_of("0123456789") != std::string_view::npos;
-  };
-  if (!named(fields[from], text) && !named(fields[of], label)) add();  // texts from the first line on
+  if (!from.named && !of.named) add();  // texts from the first line on
   while (reader.next(fields)) add();
   return made;
 }
@@ -87,14 +83,13 @@ LabelledTexts share_of(const LabelledTexts& all, double share, bool held_out) {
 }
 
 LabelledSource open_table(const TableConfig& config) {
-  LabelledSource made{{"train"}, {}};
+  LabelledSource made{.splits = {"train"}, .open = {}, .val_is_share = config.val.empty() && config.val_share > 0};
   if (!config.val.empty() || config.val_share > 0) made.splits.emplace_back("val");
   if (!config.test.empty()) made.splits.emplace_back("test");
-  made.open = [=](const std::string& split) {
+  made.open = [=, shared = made.val_is_share](const std::string& split) {
     const auto& own = split == "val" ? config.val : split == "test" ? config.test : config.path;
     const auto path = data_path(own.empty() ? config.path : own);
     const auto all = read_labelled_texts(path, config.text, config.label);
-    const bool shared = config.val.empty() && config.val_share > 0;
     if (split == "test" || !shared) return all;
     auto part = share_of(all, config.val_share, split == "val");
     if (part.size() == 0)
@@ -162,6 +157,11 @@ LabelledTexts parse_labelled_texts(std::string_view bytes, std::string_view name
   const auto first = bytes.find_first_not_of(" \t\r\n");
   if (first == std::string_view::npos)
     throw FileError(name, "the file is empty; a text with its label at least is needed");
+  // A table may begin with a bracket, but hardly with a brace behind it.
+  if (bytes[first] == '[')
+    if (const auto next = bytes.find_first_not_of(" \t\r\n", first + 1);
+        next != std::string_view::npos && bytes[next] == '{')
+      throw FileError(name, "a JSON list; write one object a line, without the list's brackets and commas");
   auto made = bytes[first] == '{' ? parse_json_lines(bytes, name, text, label) : parse_table(bytes, name, text, label);
   if (made.size() == 0) throw FileError(name, "a record of names, and no text behind it");
   return made;

@@ -101,13 +101,15 @@ ParallelSource open_tables(const TableConfig& config) {
 
 }  // namespace
 
-size_t table_column(const std::vector<std::string_view>& record, const std::string& wanted, std::string_view name) {
-  for (size_t i = 0; i < record.size(); ++i)
-    if (record[i] == wanted) return i;
+TableColumn table_column(const std::vector<std::string_view>& record, const std::string& wanted,
+                         std::string_view name) {
+  // Numbers first: a table without names may hold a number as a text or label.
   size_t number = 0;
   const auto [end, error] = std::from_chars(wanted.data(), wanted.data() + wanted.size(), number);
   if (error == std::errc() && end == wanted.data() + wanted.size() && number >= 1 && number <= record.size())
-    return number - 1;
+    return {number - 1, false};
+  for (size_t i = 0; i < record.size(); ++i)
+    if (record[i] == wanted) return {i, true};
   throw FileError(name, fmt::format("there is no column {}; the first record has {}", shown(wanted),
                                     shown(fmt::format("{}", fmt::join(record, ", ")))));
 }
@@ -146,13 +148,13 @@ TextPairs read_pair_table(const fs::path& path, const std::string& source, const
   std::vector<std::string_view> fields;
   if (!reader.next(fields)) throw FileError(name, "the file is empty; a line of text at least is needed");
   const auto from = table_column(fields, source, name), to = table_column(fields, target, name);
-  if (from == to) throw FileError(name, fmt::format("source and target are both column {}", from + 1));
+  if (from.at == to.at) throw FileError(name, fmt::format("source and target are both column {}", from.at + 1));
   TextPairs pairs;
   const auto add = [&] {
-    pairs.source.emplace_back(fields[from]);
-    pairs.target.emplace_back(fields[to]);
+    pairs.source.emplace_back(fields[from.at]);
+    pairs.target.emplace_back(fields[to.at]);
   };
-  if (fields[from] != source && fields[to] != target) add();  // no names, texts already
+  if (!from.named && !to.named) add();  // texts from the first line on
   while (reader.next(fields)) add();
   if (pairs.source.empty()) throw FileError(name, "a record of names, and no text behind it");
   return pairs;

@@ -27,9 +27,13 @@ TextPairs read_pairs(const std::filesystem::path& source, const std::filesystem:
 /// no names. Throws FileError.
 TextPairs read_pair_table(const std::filesystem::path& path, const std::string& source, const std::string& target);
 
-/// The place of a column by its name in the first record, or by its number from 1. Throws FileError that lists the
-/// record.
-size_t table_column(const std::vector<std::string_view>& record, const std::string& wanted, std::string_view name);
+struct TableColumn {
+  size_t at;
+  bool named;  // the first record is a line of names: the column was found by one
+};
+/// A number from 1 to the record's length is a column's number, all else its name in the first record. Throws FileError
+/// that lists the record.
+TableColumn table_column(const std::vector<std::string_view>& record, const std::string& wanted, std::string_view name);
 
 /// Splits are read when they are asked for.
 struct ParallelSource {

@@ -12,13 +12,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string read_text(const fs::path& path) {
-  auto text = read_file(path);
-  if (text.empty()) throw FileError(path.string(), "is empty: there is no text to learn from");
-  check_utf8(text, path.string());
-  return text;
-}
-
 /// Train's part of a text whose last share is kept for val, cut between characters.
 size_t cut_of(std::string_view text, double val) {
   auto at = static_cast<size_t>(std::floor(static_cast<double>(text.size()) * (1 - val)));
@@ -27,6 +20,14 @@ size_t cut_of(std::string_view text, double val) {
 }
 
 }  // namespace
+
+std::string read_plain_text(const fs::path& path) {
+  auto text = read_file(path);
+  check_utf8(text, path.string());
+  if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);  // some editors' mark of UTF-8, no part of the text
+  if (text.empty()) throw FileError(path.string(), "is empty: there is no text");
+  return text;
+}
 
 Fields<TextConfig> TextConfig::fields() {
   return {
@@ -41,9 +42,9 @@ TextSource open_text(const TextConfig& config) {
   const auto path = data_path(config.path);
   const auto val = config.val;
   if (!fs::is_directory(path)) {
-    if (val == 0) return {{"train", "val", "test"}, [=](const std::string&) { return read_text(path); }};
+    if (val == 0) return {{"train", "val", "test"}, [=](const std::string&) { return read_plain_text(path); }};
     return {{"train", "val"}, [=](const std::string& split) {
-              const auto text = read_text(path);
+              const auto text = read_plain_text(path);
               const auto cut = cut_of(text, val);
               return split == "train" ? text.substr(0, cut) : text.substr(cut);
             }};
@@ -56,8 +57,8 @@ TextSource open_text(const TextConfig& config) {
   const bool shared = train && !own_val && val > 0;
   if (shared) source.splits.insert(source.splits.begin() + 1, "val");
   source.open = [=](const std::string& split) {
-    if (!shared || split == "test") return read_text(path / (split + ".txt"));
-    const auto text = read_text(path / "train.txt");
+    if (!shared || split == "test") return read_plain_text(path / (split + ".txt"));
+    const auto text = read_plain_text(path / "train.txt");
     const auto cut = cut_of(text, val);
     return split == "train" ? text.substr(0, cut) : text.substr(cut);
   };

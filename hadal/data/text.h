@@ -18,6 +18,9 @@ struct TextConfig {
   void validate() const;
 };
 
+/// A text file without a byte order mark. Throws FileError where it is empty or not UTF-8.
+std::string read_plain_text(const std::filesystem::path& path);
+
 /// A text whose splits are read when they are asked for.
 struct TextSource {
   std::vector<std::string> splits;  // of train, val, test

@@ -24,6 +24,8 @@ class Tokenizer {
   virtual int64_t size() const = 0;
   /// The id of a token that stands for no text, such as <|endoftext|>.
   virtual std::optional<int64_t> special(std::string_view) const { return std::nullopt; }
+  /// The id that stands before every text, such as <s>, where the tokenizer has one; encode() does not put it there.
+  virtual std::optional<int64_t> begin() const { return std::nullopt; }
   /// The settings that make this tokenizer again, what it learned included: config.toml and weights files keep them.
   virtual Table settings() const = 0;
 };

@@ -112,7 +112,8 @@ Copies compare(const NamedTensors& target, const NamedTensors& weights, const Lo
     }
   }
   for (const auto& [name, tensor] : target.entries)
-    if (!seen.contains(name) && !std::string_view(name).ends_with(kCounter)) report.missing.push_back(name);
+    if (!seen.contains(name) && !std::string_view(name).ends_with(kCounter))
+      (in_head(name, options) ? report.missing_head : report.missing).push_back(name);
   report.loaded = copies.size();
   return copies;
 }
@@ -158,6 +159,7 @@ std::string LoadReport::text() const {
   if (!missing.empty()) parts.push_back("missing: " + few(missing));
   if (!unexpected.empty()) parts.push_back("unexpected: " + few(unexpected));
   if (!wrong_shape.empty()) parts.push_back("wrong shape: " + few(wrong_shape));
+  if (!missing_head.empty()) parts.push_back("left as initialised, not in the file: " + few(missing_head));
   if (!fresh_head.empty()) parts.push_back("left as initialised for another number of classes: " + few(fresh_head));
   return fmt::format("{}", fmt::join(parts, "; "));
 }

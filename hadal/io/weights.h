@@ -13,7 +13,8 @@ namespace hadal {
 /// Parameters and buffers under their full names, in Python's state_dict order; they share the module's memory.
 NamedTensors state_dict(const nn::Module& module);
 
-/// Safetensors, PyTorch's .pt/.pth/.th or llama2.c's .bin, told apart by content. Throws FileError when it is none of them.
+/// Safetensors, PyTorch's .pt/.pth/.th or llama2.c's .bin, told apart by content. Throws FileError when it is none of
+/// them.
 NamedTensors read_weights(const std::filesystem::path& path);
 
 /// As safetensors, or in PyTorch's zip format when the name ends in .pt, .pth or .th.
@@ -29,8 +30,8 @@ struct LoadOptions {
   std::string prefix;
   /// Maps a name of the file (without its prefix) to the module's; an empty result leaves the entry out.
   std::function<std::string(const std::string&)> rename;
-  /// Names that begin with one of these and differ from the module only in their first dimension, the number of
-  /// classes, stay as they are initialised.
+  /// Names that begin with one of these stay as they are initialised where the file has none of them or they differ
+  /// from the module only in their first dimension, the number of classes.
   std::vector<std::string> head;
 };
 
@@ -40,8 +41,8 @@ struct LoadReport {
     std::vector<int64_t> file, module;
   };
   size_t loaded = 0;
-  std::string prefix;  // what was taken off
-  std::vector<std::string> missing, unexpected;
+  std::string prefix;                                          // what was taken off
+  std::vector<std::string> missing, unexpected, missing_head;  // missing_head: of LoadOptions' head, no mistake
   std::vector<Shape> wrong_shape, fresh_head;
 
   bool clean() const { return missing.empty() && unexpected.empty() && wrong_shape.empty(); }

@@ -19,6 +19,10 @@ Tensor position_mask(const Tensor& queries, const Tensor& keys, bool causal, int
 
 Tensor both_masks(const Tensor& a, const Tensor& b) {
   if (!a.defined() || !b.defined()) return a.defined() ? a : b;
+  for (const auto& mask : {a, b})
+    require(mask.scalar_type() == torch::kBool || mask.is_floating_point(),
+            "[attention] a mask of type {}; bool or floating is expected; where zeros forbid, give mask.ne(0)",
+            c10::toString(mask.scalar_type()));
   const bool a_seen = a.scalar_type() == torch::kBool, b_seen = b.scalar_type() == torch::kBool;
   if (a_seen && b_seen) return a & b;
   if (a_seen) return b.masked_fill(a.logical_not(), -INFINITY);
@@ -31,6 +35,9 @@ Tensor mask_of_zeros(const Tensor& mask) {
   require(mask.dim() >= 2 && mask.dim() <= 4,
           "[attention] the mask ({}) must be (queries, keys), (batch, queries, keys) or (batch, heads, queries, keys)",
           fmt::join(mask.sizes(), ", "));
+  require(!mask.is_floating_point() || !mask.eq(-INFINITY).any().item<bool>(),
+          "[attention] the mask holds -inf, so it is one that is added to the scores; here zeros forbid: give it to "
+          "attend() as options.mask");
   const auto seen = mask.ne(0);
   return seen.dim() == 3 ? seen.unsqueeze(1) : seen;
 }

@@ -15,7 +15,7 @@ Tensor position_mask(const Tensor& queries, const Tensor& keys, bool causal, int
 Tensor both_masks(const Tensor& a, const Tensor& b);
 
 /// Any mask whose zeros forbid -> a bool one for (B, H, Tq, Tk): (Tq, Tk) for all, (B, Tq, Tk) for all heads, or of
-/// four dimensions.
+/// four dimensions. Throws UsageError for one with -inf, which is meant to be added.
 Tensor mask_of_zeros(const Tensor& mask);
 
 }  // namespace hadal

@@ -26,6 +26,10 @@ void check(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOpt
   require(!options.mask.defined() || at::is_expandable_to(options.mask.sizes(), scores),
           "[attention] the mask ({}) must broadcast to ({})",
           fmt::join(options.mask.defined() ? options.mask.sizes().vec() : scores, ", "), fmt::join(scores, ", "));
+  require(!options.mask.defined() || options.mask.scalar_type() == at::kBool || options.mask.is_floating_point(),
+          "[attention] the mask is of type {}; bool (false: not attended) or floating (added to the scores) is "
+          "expected; where zeros forbid, give mask.ne(0)",
+          c10::toString(options.mask.defined() ? options.mask.scalar_type() : at::kBool));
   require(options.window >= 0, "[attention] window ({}) must be at least 0", options.window);
   require(options.dropout >= 0 && options.dropout < 1, "[attention] dropout ({}) must be at least 0 and below 1",
           options.dropout);

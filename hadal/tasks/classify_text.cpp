@@ -42,6 +42,8 @@ class ClassifyText : public Task {
       for (const auto& line : training_texts().texts) text.append(line).append("\n");
       return text;
     });
+    before_ = tokenizer_->special("[CLS]");
+    behind_ = tokenizer_->special("[SEP]");
     settle_model();
     if (context.train_data && context.open_data) make_loader();
   }
@@ -100,13 +102,16 @@ class ClassifyText : public Task {
 
   void settle_model() {
     if (config_.names.empty() && training_) {
-      const std::set<std::string> names(training_->labels.begin(), training_->labels.end());
+      std::set<std::string> names(training_->labels.begin(), training_->labels.end());
+      if (data_.val_is_share)  // by chance a rare label may stand there alone
+        for (const auto& label : data_.open("val").labels) names.insert(label);
       config_.names = {names.begin(), names.end()};
     }
     if (config_.names.empty()) fail("[classify_text] there is no training text to tell the classes from; set names=");
     if (config_.names.size() < 2 && context_.train_data)
       fail("[classify_text] all labels are \"{}\"; two classes at least are needed", config_.names[0]);
-    agree(config_.model, "vocabulary", std::max<int64_t>(1, tokenizer_->size()), "the tokenizer has");
+    // A model that learned hidden words has a token more than its tokenizer.
+    agree(config_.model, "vocabulary", std::max<int64_t>(1, tokenizer_->size()), "the tokenizer has", true);
     agree(config_.model, "classes", static_cast<int64_t>(config_.names.size()), "the classes are");
     config_.model = text_classifiers().resolve(config_.model);
     context_length_ = read_integer(*config_.model.settings.find("context"), "model.context", {});
@@ -114,7 +119,7 @@ class ClassifyText : public Task {
     model_ = text_classifiers().make(config_.model);
     if (!context_.weights.empty()) {
       LoadOptions options;
-      if (context_.train_data) options.head = {model_->head()};
+      if (context_.train_data) options.head = model_->may_begin_anew();
       auto weights = read_weights(context_.weights);
       weights.entries = model_->own_names(weights.entries);
       load_weights(*model_, weights, options);
@@ -124,7 +129,10 @@ class ClassifyText : public Task {
 
   Ids encode(const std::string& text) {
     auto ids = tokenizer_->encode(text);
-    if (static_cast<int64_t>(ids.size()) > context_length_) ids.resize(static_cast<size_t>(context_length_)), ++cut_;
+    const auto room = std::max<int64_t>(0, context_length_ - before_.has_value() - behind_.has_value());
+    if (std::ssize(ids) > room) ids.resize(static_cast<size_t>(room)), ++cut_;
+    if (before_) ids.insert(ids.begin(), *before_);
+    if (behind_) ids.push_back(*behind_);
     if (ids.empty()) ids = {0};  // an empty text is a text too
     return ids;
   }
@@ -176,6 +184,7 @@ class ClassifyText : public Task {
   LabelledSource data_;
   std::optional<LabelledTexts> training_;  // until they are encoded
   std::shared_ptr<const Tokenizer> tokenizer_;
+  std::optional<int64_t> before_, behind_;  // BERT's tokens around a text, where the tokenizer has them
   std::shared_ptr<TextClassifier> model_;
   int64_t context_length_ = 0, cut_ = 0;
   std::optional<Encoded> train_;

@@ -8,9 +8,9 @@
 #include "hadal/core/format.h"
 #include "hadal/core/utf8.h"
 #include "hadal/data/loader.h"
-#include "hadal/io/file.h"
 #include "hadal/io/weights.h"
 #include "hadal/tasks/language_text.h"
+#include "hadal/tasks/text_inputs.h"
 
 namespace hadal {
 namespace {
@@ -20,14 +20,23 @@ class Language : public Task {
   Language(const LanguageConfig& config, const TaskContext& context) : config_(config), context_(context) {
     std::string text;
     if (context.open_data) text = open_data();
-    tokenizer_ = tokenizers().make(config_.tokenizer, text);
+    tokenizer_ = tokenizers().make(config_.tokenizer, learned_from(text));
     config_.tokenizer = tokenizers().resolve({config_.tokenizer.name, tokenizer_->settings()});
     settle_model();
-    if (context.train_data && context.open_data) make_train_loader(text);
+    // The windows that are trained on have no such token before them.
+    if (config_.begin == "auto") config_.begin = context.train_data && context.weights.empty() ? "no" : "yes";
+    if (context.train_data && context.open_data) {
+      make_train_loader(text);
+      for (const auto& split : source_.splits)
+        if (split != "train") windows_of(split);  // what cannot be read is said now, not at the first evaluation
+    }
   }
 
   nn::Module& model() override { return *model_; }
   Table settings() const override { return write_config(config_); }
+  std::map<std::string, std::string> metadata() const override {
+    return {{"tokenizer", tokenizer_metadata(config_.tokenizer, *tokenizer_)}};
+  }
 
   int64_t batches_per_epoch() const override { return loader_->batches(); }
   void start_epoch(int64_t epoch, int64_t first) override { loader_->start(epoch, first); }
@@ -54,16 +63,15 @@ class Language : public Task {
   std::vector<Figure> figures() override {
     if (model_->masked() || config_.samples == 0) return {};
     const auto prompt = usable_prompt();
-    const auto texts = write_texts(*model_, *tokenizer_,
-                                   {.prompts = {prompt},
-                                    .tokens = config_.sample_tokens,
+    const auto texts = write_texts(*model_, *tokenizer_, {prompt.tokens},
+                                   {.tokens = config_.sample_tokens,
                                     .count = config_.samples,
                                     .temperature = 0.8,
                                     .top_k = 200,
                                     .seed = context_.seed});
     TextFigure figure{"Samples", {}};
     for (const auto& text : texts)
-      figure.items.push_back({fmt::format("behind {}, temperature 0.8", nlohmann::json(prompt).dump()), text});
+      figure.items.push_back({fmt::format("behind {}, temperature 0.8", nlohmann::json(prompt.text).dump()), text});
     return {figure};
   }
   std::string summary() const override {
@@ -82,16 +90,15 @@ class Language : public Task {
     int64_t done = 0;
     for (const auto& input : options.inputs) {
       if (options.limit > 0 && done == options.limit) break;
-      const auto text = read_file(input);
-      if (text.empty()) throw FileError(input, "is empty");
-      check_utf8(text, input);
-      const auto windows = windows_in(text, input);
+      const auto windows = windows_in(read_plain_text(input), input);
       nlohmann::ordered_json json = {{"input", input}, {"tokens", windows.tokens()}};
       for (const auto& [name, value] :
            score_text(*model_, *tokenizer_, windows, hiding(), context_.batch, 0, context_.device))
         json[name] = value;
-      out << json.dump() << '\n';
-      line(json.dump());
+      // A file's name need not be UTF-8.
+      const auto said = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+      out << said << '\n';
+      line(said);
       ++done;
     }
     out.flush();
@@ -100,7 +107,10 @@ class Language : public Task {
   }
 
   std::vector<std::string> generate(const GenerateOptions& options, const TextListener& listen) override {
-    return write_texts(*model_, *tokenizer_, options, listen);
+    std::vector<std::vector<int64_t>> prompts;
+    for (const auto& prompt : options.prompts)
+      prompts.push_back(prompt_tokens(*tokenizer_, prompt, config_.begin == "yes"));
+    return write_texts(*model_, *tokenizer_, prompts, options, listen);
   }
 
  private:
@@ -111,6 +121,16 @@ class Language : public Task {
     if (has_split("train")) return source_.open("train");
     if (context_.train_data) fail_usage("the data has no split \"train\"; it has {}", fmt::join(source_.splits, ", "));
     return {};
+  }
+
+  /// Characters are those of all splits, as nanoGPT takes them: one that only val has would end the run there.
+  std::string learned_from(const std::string& training) const {
+    if (training.empty() || config_.tokenizer.name != "characters" || config_.tokenizer.settings.find("vocabulary"))
+      return training;
+    auto all = training;
+    for (const auto& split : source_.splits)
+      if (split != "train") all += source_.open(split);
+    return all;
   }
 
   /// A masked model needs an id for what is hidden: the tokenizer's own, or one more.
@@ -181,14 +201,18 @@ class Language : public Task {
     hiding();  // before the loader's threads need it
   }
 
-  /// The prompt of samples, or where the tokenizer has not all of it the text's first token.
-  std::string usable_prompt() {
+  struct Prompt {
+    std::vector<int64_t> tokens;
+    std::string text;
+  };
+  /// The prompt of samples, or where the tokenizer has not all of it or nothing for it, the text's first token.
+  Prompt usable_prompt() {
     try {
-      tokenizer_->encode(config_.sample_prompt);
-      return config_.sample_prompt;
+      return {prompt_tokens(*tokenizer_, config_.sample_prompt, config_.begin == "yes"), config_.sample_prompt};
     } catch (const Error&) {
       const auto first = windows_of(has_split("val") ? "val" : "train").strided(0);
-      return tokenizer_->decode({first.const_data_ptr<int64_t>(), 1});
+      const std::vector<int64_t> tokens = {first[0].item<int64_t>()};
+      return {tokens, repaired_utf8(tokenizer_->decode(tokens))};
     }
   }
 
@@ -208,15 +232,20 @@ class Language : public Task {
 
 Fields<LanguageConfig> LanguageConfig::fields() {
   using C = LanguageConfig;
-  return {{"model", &C::model, "the network", language_models().kinds()},
-          {"data", &C::data, "where text comes from", text_sources().kinds("kind")},
-          {"tokenizer", &C::tokenizer, "how text becomes tokens", tokenizers().kinds()},
-          {"windows", &C::windows, "which pieces of the text are read: any, or side by side in random order",
-           one_of({"random", "strided"})},
-          {"hidden", &C::hidden, "share of tokens that a masked model must tell", between(0.01, 0.9)},
-          {"samples", &C::samples, "texts written for the report", at_least(0)},
-          {"sample_tokens", &C::sample_tokens, "their length", at_least(1)},
-          {"sample_prompt", &C::sample_prompt, "what they begin with"}};
+  return {
+      {"model", &C::model, "the network", language_models().kinds()},
+      {"data", &C::data, "where text comes from", text_sources().kinds("kind")},
+      {"tokenizer", &C::tokenizer, "how text becomes tokens", tokenizers().kinds()},
+      {"windows", &C::windows, "which pieces of the text are read: any, or side by side in random order",
+       one_of({"random", "strided"})},
+      {"hidden", &C::hidden, "share of tokens that a masked model must tell", between(0.01, 0.9)},
+      {"samples", &C::samples, "texts written for the report", at_least(0)},
+      {"sample_tokens", &C::sample_tokens, "their length", at_least(1)},
+      {"sample_prompt", &C::sample_prompt, "what they begin with"},
+      {"begin", &C::begin,
+       "put the tokenizer's start of a text (<s>) before prompts; auto: where weights are given, not where training "
+       "begins here",
+       one_of({"auto", "yes", "no"})}};
 }
 
 void register_language(TaskCatalog& catalog) {

@@ -6,7 +6,7 @@ namespace hadal {
 
 struct LanguageConfig {
   Part model{"gpt", {}}, data{"text", {}}, tokenizer{"characters", {}};
-  std::string windows = "random", sample_prompt = "\n";
+  std::string windows = "random", sample_prompt = "\n", begin = "auto";
   double hidden = 0.15;
   int64_t samples = 2, sample_tokens = 256;
 

@@ -12,16 +12,18 @@ namespace {
 
 constexpr int64_t kNothing = -100;  // cross entropy's ignored target
 
-/// A text that grows token by token: what of it can be shown, and whether a stop word came.
+/// A text that grows token by token: what of it can be shown, and whether a stop word came. It is decoded together with
+/// its prompt and that is cut off again: decoding the new tokens alone would drop the space before the first of them.
 class GrowingText {
  public:
-  GrowingText(const Tokenizer& tokenizer, const std::vector<std::string>& stop) : tokenizer_(tokenizer), stop_(stop) {
+  GrowingText(const Tokenizer& tokenizer, const std::vector<int64_t>& prompt, const std::vector<std::string>& stop)
+      : tokenizer_(tokenizer), stop_(stop), prompt_(tokenizer.decode(prompt).size()), ids_(prompt) {
     for (const auto& word : stop) longest_ = std::max(longest_, word.size());
   }
   /// The characters that are certain now: whole, and not the beginning of a stop word.
   std::string add(int64_t token) {
     ids_.push_back(token);
-    text_ = tokenizer_.decode(ids_);
+    text_ = tokenizer_.decode(ids_).erase(0, prompt_);
     for (const auto& word : stop_)
       if (const auto at = text_.find(word); !word.empty() && at != std::string::npos) text_.resize(at), stopped_ = true;
     auto certain = stopped_ ? text_.size() : whole_characters(text_);
@@ -49,7 +51,7 @@ class GrowingText {
 
   const Tokenizer& tokenizer_;
   const std::vector<std::string>& stop_;
-  size_t longest_ = 0, shown_ = 0;
+  size_t longest_ = 0, shown_ = 0, prompt_;  // bytes
   bool stopped_ = false;
   std::vector<int64_t> ids_;
   std::string text_;
@@ -61,20 +63,42 @@ std::vector<std::string> likeliest_texts(LanguageModel& model, const Tokenizer& 
                                          const GenerateOptions& options, const TextListener& listen) {
   require(options.count <= options.beams, "count ({}) can be at most beams ({}): beam search keeps no more texts",
           options.count, options.beams);
-  std::vector<std::vector<int64_t>> once;  // prompts stand there `count` times
-  for (size_t i = 0; i < prompts.size(); i += static_cast<size_t>(options.count)) once.push_back(prompts[i]);
-  const auto found = generate_likeliest(
-      model, once, config, {.beams = options.beams, .best = options.count, .length_penalty = options.length_penalty});
+  const auto refuse = [&](bool given, const char* key) {
+    require(!given, "{} does nothing with beams={}: beam search draws no tokens; leave one of them out", key,
+            options.beams);
+  };
+  refuse(options.temperature != 1, "temperature");
+  refuse(options.top_k > 0, "top_k");
+  refuse(options.top_p < 1, "top_p");
+  refuse(options.repetition_penalty != 1, "repetition_penalty");
+  const auto found =
+      generate_likeliest(model, prompts, config,
+                         {.beams = options.beams, .best = options.count, .length_penalty = options.length_penalty});
   std::vector<std::string> out;
-  for (const auto& texts : found)
-    for (const auto& text : texts) {
-      GrowingText growing(tokenizer, options.stop);
+  for (size_t i = 0; i < found.size(); ++i)
+    for (const auto& text : found[i]) {
+      GrowingText growing(tokenizer, prompts[i], options.stop);
       for (const auto token : text.tokens)
         if (!growing.stopped()) growing.add(token);
       out.push_back(growing.text());
       if (listen) listen(out.size() - 1, out.back(), true);
     }
   return out;
+}
+
+/// Bytes of a window's text behind its first token, which is decoded too: the second may lose its space without it.
+int64_t told_bytes(const Tokenizer& tokenizer, const Tensor& window) {
+  const std::span ids(window.const_data_ptr<int64_t>(), static_cast<size_t>(window.size(0)));
+  return std::ssize(tokenizer.decode(ids)) - std::ssize(tokenizer.decode(ids.first(1)));
+}
+
+/// Tokens that end a text, by their usual names.
+std::vector<int64_t> end_tokens(const Tokenizer& tokenizer) {
+  std::vector<int64_t> ends;
+  for (const auto* name : {"<|endoftext|>", "</s>", "[SEP]", "<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "<eos>"})
+    if (const auto id = tokenizer.special(name)) ends.push_back(*id);
+  if (const auto id = tokenizer.begin()) ends.push_back(*id);  // the next text begins
+  return ends;
 }
 
 }  // namespace
@@ -129,9 +153,7 @@ Metrics score_text(LanguageModel& model, const Tokenizer& tokenizer, const Token
       const auto row = learn_from(window, hiding, random);
       inputs.push_back(row.inputs);
       targets.push_back(row.targets);
-      const auto told = window.slice(0, 1);
-      if (!hiding)
-        bytes += std::ssize(tokenizer.decode({told.const_data_ptr<int64_t>(), static_cast<size_t>(told.size(0))}));
+      if (!hiding) bytes += told_bytes(tokenizer, window);
     }
     const auto logits = model.forward(torch::stack(inputs).to(device)).to(torch::kFloat32);
     score.add(logits, torch::stack(targets).to(device));
@@ -139,19 +161,18 @@ Metrics score_text(LanguageModel& model, const Tokenizer& tokenizer, const Token
   return score.metrics(bytes);
 }
 
-std::vector<std::string> write_texts(LanguageModel& model, const Tokenizer& tokenizer, const GenerateOptions& options,
+std::vector<int64_t> prompt_tokens(const Tokenizer& tokenizer, const std::string& prompt, bool with_begin) {
+  auto ids = tokenizer.encode(prompt);
+  const auto begin = with_begin ? tokenizer.begin() : std::nullopt;
+  if (begin && (ids.empty() || ids[0] != *begin)) ids.insert(ids.begin(), *begin);
+  require(!ids.empty(), "the prompt \"{}\" has no token; a text needs one to begin with", prompt);
+  return ids;
+}
+
+std::vector<std::string> write_texts(LanguageModel& model, const Tokenizer& tokenizer,
+                                     const std::vector<std::vector<int64_t>>& prompts, const GenerateOptions& options,
                                      const TextListener& listen) {
-  require(!options.prompts.empty(), "say what the text begins with: prompt=\"Once upon a time\"");
-  std::vector<std::vector<int64_t>> prompts;
-  std::vector<GrowingText> texts;
-  for (const auto& prompt : options.prompts) {
-    auto ids = tokenizer.encode(prompt);
-    require(!ids.empty(), "the prompt \"{}\" has no token; a text needs one to begin with", prompt);
-    for (int64_t i = 0; i < options.count; ++i) {
-      prompts.push_back(ids);
-      texts.emplace_back(tokenizer, options.stop);
-    }
-  }
+  require(!prompts.empty(), "say what the text begins with: prompt=\"Once upon a time\"");
   GenerateConfig config{.tokens = options.tokens,
                         .sampling = {.temperature = options.temperature,
                                      .top_k = options.top_k,
@@ -159,15 +180,21 @@ std::vector<std::string> write_texts(LanguageModel& model, const Tokenizer& toke
                                      .repetition_penalty = options.repetition_penalty},
                         .seed = options.seed,
                         .vocabulary = std::min(model.vocabulary(), tokenizer.size())};
-  for (const auto* end : {"<|endoftext|>", "</s>", "[SEP]"})
-    if (const auto id = tokenizer.special(end)) config.stop.push_back(*id);
+  config.stop = end_tokens(tokenizer);
   if (options.beams > 1) return likeliest_texts(model, tokenizer, prompts, config, options, listen);
+  std::vector<std::vector<int64_t>> begun;
+  std::vector<GrowingText> texts;
+  for (const auto& prompt : prompts)
+    for (int64_t i = 0; i < options.count; ++i) {
+      begun.push_back(prompt);
+      texts.emplace_back(tokenizer, prompt, options.stop);
+    }
   std::vector<bool> ended(texts.size(), false);
   const auto tell = [&](size_t index, const std::string& piece, bool done) {
     if (listen) listen(index, piece, done);
     ended[index] = done;
   };
-  generate(model, prompts, config, [&](size_t index, int64_t token) {
+  generate(model, begun, config, [&](size_t index, int64_t token) {
     auto& text = texts[index];
     const auto piece = text.add(token);
     if (!piece.empty() || text.stopped()) tell(index, piece, text.stopped());

@@ -37,8 +37,14 @@ class TextScore {
 Metrics score_text(LanguageModel& model, const Tokenizer& tokenizer, const TokenWindows& windows, const Hiding* hiding,
                    int64_t batch, int64_t limit, const torch::Device& device);
 
-/// generate() in text: prompts are tokenized, pieces come as whole characters, stop words end a text.
-std::vector<std::string> write_texts(LanguageModel& model, const Tokenizer& tokenizer, const GenerateOptions& options,
+/// A prompt's tokens, behind the tokenizer's begin() where `with_begin` wants it and it has one. Throws UsageError
+/// where nothing is left to begin with.
+std::vector<int64_t> prompt_tokens(const Tokenizer& tokenizer, const std::string& prompt, bool with_begin);
+
+/// generate() in text: `prompts` are tokens (those of the options are not read), pieces come as whole characters, stop
+/// words and the tokens that end a text end it.
+std::vector<std::string> write_texts(LanguageModel& model, const Tokenizer& tokenizer,
+                                     const std::vector<std::vector<int64_t>>& prompts, const GenerateOptions& options,
                                      const TextListener& listen = {});
 
 }  // namespace hadal

@@ -25,8 +25,13 @@ std::shared_ptr<const Tokenizer> settle_tokenizer(Part& part, const TaskContext&
     }
   }
   const auto& item = tokenizers().at(made_of.name);
+  // config.toml keeps what was not learned yet as an empty list or text.
+  const auto known = [&](const char* key) {
+    const auto* value = made_of.settings.find(key);
+    return value && value->text() != "[]" && value->text() != "\"\"";
+  };
   bool learns = false;
-  for (const auto* key : kLearned) learns = learns || (item.schema.find(key) && !made_of.settings.find(key));
+  for (const auto* key : kLearned) learns = learns || (item.schema.find(key) && !known(key));
   auto tokenizer = tokenizers().make(made_of, learns ? training_text() : std::string());
   if (part.name != made_of.name) part = {made_of.name, {}};
   return tokenizer;
@@ -52,11 +57,11 @@ std::vector<NamedText> texts_to_predict(const PredictOptions& options) {
   return out;
 }
 
-void agree(Part& model, const char* key, int64_t value, const char* what) {
+void agree(Part& model, const char* key, int64_t value, const char* what, bool or_more) {
   const auto* given = model.settings.find(key);
   if (!given) return model.settings.set(key, value);
   const auto said = read_integer(*given, std::string("model.") + key, {});
-  require(said == value, "model.{} is {} and {} {}", key, said, what, value);
+  require(or_more ? said >= value : said == value, "model.{} is {} and {} {}", key, said, what, value);
 }
 
 }  // namespace hadal

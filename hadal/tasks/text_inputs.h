@@ -24,7 +24,8 @@ struct NamedText {
 /// The texts on the command line and the lines of the input files. Throws FileError where one is empty or not UTF-8.
 std::vector<NamedText> texts_to_predict(const PredictOptions& options);
 
-/// A whole-number setting of a model: what the recipe gives, which must be `value`, or else `value` itself.
-void agree(Part& model, const char* key, int64_t value, const char* what);
+/// A whole-number setting of a model: what the recipe gives, which must be `value` (`or_more`: or above), or else
+/// `value` itself.
+void agree(Part& model, const char* key, int64_t value, const char* what, bool or_more = false);
 
 }  // namespace hadal

@@ -53,7 +53,7 @@ std::vector<std::vector<Continuation>> Translator::search(std::span<const std::v
                               mask = mask.index_select(0, there);
                             }};
   auto beam = options.beam;
-  beam.end = ends_.end;
+  beam.ends = {ends_.end};
   return beam_search(next, torch::full({count}, ends_.start, torch::TensorOptions(torch::kInt64).device(device_)),
                      longest, beam);
 }

@@ -24,7 +24,7 @@ struct Translation {
 };
 
 struct TranslatorOptions {
-  BeamOptions beam;       // its `end` is set here
+  BeamOptions beam;       // its `ends` are set here
   int64_t batch = 64;     // texts at once
   int64_t longest = 200;  // tokens a translation may have, besides being at most twice its text and ten
 };

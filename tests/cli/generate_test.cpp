@@ -63,6 +63,9 @@ TEST_F(Generate, WritesSeveralAtOnce) {
   const auto lines = read_file(*folder_ / "many/generations.jsonl");
   EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 4);
   EXPECT_THAT(lines, HasSubstr("{\"prompt\":\"fox\",\"text\":\""));
+  // As Windows' editors write it.
+  write_file(*folder_ / "prompts.txt", "\xEF\xBB\xBFthe \r\n\r\nfox\r\n");
+  EXPECT_EQ(run({"generate", "run", "prompts=prompts.txt", "tokens=5", "count=2", "temperature=0"}).out, ran.out);
 }
 
 TEST_F(Generate, ScoresTextFiles) {
@@ -81,6 +84,7 @@ TEST_F(Generate, SaysWhatIsWrong) {
   expect_mistake(run({"generate", "run", "temperature=-1"}), 2, "temperature");
   expect_mistake(run({"generate", "run", "top_p=0"}), 2, "top_p");
   expect_mistake(run({"generate", "run", "tokens=0"}), 2, "tokens");
+  expect_mistake(run({"generate", "run", "beams=2", "top_k=5"}), 2, "top_k does nothing with beams=2");
   expect_mistake(run({"generate", "run", "ROMEO:"}), 2, "A prompt is written prompt=TEXT");
   expect_mistake(run({"generate", "run", "prompts=none.txt"}), 1, "none.txt: No such file");
   expect_mistake(run({"generate", "run", "temprature=1"}), 2, "unknown setting temprature");

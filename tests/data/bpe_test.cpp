@@ -157,11 +157,44 @@ TEST(Bpe, TiktokensMistakesNameTheLine) {
   EXPECT_EQ(made->decode(Ids{258, 259}), "hell<|end|>");
   EXPECT_ERROR(parse_tiktoken(ranks.substr(0, ranks.size() - 6), "gpt2", {}, "r"), "r line 259: ");
   EXPECT_ERROR(parse_tiktoken("IQ== 0\nI*== 1\n", "gpt2", {}, "r"), "r line 2: \"I*== 1\" is no token in base64");
-  EXPECT_ERROR(parse_tiktoken("IQ== 0\nIg== 7\n", "gpt2", {}, "r"), "the rank is \"7\", expected 1");
+  EXPECT_ERROR(parse_tiktoken("IQ== 0\nIg== 700\n", "gpt2", {}, "r"),
+               "the rank is \"700\", expected 1 or a little more");
+  EXPECT_ERROR(parse_tiktoken("IQ== 3\nIg== 3\n", "gpt2", {}, "r"), "the rank is \"3\", expected 4 or a little more");
   EXPECT_ERROR(parse_tiktoken("IQ== 0\n", "gpt2", {}, "r"), "the vocabulary has no token for the byte 0x00");
   EXPECT_ERROR(parse_tiktoken(std::string(4000, 'A') + " 0\n", "gpt2", {}, "r"), "a token of 3000 bytes");
   if (has_unicode_library()) EXPECT_ERROR(parse_tiktoken(ranks, "(a", {}, "r"), "is no regular expression: missing");
   EXPECT_ERROR(tokenizers().make({"tiktoken", {}}, ""), "tokenizer.path is not set");
+}
+
+/// cl100k's first special token is not the next id behind its ranks; p50k's ranks leave that of one out.
+TEST(Bpe, TiktokensIdsMayLeaveGaps) {
+  const auto ranks = small_ranks() + "aGVsbG8= 262\n";  // hello
+  const auto made = parse_tiktoken(ranks, "gpt2", {"<|end|>=260", "<|next|>", "<|far|>=300"}, "r");
+  EXPECT_EQ(made->size(), 301);
+  EXPECT_EQ(made->special("<|next|>"), 263);
+  EXPECT_EQ(made->special("<|far|>"), 300);
+  EXPECT_EQ(made->encode("hello<|end|>hell"), (Ids{262, 260, 258}));
+  EXPECT_EQ(made->decode(Ids{262, 259, 260}), "hello<|end|>");
+  EXPECT_ERROR(parse_tiktoken(ranks, "gpt2", {"<|end|>=258"}, "r"),
+               "gives <|end|> the id 258, which another token has");
+  EXPECT_ERROR(parse_tiktoken(ranks, "gpt2", {"<|a|>=300", "<|b|>=300"}, "r"), "gives <|b|> the id 300, which another");
+  EXPECT_ERROR(parse_tiktoken(ranks, "gpt2", {"<|end|>=99999999"}, "r"), "the id 99999999; there are 263 ranks");
+}
+
+TEST(Bpe, KnowsTheTokenBeforeATextAndPutsItNowhere) {
+  auto json = nlohmann::json::parse(golden()["cases"][0]["tokenizer"].get<std::string>());
+  const auto begin = [&] { return parse_huggingface(json.dump(), "t.json")->begin(); };
+  json["added_tokens"] = nlohmann::json::parse(R"([{"content": "<s>", "id": 1000}, {"content": "[B]", "id": 1001}])");
+  json["post_processor"] = nullptr;
+  EXPECT_EQ(begin(), 1000);
+  json["post_processor"] = nlohmann::json::parse(R"({"type": "Sequence", "processors": [{"type": "ByteLevel"}, {
+    "type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "[B]"}}, {"Sequence": {"id": "A"}}]}]})");
+  EXPECT_EQ(begin(), 1001);
+  json["post_processor"]["processors"][1]["single"].erase(size_t{0});
+  EXPECT_EQ(begin(), std::nullopt);
+  json["added_tokens"] = nlohmann::json::array();
+  json["post_processor"] = nullptr;
+  EXPECT_EQ(begin(), std::nullopt);
 }
 
 TEST(Bpe, ReadsGpt2sTwoFiles) {

@@ -14,6 +14,10 @@ TEST(LabelledText, ReadsTablesByNameAndNumber) {
   const auto tabs = parse_labelled_texts("1\tsay \"x\"\n0\ty\n", "t", "2", "1");
   EXPECT_EQ(tabs.texts, (Texts{"say \"x\"", "y"}));
   EXPECT_EQ(tabs.labels, (Texts{"1", "0"}));
+  const auto numbers = parse_labelled_texts("3\tgood\tfine\n1\tbad\tno\n", "t", "3", "2");
+  EXPECT_EQ(numbers.texts, (Texts{"fine", "no"}));
+  EXPECT_EQ(numbers.labels, (Texts{"good", "bad"}));
+  EXPECT_EQ(parse_labelled_texts("[a] b,x\nc,y\n", "t", "1", "2").texts, (Texts{"[a] b", "c"}));
 }
 
 TEST(LabelledText, ReadsJsonLines) {
@@ -35,6 +39,7 @@ TEST(LabelledText, MistakesNameTheLine) {
   EXPECT_ERROR(parse("text,label\nx,\n"), "t line 2: no label in column \"label\"");
   EXPECT_ERROR(parse("text,label\nx\n"), "t line 2");
   EXPECT_ERROR(parse("text,label\ncaf\xE9,x\n"), "t at byte 14: not UTF-8");
+  EXPECT_ERROR(parse("[\n {\"text\": \"a\", \"label\": 1}]"), "t: a JSON list; write one object a line");
   EXPECT_ERROR(parse("{\"text\": \"a\"}"), "t line 1: has no \"label\"");
   EXPECT_ERROR(parse("{\"text\": \"a\", \"label\": 1}\n{\"text\": 5, \"label\": 1}"),
                "t line 2: text wants a text, got number");

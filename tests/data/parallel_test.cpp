@@ -46,6 +46,13 @@ TEST(Parallel, ReadsTables) {
   const auto plain = read("dog,\"der, Hund\"\ncat,Katze\n", "1", "2");
   EXPECT_EQ(plain.source, (Texts{"dog", "cat"}));
   EXPECT_EQ(plain.target, (Texts{"der, Hund", "Katze"}));
+  // A number is a column's number, whatever the first record holds.
+  const auto numbers = read("3,dog,Hund\n1,cat,Katze\n", "2", "3");
+  EXPECT_EQ(numbers.source, (Texts{"dog", "cat"}));
+  EXPECT_EQ(numbers.target, (Texts{"Hund", "Katze"}));
+  EXPECT_EQ(read("1,x\n2,y\n", "1", "2").source, (Texts{"1", "2"}));
+  EXPECT_EQ(read("2019,2020\nx,y\n", "2019", "2020").source, Texts{"x"});
+  EXPECT_EQ(read("en,de\nx,y\n", "en", "2").source, Texts{"x"});
   EXPECT_ERROR(read("", "1", "2"), "t: the file is empty");
   EXPECT_ERROR(read("a,b\n", "en", "de"), "there is no column \"en\"; the first record has \"a, b\"");
   EXPECT_ERROR(read("a,b\n", "3", "1"), "there is no column \"3\"");

@@ -61,6 +61,25 @@ TEST(SentencePiece, EncodesAsItsLibraryDoes) {
   }
 }
 
+/// What is decoded of the first ids is where the whole text begins: bytes of a character stay bytes until it is whole.
+TEST(SentencePiece, DecodesAsATextGrows) {
+  for (const auto* kind : {"bpe", "unigram"}) {
+    const auto bytes = model(kind);
+    const auto made = parse_sentencepiece(bytes, "m");
+    sentencepiece::SentencePieceProcessor reference;
+    ASSERT_TRUE(reference.LoadFromSerializedProto(bytes).ok());
+    const std::string text = "the lazy \u65e5\u672c \U0001F642 fox";
+    const auto ids = made->encode(text);
+    for (size_t count = 0; count <= ids.size(); ++count) {
+      const auto begun = made->decode(std::span(ids).first(count));
+      EXPECT_TRUE(text.starts_with(begun)) << kind << " " << begun;
+    }
+    EXPECT_EQ(made->decode(Ids{1, made->encode("fox")[0]}), made->decode(Ids{made->encode("fox")[0]}));
+    EXPECT_EQ(made->decode(Ids{reference.unk_id()}), " \u2047 ");
+    EXPECT_EQ(made->begin(), reference.bos_id());
+  }
+}
+
 TEST(SentencePiece, RefusesWhatIsNoModel) {
   EXPECT_ERROR(parse_sentencepiece("not a model", "m"), "m: no SentencePiece model");
   EXPECT_ERROR(parse_sentencepiece("", "m"), "m: ");

@@ -112,6 +112,21 @@ TEST(Weights, HeadOfAnotherNumberOfClassesStays) {
   EXPECT_ERROR(load_weights(*b, wider, {.head = {"head."}}), "wrong shape: head.weight (1000, 5)");
 }
 
+TEST(Weights, HeadThatTheFileHasNotStays) {
+  Net a, b;
+  const auto before = copy_of(*b);
+  auto weights = copy_of(*a);
+  erase(weights, "head.weight");
+  erase(weights, "head.bias");
+  EXPECT_ERROR(load_weights(*b, weights), "missing: head.weight, head.bias");
+  const auto report = load_weights(*b, weights, {.head = {"head."}});
+  EXPECT_THAT(report.text(), testing::HasSubstr("left as initialised, not in the file: head.weight, head.bias"));
+  EXPECT_TRUE(b->conv->weight.equal(a->conv->weight));
+  EXPECT_TRUE(b->head->weight.equal(before.at("head.weight")));
+  erase(weights, "conv.weight");
+  EXPECT_ERROR(load_weights(*b, weights, {.head = {"head."}}), "missing: conv.weight");
+}
+
 TEST(Weights, ConvertsTypesAndForgivesAMissingCounter) {
   Net a, b;
   auto weights = copy_of(*a);

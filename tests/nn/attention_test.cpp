@@ -90,6 +90,12 @@ TEST(MultiHeadAttention, GivesZerosWhereNothingIsSeen) {
   EXPECT_EQ(weights[0].select(1, 2).abs().max().item<double>(), 0);
 }
 
+TEST(Masks, AreNotTakenForWhatTheyAreNot) {
+  const auto added = torch::zeros({4, 4}).masked_fill(torch::ones({4, 4}, torch::kBool).triu(1), -INFINITY);
+  EXPECT_ERROR(mask_of_zeros(added), "the mask holds -inf, so it is one that is added to the scores");
+  EXPECT_ERROR(both_masks(torch::ones({4, 4}, torch::kInt64), added), "where zeros forbid, give mask.ne(0)");
+}
+
 TEST(MultiHeadAttention, SharesKeysAmongHeads) {
   for (const int64_t kv_heads : {1, 2}) {
     auto module = small(kv_heads);

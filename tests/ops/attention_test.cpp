@@ -137,6 +137,8 @@ TEST(Attention, RefusesWhatDoesNotFit) {
   EXPECT_ERROR(attention(t[0], t[0], t[0]), "must be (batch, heads, length, width); got 3, 3, 3");
   EXPECT_ERROR(attention(t, t, t, {.mask = torch::ones({5, 6}, at::kBool)}),
                "the mask (5, 6) must broadcast to (2, 3, 5, 5)");
+  for (const auto type : {at::kLong, at::kInt, at::kByte})
+    EXPECT_ERROR(attention(t, t, t, {.mask = torch::ones({5, 5}, type)}), "where zeros forbid, give mask.ne(0)");
   EXPECT_ERROR(attention(t, t, t, {.dropout = 1}), "dropout (1) must be at least 0 and below 1");
   auto q = t.detach().requires_grad_();
   EXPECT_ERROR(torch::autograd::grad({attention(q, t, t).sum()}, {q}, {}, true, true), "no gradient of its gradient");

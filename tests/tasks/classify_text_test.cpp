@@ -1,8 +1,9 @@
-#include "hadal/core/random.h"
 #include "hadal/tasks/classify_text.h"
 
 #include <nlohmann/json.hpp>
 
+#include "hadal/core/random.h"
+#include "hadal/data/labelled_text.h"
 #include "hadal/io/file.h"
 #include "hadal/io/weights.h"
 #include "hadal/train/trainer.h"
@@ -82,6 +83,74 @@ TEST(ClassifyText, LongTextsAreCutAndEmptyOnesRead) {
   EXPECT_THAT(task->summary(), testing::HasSubstr("(1 cut to 12 tokens)"));
   task->start_epoch(0, 0);
   while (task->next_batch()) EXPECT_TRUE(std::isfinite(task->losses(0).total.item<double>()));
+}
+
+TEST(ClassifyText, NamesAreThoseOfTheWholeTable) {
+  test::TemporaryFolder folder;
+  std::string rows = "verdict,what\n";
+  for (int i = 0; i < 40; ++i) rows += fmt::format("{},text {}\n", i % 2 ? "yes" : "no", i);
+  write_file(folder / "train.csv", rows);
+  write_file(folder / "test.csv", table(4));
+  auto wanted = settings(folder);
+  const auto* data = wanted.find("data")->get_if<Table>();
+  auto own = *data;
+  own.erase("kind");
+  const auto held_out = labelled_sources().make({"table", own}).open("val");
+  const auto at = rows.find("," + held_out.texts.at(0) + "\n");  // a label that train does not have
+  rows.replace(rows.rfind('\n', at) + 1, at - rows.rfind('\n', at) - 1, "rare");
+  write_file(folder / "train.csv", rows);
+  auto task = make(wanted);
+  EXPECT_EQ(task->evaluate("val", 0).size(), task->evaluate("test", 0).size());
+  EXPECT_EQ(task->metadata().at("classes"), "[\"no\",\"rare\",\"yes\"]");
+}
+
+TEST(ClassifyText, PutsBertsTokensAroundATextWhereThereAreSome) {
+  test::TemporaryFolder folder;
+  static constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string ranks;
+  for (int byte = 0; byte < 256; ++byte)
+    ranks += fmt::format("{}{}== {}\n", digits[byte >> 2], digits[(byte & 3) << 4], byte);
+  write_file(folder / "bytes.tiktoken", ranks);
+  write_file(folder / "train.csv", "verdict,what\nyes,abcdefghijk\nno,b\n");  // 11 tokens, the model reads 12
+  auto wanted = settings(folder);
+  wanted.set_path("data.val_share", 0.0);
+  wanted.set("tokenizer", Table{{"name", "tiktoken"}, {"path", (folder / "bytes.tiktoken").string()}});
+  EXPECT_THAT(make(wanted)->summary(), testing::Not(testing::HasSubstr("cut to")));
+  wanted.set_path("tokenizer.special", List{"[CLS]", "[SEP]"});
+  EXPECT_THAT(make(wanted)->summary(), testing::HasSubstr("(1 cut to 12 tokens)"));
+}
+
+/// Hidden words first, then classes: the tokenizer comes with the weights, only the head is new.
+TEST(ClassifyText, GoesOnFromHiddenWords) {
+  test::TemporaryFolder folder;
+  write_file(folder / "train.csv", table(60));
+  write_file(folder / "test.csv", table(4));
+  write_file(folder / "text.txt", table(400));
+  const Table sizes{{"context", 12}, {"dim", 16}, {"depth", 1}, {"heads", 2}, {"mlp", 16}};
+  auto bert = sizes;
+  bert.set("name", "bert");
+  const auto words = tasks().make({"language",
+                                   {{"model", bert},
+                                    {"data", Table{{"kind", "text"}, {"path", (folder / "text.txt").string()}}},
+                                    {"tokenizer", Table{{"name", "bpe"}, {"size", 290}}}}},
+                                  {.batch = 4, .workers = 0});
+  const auto vocabulary = state_dict(words->model()).at("bert.embeddings.word_embeddings.weight").size(0);
+  const auto weights = folder / "w.safetensors";
+  save_weights(weights, words->model(), words->metadata());
+  auto wanted = settings(folder);
+  auto classifier = sizes;
+  classifier.set("name", "bert_classifier");
+  classifier.set("vocabulary", vocabulary);  // one more than the tokenizer has, for what is hidden
+  wanted.set("model", classifier);
+  const auto task = make(wanted, {.weights = weights});
+  EXPECT_EQ(task->metadata().at("tokenizer"), words->metadata().at("tokenizer"));
+  EXPECT_TRUE(torch::equal(state_dict(task->model()).at("net.bert.embeddings.word_embeddings.weight"),
+                           state_dict(words->model()).at("bert.embeddings.word_embeddings.weight")));
+  task->start_epoch(0, 0);
+  ASSERT_TRUE(task->next_batch());
+  EXPECT_TRUE(std::isfinite(task->losses(0).total.item<double>()));
+  wanted.set_path("model.vocabulary", vocabulary - 2);
+  EXPECT_ERROR(make(wanted, {.weights = weights}), "and the tokenizer has");
 }
 
 TEST(ClassifyText, MistakesSayTheWayOut) {

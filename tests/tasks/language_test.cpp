@@ -2,8 +2,13 @@
 
 #include <cmath>
 
+#include <nlohmann/json.hpp>
+
+#include "hadal/core/utf8.h"
+#include "hadal/data/bpe_tokenizer.h"
 #include "hadal/data/text.h"
 #include "hadal/io/file.h"
+#include "hadal/models/text/generate.h"
 #include "hadal/tasks/language_text.h"
 
 #include "tests/support/support.h"
@@ -39,6 +44,36 @@ double find(const Metrics& metrics, const std::string& name) {
   for (const auto& [key, value] : metrics)
     if (key == name) return value;
   return NAN;
+}
+
+/// A tokenizer as Llama's: a space before each text that decoding takes off again, bytes for what has no token. Line
+/// ends at a text's ends are stripped.
+std::string llama_tokenizer() {
+  auto json = nlohmann::ordered_json::parse(R"({
+    "added_tokens": [{"content": "<s>", "id": 1}, {"content": "</s>", "id": 2}],
+    "normalizer": {"type": "Sequence", "normalizers": [{"type": "Strip", "strip_left": true, "strip_right": true},
+      {"type": "Prepend", "prepend": "_"}, {"type": "Replace", "pattern": {"String": " "}, "content": "_"}]},
+    "decoder": {"type": "Sequence", "decoders": [{"type": "Replace", "pattern": {"String": "_"}, "content": " "},
+      {"type": "ByteFallback"}, {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}]},
+    "model": {"type": "BPE", "unk_token": "<unk>", "byte_fallback": true, "merges": [],
+      "vocab": {"<unk>": 0, "<s>": 1, "</s>": 2}}})");
+  auto &vocab = json["model"]["vocab"], &merges = json["model"]["merges"];
+  const auto add = [&](const std::string& token) { vocab[token] = vocab.size(); };
+  for (int byte = 0; byte < 256; ++byte) add(fmt::format("<0x{:02X}>", byte));
+  add("_");
+  for (char c = 'a'; c <= 'z'; ++c) {
+    add(std::string(1, c));
+    add(std::string("_") + c);
+    merges.push_back(std::string("_ ") + c);
+  }
+  return json.dump();
+}
+
+std::shared_ptr<LanguageModel> small_model(const std::string& name, const Tokenizer& tokenizer) {
+  torch::manual_seed(0);
+  return language_models().make(
+      {name,
+       {{"vocabulary", tokenizer.size()}, {"context", 64}, {"dim", 16}, {"depth", 1}, {"heads", 2}, {"mlp", 16}}});
 }
 
 }  // namespace
@@ -182,12 +217,100 @@ TEST_F(LanguageTask, SaysWhatIsWrongWithAText) {
   EXPECT_ERROR(make(), "the training text has 4 tokens and a window takes 9: use more text or a smaller model.context");
   EXPECT_ERROR(make({{"data", Table{{"path", (folder_ / "none.txt").string()}}}}), "none.txt: No such file");
   write(long_text() + std::string(200, 'Q'));
-  EXPECT_ERROR(make()->evaluate("val", 0), "\"Q\" (U+0051) at byte");
+  EXPECT_TRUE(std::isfinite(find(make()->evaluate("val", 0), "loss")));  // train's characters are not all there are
+  EXPECT_ERROR(make({{"tokenizer", Table{{"name", "characters"}, {"vocabulary", "\n abcdefghijklmnopqrstuvwxyz"}}}}),
+               "\"Q\" (U+0051) at byte");
   write(long_text());
   EXPECT_ERROR(make({{"model", Table{{"vocabulary", 5}}}}), "model.vocabulary is 5 and the tokenizer wants 28 tokens");
   EXPECT_ERROR(make()->generate({.prompts = {"the \xE2\x82\xAC"}}, {}),
                "(U+20AC) at byte 4 is not one of the 28 characters");
   EXPECT_ERROR(make()->generate({.prompts = {""}}, {}), "the prompt \"\" has no token");
+}
+
+/// Decoded by themselves, new tokens would lose their first space, and bytes of a character come one by one.
+TEST(WriteTexts, PiecesAreWhatFollowsThePrompt) {
+  const auto tokenizer = parse_huggingface(llama_tokenizer(), "t.json");
+  const auto model = small_model("gpt", *tokenizer);
+  const auto prompt = prompt_tokens(*tokenizer, "once upon", true);
+  EXPECT_EQ(prompt[0], 1);
+  const auto told = tokenizer->decode(prompt).size();
+  int spaces = 0, bytes = 0;
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    auto whole = prompt;
+    const auto made =
+        generate(*model, {prompt}, {.tokens = 8, .seed = seed, .vocabulary = tokenizer->size(), .stop = {1, 2}})[0];
+    whole.insert(whole.end(), made.begin(), made.end());
+    const auto expected = repaired_utf8(tokenizer->decode(whole).substr(told));
+    std::string pieces;
+    const auto texts = write_texts(*model, *tokenizer, {prompt}, {.tokens = 8, .seed = seed},
+                                   [&](size_t, const std::string& piece, bool) { pieces += piece; });
+    EXPECT_EQ(texts[0], expected) << seed;
+    EXPECT_EQ(pieces, expected) << seed;
+    spaces += expected.starts_with(' ');
+    bytes += expected.find("\xEF\xBF\xBD") != std::string::npos;
+  }
+  EXPECT_GT(spaces, 0);
+  EXPECT_GT(bytes, 0);
+}
+
+TEST(WriteTexts, AnotherTextsBeginningEndsThisOne) {
+  const torch::NoGradGuard no_grad;
+  const auto tokenizer = parse_huggingface(llama_tokenizer(), "t.json");
+  const auto model = small_model("gpt2", *tokenizer);
+  for (auto& parameter : model->named_parameters()) {  // always says <s>
+    if (parameter.key() == "decoder.norm.weight") parameter.value().zero_();
+    if (parameter.key() == "decoder.norm.bias") parameter.value().fill_(1);
+    if (parameter.key() == "wte.weight") parameter.value()[1].fill_(1);
+  }
+  const auto prompt = prompt_tokens(*tokenizer, "", true);
+  EXPECT_EQ(prompt, std::vector<int64_t>{1});
+  EXPECT_EQ(write_texts(*model, *tokenizer, {prompt}, {.tokens = 5, .temperature = 0})[0], "");
+  EXPECT_EQ(write_texts(*model, *tokenizer, {prompt}, {.tokens = 5, .beams = 2})[0], "");
+  EXPECT_ERROR(prompt_tokens(*tokenizer, "", false), "the prompt \"\" has no token");
+}
+
+TEST(ScoreText, CountsTheSpacesBetweenWindows) {
+  const auto tokenizer = parse_huggingface(llama_tokenizer(), "t.json");
+  const auto model = small_model("gpt", *tokenizer);
+  const auto ids = tokenizer->encode("a b c d e f g h i j k l m n");
+  ASSERT_EQ(ids.size(), 14);
+  const auto metrics = score_text(*model, *tokenizer, TokenWindows(ids, 4), nullptr, 2, 0, torch::kCPU);
+  // 13 tokens are told, each a letter and the space before it.
+  EXPECT_NEAR(find(metrics, "bits_per_byte"), find(metrics, "loss") * 13 / std::log(2.0) / 26, 1e-6);
+}
+
+TEST_F(LanguageTask, WritesSamplesWhereThePromptHasNoTokens) {
+  write_file(folder_ / "tokenizer.json", llama_tokenizer());
+  const Table more{{"tokenizer", Table{{"name", "huggingface"}, {"path", (folder_ / "tokenizer.json").string()}}},
+                   {"sample_tokens", 4}};
+  auto task = make(more);
+  EXPECT_EQ(task->figures().size(), 1);
+  // What is trained here saw no <s>; weights from elsewhere did.
+  EXPECT_ERROR(task->generate({.prompts = {""}, .tokens = 2}, {}), "the prompt \"\" has no token");
+  auto scored = make(more, {.train_data = false});
+  EXPECT_EQ(scored->generate({.prompts = {""}, .tokens = 2}, {}).size(), 1);
+}
+
+TEST_F(LanguageTask, BeamSearchRefusesWhatDraws) {
+  auto task = make();
+  const auto refused = [&](GenerateOptions options, const std::string& key) {
+    options.prompts = {"the "}, options.beams = 2;
+    EXPECT_ERROR(task->generate(options, {}), key + " does nothing with beams=2");
+  };
+  refused({.temperature = 0.5}, "temperature");
+  refused({.top_p = 0.5}, "top_p");
+  refused({.repetition_penalty = 1.5}, "repetition_penalty");
+  refused({.top_k = 3}, "top_k");
+}
+
+TEST(TextSource, LeavesOutAByteOrderMark) {
+  const TemporaryFolder folder;
+  write_file(folder / "one.txt",
+             "\xEF\xBB\xBF"
+             "abc");
+  EXPECT_EQ(open_text({(folder / "one.txt").string(), 0}).open("train"), "abc");
+  write_file(folder / "one.txt", "\xEF\xBB\xBF");
+  EXPECT_ERROR(open_text({(folder / "one.txt").string(), 0}).open("train"), "one.txt: is empty");
 }
 
 TEST(TextSource, CutsBetweenCharactersAndTakesAFileASplit) {

@@ -101,6 +101,16 @@ TEST(Translate, LearnsASmallLanguageByHeart) {
                "bad.txt at byte 3: not UTF-8");
 }
 
+// What config.toml keeps makes the same task again: a tokenizer that is learned is learned again.
+TEST(Translate, ComesBackFromItsSettings) {
+  test::TemporaryFolder folder;
+  write_corpus(folder);
+  const auto task = make(settings(folder));
+  const auto again = make(parse_toml(to_toml(task->settings()), "config.toml"));
+  EXPECT_EQ(again->metadata(), task->metadata());
+  EXPECT_EQ(again->summary(), task->summary());
+}
+
 TEST(Translate, BatchesDependOnSeedAndEpochAlone) {
   test::TemporaryFolder folder;
   write_corpus(folder);

@@ -67,7 +67,7 @@ std::vector<int64_t> advance(Search& search, const std::vector<Candidate>& candi
     if (static_cast<int64_t>(next.size()) == options.beams || !(log_probability > kNever)) break;
     Beam beam{search.live[static_cast<size_t>(parent)].tokens, log_probability};
     // An end counts only where it is among the best `beams`: else a poor short text would fill the places.
-    if (token == options.end) {
+    if (std::find(options.ends.begin(), options.ends.end(), token) != options.ends.end()) {
       if (rank++ < options.beams) finish(search, std::move(beam), true, options);
       continue;
     }
@@ -85,6 +85,11 @@ std::vector<int64_t> advance(Search& search, const std::vector<Candidate>& candi
 }
 
 }  // namespace
+
+void check_scores(std::string_view where, const Tensor& highest) {
+  if (!highest.isfinite().all().item<bool>())
+    fail("[{}] the model's scores are not finite: its weights are broken, or a lower precision overflowed", where);
+}
 
 std::vector<std::vector<Continuation>> beam_search(const NextTokens& model, const Tensor& start,
                                                    const std::vector<int64_t>& longest, const BeamOptions& options) {
@@ -109,15 +114,16 @@ std::vector<std::vector<Continuation>> beam_search(const NextTokens& model, cons
     const auto rows = static_cast<int64_t>(before.size());
     expect_shape("beam search", scores, {rows, vocabulary});
     scores = scores + torch::tensor(before).to(scores.device()).unsqueeze(1);
-    if (options.end >= 0 && static_cast<int64_t>(searches[0].live[0].tokens.size()) < options.least)
-      scores.select(1, options.end).fill_(kNever);
+    if (static_cast<int64_t>(searches[0].live[0].tokens.size()) < options.least)
+      for (const auto end : options.ends) scores.select(1, end).fill_(kNever);
 
     std::vector<Search> going;
     std::vector<int64_t> kept, latest;
-    // Twice as many candidates as beams: half of them may be ends, one of each beam.
-    const auto most = std::min(options.beams * 2, vocabulary);
+    // Twice as many candidates as beams: half of them may be ends, one of each beam; more where a beam has more ends.
+    const auto most = std::min(options.beams + std::max(options.beams, std::ssize(options.ends)), vocabulary);
     auto [values, indices] = scores.topk(most, 1);
     const auto value = values.cpu().contiguous(), index = indices.cpu().contiguous();
+    check_scores("beam search", value.select(1, 0));  // each row's highest
     int64_t first = 0;
     for (auto& search : searches) {
       const auto width = static_cast<int64_t>(search.live.size());

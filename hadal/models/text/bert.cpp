@@ -2,13 +2,14 @@
 
 #include "hadal/core/shape.h"
 #include "hadal/nn/weight_names.h"
+#include "hadal/ops/tokens.h"
 
 namespace hadal {
 namespace {
 
 #define HADAL_LAYER "bert.encoder.layers.#."
 
-constexpr NameRow kHuggingFace[] = {
+constexpr NameRow kEncoder[] = {
     {"bert.embeddings.position_ids", ""},
     {"bert.encoder.layer.#.attention.self.query.", HADAL_LAYER "self_attention.in_proj_", 0},
     {"bert.encoder.layer.#.attention.self.key.", HADAL_LAYER "self_attention.in_proj_", 1},
@@ -18,15 +19,38 @@ constexpr NameRow kHuggingFace[] = {
     {"bert.encoder.layer.#.intermediate.dense.", HADAL_LAYER "mlp.0."},
     {"bert.encoder.layer.#.output.dense.", HADAL_LAYER "mlp.3."},
     {"bert.encoder.layer.#.output.LayerNorm.", HADAL_LAYER "ln_2."},
-    {"bert.pooler.dense.", "pooler."},
+};
+
+#undef HADAL_LAYER
+
+constexpr NameRow kWords[] = {
     {"cls.predictions.transform.dense.", "transform."},
     {"cls.predictions.transform.LayerNorm.", "norm."},
     {"cls.predictions.bias", "bias"},
     {"cls.predictions.decoder.", ""},  // tied
     {"cls.seq_relationship.", ""},
+    {"bert.pooler.", ""},
 };
 
-#undef HADAL_LAYER
+// The last three are the head of words under Hadal's own names.
+constexpr NameRow kClasses[] = {
+    {"bert.pooler.dense.", "pooler."}, {"cls.", ""}, {"transform.", ""}, {"norm.", ""}, {"bias", ""},
+};
+
+/// BertModel's files have no "bert."; those made from TensorFlow's call a norm's weight gamma and its bias beta.
+TensorsByName usual(const TensorsByName& weights) {
+  auto out = weights;
+  for (auto& [name, tensor] : out) {
+    if (name.ends_with("LayerNorm.gamma")) name.replace(name.size() - 5, 5, "weight");
+    if (name.ends_with("LayerNorm.beta")) name.replace(name.size() - 4, 4, "bias");
+    for (const auto* part : {"embeddings.", "encoder.layer.", "pooler.dense."})
+      if (name.starts_with(part)) {
+        name.insert(0, "bert.");
+        break;
+      }
+  }
+  return out;
+}
 
 void init_bert(nn::Module& module) {
   for (auto& parameter : module.named_parameters())
@@ -85,7 +109,7 @@ Tensor BertEncoderImpl::forward(const BertInput& input) {
     expect_shape("bert's mask", input.mask, input.ids.sizes().vec());
     to.mask = input.mask.ne(0).unsqueeze(1).unsqueeze(1);
   }
-  return encoder_(torch::dropout(norm_(tokens), config_.dropout, is_training()), to);
+  return encoder_(dropped(norm_(tokens), config_.dropout, is_training()), to);
 }
 
 BertForWordsImpl::BertForWordsImpl(const BertConfig& config) : config_(config) {
@@ -106,7 +130,7 @@ Tensor BertForWordsImpl::forward(const Tensor& ids, DecodingCache* cache) {
   return words({.ids = ids});
 }
 
-TensorsByName BertForWordsImpl::own_names(const TensorsByName& weights) const { return bert_names(weights); }
+TensorsByName BertForWordsImpl::own_names(const TensorsByName& weights) const { return bert_word_names(weights); }
 
 BertForClassesImpl::BertForClassesImpl(const BertConfig& config, int64_t classes) : dropout_(config.dropout) {
   bert_ = register_module("bert", BertEncoder(config));
@@ -117,10 +141,16 @@ BertForClassesImpl::BertForClassesImpl(const BertConfig& config, int64_t classes
 
 Tensor BertForClassesImpl::forward(const BertInput& input) {
   const auto first = torch::tanh(pooler_(bert_(input).select(1, 0)));
-  return classifier_(torch::dropout(first, dropout_, is_training()));
+  return classifier_(dropped(first, dropout_, is_training()));
 }
 
-TensorsByName bert_names(const TensorsByName& weights) { return renamed(weights, {kHuggingFace}, "bert"); }
+TensorsByName bert_word_names(const TensorsByName& weights) {
+  return renamed(usual(weights), {kEncoder, kWords}, "bert");
+}
+
+TensorsByName bert_class_names(const TensorsByName& weights) {
+  return renamed(usual(weights), {kEncoder, kClasses}, "bert");
+}
 
 void register_bert(LanguageCatalog& catalog) {
   const auto add = [&](const std::string& name, const std::string& about, const BertConfig& preset) {

@@ -69,9 +69,11 @@ struct BertForClassesImpl : nn::Module {
 };
 TORCH_MODULE(BertForClasses);
 
-/// Names of Hugging Face's BertForMaskedLM and BertForSequenceClassification -> Hadal's; what the other heads of
-/// BertForPreTraining bring is left out.
-TensorsByName bert_names(const TensorsByName& weights);
+/// Names of Hugging Face's BERT -> Hadal's: BertForMaskedLM, BertForPreTraining, BertForSequenceClassification and
+/// BertModel, norms as gamma and beta too. Heads that BertForWords has not are left out.
+TensorsByName bert_word_names(const TensorsByName& weights);
+/// The same for BertForClasses, which also leaves out the head of Hadal's own BertForWords.
+TensorsByName bert_class_names(const TensorsByName& weights);
 
 /// `bert` (small), bert-base, bert-large.
 void register_bert(LanguageCatalog& catalog);

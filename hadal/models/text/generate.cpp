@@ -12,15 +12,14 @@ class Writer {
  public:
   Writer(LanguageModel& model, int64_t room) : model_(model), room_(room) {}
 
-  /// Reads the texts from anew, at most `most` last tokens of each; gives the logits behind them, (B, V).
-  Tensor read(const std::vector<const std::vector<int64_t>*>& texts, int64_t most) {
-    int64_t longest = 0;
-    for (const auto* text : texts) longest = std::max(longest, std::min<int64_t>(std::ssize(*text), most));
+  /// Reads the last counts[b] tokens of each text from anew; gives the logits behind them, (B, V).
+  Tensor read(const std::vector<const std::vector<int64_t>*>& texts, const std::vector<int64_t>& counts) {
+    const auto longest = *std::max_element(counts.begin(), counts.end());
     const auto batch = std::ssize(texts);
     auto ids = torch::zeros({batch, longest}, torch::kInt64), starts = torch::zeros({batch}, torch::kInt64);
     for (int64_t b = 0; b < batch; ++b) {
       const auto& text = *texts[b];
-      const auto count = std::min<int64_t>(std::ssize(text), longest);
+      const auto count = counts[b];
       std::copy(text.end() - count, text.end(), ids.mutable_data_ptr<int64_t>() + (b + 1) * longest - count);
       starts[b] = longest - count;
     }
@@ -72,15 +71,23 @@ std::vector<std::vector<int64_t>> generate(LanguageModel& model, const std::vect
   const auto half = std::max<int64_t>(1, model.context() / 2);
   const auto room = std::min(model.context(), longest + config.tokens);
   const auto fits = [&](int64_t length) { return model.rolls() || length <= model.context() ? length : half; };
+  // How many of its last tokens a text is told by: its own length alone decides, never what its neighbours need.
+  std::vector<int64_t> seen;
+  for (const auto& prompt : prompts) seen.push_back(fits(std::ssize(prompt)));
   Writer writer(model, room);
-  const auto read_again = [&](int64_t most) {
+  const auto read_again = [&] {
     std::vector<const std::vector<int64_t>*> now;
-    for (const auto i : alive) now.push_back(&texts[i]);
-    return writer.read(now, most);
+    std::vector<int64_t> counts;
+    for (const auto i : alive) {
+      now.push_back(&texts[i]);
+      counts.push_back(seen[i]);
+    }
+    return writer.read(now, counts);
   };
   Tensor logits;
   for (int64_t made = 0; made < config.tokens && !alive.empty(); ++made) {
-    if (made == 0) logits = read_again(fits(longest));
+    if (made == 0) logits = read_again();
+    check_scores("generate", logits.amax(1));
     std::vector<int64_t> tokens, rows;
     std::vector<size_t> still;
     for (size_t row = 0; row < alive.size(); ++row) {
@@ -90,6 +97,7 @@ std::vector<std::vector<int64_t>> generate(LanguageModel& model, const std::vect
       const auto token = pick_token(usable, texts[i], config.sampling, randoms[i]);
       if (std::find(config.stop.begin(), config.stop.end(), token) != config.stop.end()) continue;
       texts[i].push_back(token);
+      seen[i] = fits(seen[i] + 1);
       if (listen && listen(i, token)) continue;
       tokens.push_back(token);
       rows.push_back(static_cast<int64_t>(row));
@@ -99,7 +107,7 @@ std::vector<std::vector<int64_t>> generate(LanguageModel& model, const std::vect
     alive = std::move(still);
     if (alive.empty() || made + 1 == config.tokens) break;
     if (fewer) writer.keep(torch::tensor(rows, torch::kInt64));
-    logits = writer.full() ? read_again(half) : writer.next(torch::tensor(tokens, torch::kInt64));
+    logits = writer.full() ? read_again() : writer.next(torch::tensor(tokens, torch::kInt64));
   }
   if (training) model.train();
   for (size_t i = 0; i < texts.size(); ++i) texts[i].erase(texts[i].begin(), texts[i].begin() + std::ssize(prompts[i]));
@@ -123,16 +131,27 @@ std::vector<std::vector<Continuation>> generate_likeliest(LanguageModel& model,
   }
   for (size_t i = 0; i < prompts.size(); ++i)
     longest.push_back(model.rolls() ? config.tokens : std::min(config.tokens, model.context() - most + 1));
+  // Padding takes places: where there are not enough, each prompt is searched by itself.
+  if (prompts.size() > 1 && !model.rolls() && most + config.tokens - 1 > model.context()) {
+    std::vector<std::vector<Continuation>> found;
+    for (const auto& prompt : prompts) found.push_back(generate_likeliest(model, {prompt}, config, options).at(0));
+    if (training) model.train();
+    return found;
+  }
   require(longest.empty() || longest[0] > 0,
           "[generate] a prompt of {} tokens leaves beam search no room in the context of {}", most, model.context());
   Writer writer(model, std::min(model.context(), most + config.tokens));
   std::vector<const std::vector<int64_t>*> texts;
-  for (const auto& text : before) texts.push_back(&text);
+  std::vector<int64_t> counts;
+  for (const auto& text : before) {
+    texts.push_back(&text);
+    counts.push_back(std::min(std::ssize(text), model.context()));
+  }
   if (most > 1)
-    writer.read(texts, model.context());
+    writer.read(texts, counts);
   else
     writer.begin(std::ssize(prompts));
-  if (!config.stop.empty()) options.end = config.stop[0];
+  options.ends = config.stop;
   const NextTokens steps{.next =
                              [&](const Tensor& tokens) {
                                const auto logits = writer.next(tokens);

@@ -24,13 +24,14 @@ using TokenListener = std::function<bool(size_t index, int64_t token)>;
 /// the left inside.
 ///
 /// A text may grow beyond the model's context. With positions inside attention (rotary, ALiBi, relative) the cache
-/// rolls: each token sees the context() before it. With learned positions the window slides: when the context is full,
-/// its last half is read again. Throws Error for ids out of range, UsageError for an empty prompt.
+/// rolls: each token sees the context() before it. With learned positions the window slides: when a text fills the
+/// context, its last half is read again. Throws Error for ids out of range and scores that are no numbers, UsageError
+/// for an empty prompt.
 std::vector<std::vector<int64_t>> generate(LanguageModel& model, const std::vector<std::vector<int64_t>>& prompts,
                                            const GenerateConfig& config, const TokenListener& listen = {});
 
 /// Goes on with each prompt by beam search: the likeliest texts instead of drawn ones. Of `config` the tokens, the
-/// vocabulary and the first stop id count. With learned positions, prompt and new tokens end at the context.
+/// vocabulary and the stop ids count. With learned positions, prompt and new tokens end at the context.
 std::vector<std::vector<Continuation>> generate_likeliest(LanguageModel& model,
                                                           const std::vector<std::vector<int64_t>>& prompts,
                                                           const GenerateConfig& config, BeamOptions options);

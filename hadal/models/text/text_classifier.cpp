@@ -4,6 +4,7 @@
 
 #include "hadal/core/shape.h"
 #include "hadal/models/text/bert.h"
+#include "hadal/ops/tokens.h"
 
 namespace hadal {
 
@@ -40,7 +41,7 @@ Tensor TextEncoderImpl::forward(const Tensor& ids, const Tensor& lengths) {
     fail("[text encoder] a text of {} tokens; the model reads {} (model.context)", tokens, config_.context);
   if (sinusoids_.device() != ids.device()) sinusoids_ = sinusoids_.to(ids.device());
   auto x = embedding_(ids) * std::sqrt(static_cast<double>(config_.dim)) + sinusoids_.slice(0, 0, tokens);
-  x = torch::dropout(x, config_.dropout, is_training());
+  x = dropped(x, config_.dropout, is_training());
   const auto mask = padding_mask(lengths, tokens);
   x = encoder_(x, StackInput{.mask = mask});                                   // (B, T, dim)
   const auto there = mask.view({ids.size(0), tokens, 1}).to(x.scalar_type());  // no padding in the mean
@@ -86,9 +87,10 @@ struct BertClassifier : TextClassifier {
     return net_(BertInput{.ids = ids, .mask = padding_mask(lengths, ids.size(1)).view(ids.sizes())});
   }
   std::string head() const override { return "net.classifier"; }
+  std::vector<std::string> may_begin_anew() const override { return {head(), "net.pooler"}; }
   TensorsByName own_names(const TensorsByName& weights) const override {
     TensorsByName out;
-    for (const auto& [name, tensor] : bert_names(weights))
+    for (const auto& [name, tensor] : bert_class_names(weights))
       out.emplace_back(name.starts_with("net.") ? name : "net." + name, tensor);
     return out;
   }

@@ -11,6 +11,8 @@ struct TextClassifier : nn::Module {
   virtual Tensor forward(const Tensor& ids, const Tensor& lengths) = 0;
   /// The layer whose weights may stay as they are when pretrained ones have another class count.
   virtual std::string head() const = 0;
+  /// The layers that pretrained weights need not bring: what was pretrained had another task.
+  virtual std::vector<std::string> may_begin_anew() const { return {head()}; }
   /// Weights as other libraries name them -> as this model does.
   virtual TensorsByName own_names(const TensorsByName& weights) const { return weights; }
 };

@@ -90,7 +90,7 @@ TEST(BeamSearch, AWideBeamFindsWhatBruteForceFinds) {
   for (uint64_t seed = 0; seed < 30; ++seed)
     for (const double penalty : {0.0, 0.6, 1.0, 2.0, -0.5})
       for (const int64_t least : {0, 2}) {
-        const BeamOptions options{.beams = 300, .best = 3, .length_penalty = penalty, .end = kEnd, .least = least};
+        const BeamOptions options{.beams = 300, .best = 3, .length_penalty = penalty, .ends = {kEnd}, .least = least};
         const Ids starts = {1, 3, 2}, longest = {5, 3, 4};
         HandMade model{seed, std::vector<Ids>(3)};
         const auto found = beam_search(model.asked(), torch::tensor(starts), longest, options);
@@ -113,9 +113,9 @@ TEST(BeamSearch, OneBeamIsGreedyAndMoreSeeFurther) {
   for (uint64_t seed = 0; seed < 40; ++seed) {
     HandMade model{seed, {Ids{}}}, wider{seed, {Ids{}}};
     const auto one =
-        beam_search(model.asked(), torch::tensor({1}), {6}, {.beams = 1, .length_penalty = 0, .end = kEnd});
+        beam_search(model.asked(), torch::tensor({1}), {6}, {.beams = 1, .length_penalty = 0, .ends = {kEnd}});
     const auto four =
-        beam_search(wider.asked(), torch::tensor({1}), {6}, {.beams = 4, .length_penalty = 0, .end = kEnd});
+        beam_search(wider.asked(), torch::tensor({1}), {6}, {.beams = 4, .length_penalty = 0, .ends = {kEnd}});
     Ids read = {1}, written;
     for (int i = 0; i < 6; ++i) {
       const auto scores = after(seed, read);
@@ -141,10 +141,30 @@ TEST(BeamSearch, StopsWhenNothingCanBeBetter) {
                          },
                          [](const Tensor&) {}};
   const auto found =
-      beam_search(model, torch::tensor({1, 1}), {50, 50}, {.beams = 2, .length_penalty = 0, .end = kEnd});
+      beam_search(model, torch::tensor({1, 1}), {50, 50}, {.beams = 2, .length_penalty = 0, .ends = {kEnd}});
   EXPECT_TRUE(found[0].at(0).tokens.empty());
   EXPECT_TRUE(found[1].at(0).ended);
   EXPECT_EQ(calls, 1);
+}
+
+TEST(BeamSearch, AnyOfSeveralTokensEndsAText) {
+  const NextTokens model{[&](const Tensor& tokens) {
+                           auto scores = torch::full({tokens.size(0), kVocabulary}, -20.0f);
+                           scores.select(1, 3).fill_(-1e-6f);
+                           return scores;
+                         },
+                         [](const Tensor&) {}};
+  const auto found = beam_search(model, torch::tensor({1}), {50}, {.beams = 2, .ends = {kEnd, 3}});
+  EXPECT_TRUE(found[0].at(0).tokens.empty());
+  EXPECT_TRUE(found[0].at(0).ended);
+  const auto later = beam_search(model, torch::tensor({1}), {50}, {.beams = 2, .ends = {kEnd, 3}, .least = 2});
+  EXPECT_EQ(later[0].at(0).tokens.size(), 2);
+}
+
+TEST(BeamSearch, SaysThatScoresAreNoNumbers) {
+  const NextTokens model{[](const Tensor& tokens) { return torch::full({tokens.size(0), kVocabulary}, NAN); },
+                         [](const Tensor&) {}};
+  EXPECT_ERROR(beam_search(model, torch::tensor({1}), {5}, {}), "[beam search] the model's scores are not finite");
 }
 
 TEST(BeamSearch, MistakesSayWhatCame) {

@@ -121,6 +121,14 @@ TEST(Generate, EndsWhereItIsTold) {
   EXPECT_EQ(cut[1], whole[1]);  // the other one goes on as if nothing had happened
 }
 
+TEST(Generate, ATextIsTheSameWhateverItsNeighboursAre) {
+  const auto model = small("gpt2", 8);
+  const std::vector<Ids> prompts = {{1, 2, 3, 4, 5, 6, 7}, {2, 9, 4}, {5, 1, 5, 2, 5, 3, 5, 4, 5, 6}, {7}};
+  const auto together = generate(*model, prompts, greedy(15));
+  for (size_t i = 0; i < prompts.size(); ++i)
+    EXPECT_EQ(together[i], generate(*model, {prompts[i]}, greedy(15))[0]) << i;
+}
+
 TEST(Generate, DrawsNoTokenThatTheTokenizerHasNot) {
   const auto model = small("gpt2");
   const auto text = generate(*model, {{1}}, {.tokens = 10, .vocabulary = 3})[0];
@@ -132,6 +140,8 @@ TEST(Generate, SaysWhatIsWrong) {
   EXPECT_ERROR(generate(*model, {{}}, {}), "[generate] prompt 1 is empty; a text needs a token to begin with");
   EXPECT_ERROR(generate(*model, {{11}}, {}), "there is no row for id 11; ids are 0 to 10");
   EXPECT_ERROR(generate(*small("bert"), {{1}}, {}), "a model that learns hidden words writes no text");
+  model->parameters()[0].data()[1].fill_(NAN);
+  EXPECT_ERROR(generate(*model, {{1}}, {}), "[generate] the model's scores are not finite");
 }
 
 TEST(GenerateLikeliest, FindsTheBestOfAllTextsWhenItKeepsAll) {
@@ -168,6 +178,9 @@ TEST(GenerateLikeliest, FindsTheBestOfAllTextsWhenItKeepsAll) {
 
 TEST(GenerateLikeliest, KeepsToTheContext) {
   const auto model = small("gpt2", 5);
+  const auto alone = generate_likeliest(*model, {{7}}, {.tokens = 5}, {.beams = 2});
+  EXPECT_EQ(alone[0][0].tokens.size(), 5);
+  EXPECT_EQ(generate_likeliest(*model, {{1, 2, 3}, {7}}, {.tokens = 5}, {.beams = 2})[1][0].tokens, alone[0][0].tokens);
   EXPECT_EQ(generate_likeliest(*model, {{1, 2, 3}}, {.tokens = 9}, {.beams = 2})[0][0].tokens.size(), 3);
   EXPECT_ERROR(generate_likeliest(*model, {{1, 2, 3, 4, 5, 6}}, {.tokens = 9}, {.beams = 2}),
                "a prompt of 6 tokens leaves beam search no room in the context of 5");

@@ -100,13 +100,13 @@ TEST(TextGolden, CausalModelsAreTransformers) {
 TEST(TextGolden, BertIsTransformers) {
   const Given words("bert_words"), classes("bert_classes");
   const auto model = language_models().make(words.part());
-  words.load(*model, bert_names);
-  words.expect(*model, dynamic_cast<BertForWordsImpl&>(*model).words(words.bert_input()), bert_names);
+  words.load(*model, bert_word_names);
+  words.expect(*model, dynamic_cast<BertForWordsImpl&>(*model).words(words.bert_input()), bert_word_names);
 
   BertForClasses classifier(
       BertConfig{.vocabulary = 13, .context = 10, .dim = 16, .depth = 2, .heads = 4, .mlp = 24, .dropout = 0}, 3);
-  classes.load(*classifier, bert_names);
-  classes.expect(*classifier, classifier(classes.bert_input()), bert_names);
+  classes.load(*classifier, bert_class_names);
+  classes.expect(*classifier, classifier(classes.bert_input()), bert_class_names);
 }
 
 TEST(TextGolden, EveryPresetHasTheNamesShapesAndSizeOfItsReference) {

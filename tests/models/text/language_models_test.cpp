@@ -1,10 +1,12 @@
 // What every registered language model must do, in a small build of it.
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "hadal/io/weights.h"
 #include "hadal/models/text/bert.h"
 #include "hadal/models/text/causal_lm.h"
+#include "hadal/models/text/text_classifier.h"
 
 #include "tests/support/support.h"
 
@@ -157,6 +159,90 @@ TEST(CausalLm, RefusesWhatDoesNotFitTogether) {
   EXPECT_ERROR(language_models().make({"llama", {{"dim", 18}, {"heads", 6}}}),
                "rotary positions want heads of even width, got 3");
   EXPECT_ERROR(language_models().make({"gpt3", {}}), "unknown model \"gpt3\"");
+}
+
+TEST(CausalLm, SaysWhetherTheHeadIsTheEmbedding) {
+  const auto tied = small("gpt2"), untied = small("gpt2", {{"tied", false}});
+  auto file = state_dict(*tied);
+  EXPECT_ERROR(untied->own_names(file.entries),
+               "has no lm_head.weight, its head is the embedding: set model.tied=true");
+  file.add("lm_head.weight", file.at("wte.weight").clone());
+  EXPECT_TRUE(load_weights(*tied, {tied->own_names(file.entries), {}, "x"}).clean());
+  EXPECT_TRUE(load_weights(*untied, {untied->own_names(file.entries), {}, "x"}).clean());
+  file.entries.back().second[0][0] += 1;
+  EXPECT_ERROR(tied->own_names(file.entries), "(lm_head.weight) has weights of its own: set model.tied=false");
+  file.entries.back().second = torch::ones({12, 24});
+  EXPECT_ERROR(tied->own_names(file.entries), "has weights of its own");
+}
+
+namespace {
+
+/// A small BERT's weights as the hub's bert-base-uncased has them, the heads of BertForPreTraining among them.
+TensorsByName published(const nn::Module& words) {
+  static const std::pair<std::string, std::string> rows[] = {
+      {"encoder.layers.", "encoder.layer."},
+      {"self_attention.out_proj.", "attention.output.dense."},
+      {"ln_1.weight", "attention.output.LayerNorm.gamma"},
+      {"ln_1.bias", "attention.output.LayerNorm.beta"},
+      {"ln_2.weight", "output.LayerNorm.gamma"},
+      {"ln_2.bias", "output.LayerNorm.beta"},
+      {"mlp.0.", "intermediate.dense."},
+      {"mlp.3.", "output.dense."},
+      {"embeddings.LayerNorm.weight", "embeddings.LayerNorm.gamma"},
+      {"embeddings.LayerNorm.bias", "embeddings.LayerNorm.beta"},
+  };
+  TensorsByName out;
+  for (auto [name, tensor] : state_dict(words).entries) {
+    for (const auto& [ours, theirs] : rows)
+      if (const auto at = name.find(ours); at != std::string::npos) name.replace(at, ours.size(), theirs);
+    const std::string joined = "self_attention.in_proj_";
+    if (const auto at = name.find(joined); at != std::string::npos) {
+      const auto parts = tensor.chunk(3);
+      for (size_t i = 0; i < 3; ++i)
+        out.emplace_back(name.substr(0, at) + "attention.self." + std::array{"query.", "key.", "value."}[i] +
+                             name.substr(at + joined.size()),
+                         parts[i]);
+      continue;
+    }
+    if (name.starts_with("transform.")) name = "cls.predictions.transform.dense." + name.substr(10);
+    if (name.starts_with("norm.")) name = "cls.predictions.transform.LayerNorm." + name.substr(5);
+    if (name == "bias") name = "cls.predictions.bias";
+    out.emplace_back(name, tensor);
+  }
+  const int64_t dim = 24;
+  for (const auto* name : {"bert.pooler.dense.weight", "cls.seq_relationship.weight", "cls.predictions.decoder.weight"})
+    out.emplace_back(name, torch::full({dim, dim}, 3.0));
+  for (const auto* name : {"bert.pooler.dense.bias", "cls.seq_relationship.bias"})
+    out.emplace_back(name, torch::full({dim}, 3.0));
+  return out;
+}
+
+}  // namespace
+
+TEST(Bert, TakesPublishedFiles) {
+  const torch::NoGradGuard no_grad;
+  const auto first = small("bert"), second = small("bert");
+  for (auto& parameter : second->parameters()) parameter.data().zero_();
+  const auto file = published(*first);
+  load_weights(*second, {second->own_names(file), {}, "x"});
+  const auto ids = some_ids(2, 7);
+  EXPECT_TRUE(torch::equal(first->forward(ids), second->forward(ids)));
+
+  const auto classifier = text_classifiers().make(
+      {"bert_classifier", {{"vocabulary", 11}, {"context", 12}, {"dim", 24}, {"depth", 2}, {"heads", 6}, {"mlp", 16}}});
+  auto bare = file;  // BertModel's: no heads, and no "bert."
+  std::erase_if(bare, [](const auto& entry) { return entry.first.starts_with("cls."); });
+  for (auto& [name, tensor] : bare) name.erase(0, 5);
+  for (const auto& weights : {file, bare}) {
+    const auto report =
+        load_weights(*classifier, {classifier->own_names(weights), {}, "x"}, {.head = classifier->may_begin_anew()});
+    EXPECT_THAT(report.missing_head, testing::ElementsAre("net.classifier.weight", "net.classifier.bias"));
+    EXPECT_EQ(state_dict(*classifier).at("net.pooler.bias")[0].item<double>(), 3);
+  }
+  // A BERT that Hadal trained on hidden words.
+  const auto own = load_weights(*classifier, {classifier->own_names(state_dict(*first).entries), {}, "x"},
+                                {.head = classifier->may_begin_anew()});
+  EXPECT_EQ(own.missing_head.size(), 4);
 }
 
 TEST(Bert, LooksBothWaysAndIgnoresPadding) {
