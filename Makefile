@@ -56,6 +56,7 @@ bench: configure
 	@$(REFERENCE) python bench/steps.py
 	@$(REFERENCE) python bench/attention.py
 	@$(REFERENCE) python bench/loader.py
+	@$(REFERENCE) python bench/optimizers.py --program $(DIR)/bench/hadal_bench
 
 golden:
 	@$(REFERENCE) python tests/golden/make.py

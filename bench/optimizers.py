@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """A step of AdamW over GPT-2's and ResNet-50's parameter lists, Hadal beside PyTorch's fused CPU AdamW, in turn; then every
-fused method's share of the memory speed that the same run shows.
+method's share of the memory speed that the same run shows.
 
     ../shared/peers/reference python bench/optimizers.py [--pairs 5] [--program FILE]
 
 step: one step. clip: clip_grad_norm_ to 1, a step, zero_grad(set_to_none=False), which Hadal does in two passes. Each pair runs
-both sides anew; printed are milliseconds and the median ratio PyTorch / Hadal: above 1, Hadal is faster. Runs in any Python
-with PyTorch and torchvision; builds build/bench/hadal_bench first unless --program names it.
+both sides anew; printed are milliseconds and the median ratio PyTorch / Hadal: above 1, Hadal is faster. Each bound (BOUNDS)
+has a line that says pass or FAIL, and the exit code is 1 when one fails. Runs in any Python with PyTorch and torchvision;
+builds build/bench/hadal_bench first unless --program names it.
 """
 import argparse
 import json
@@ -16,6 +17,10 @@ import subprocess
 import sys
 import time
 
+BOUNDS = {"share": 80,    # per cent of memory's speed, for every method that is one pass or two over memory
+          "libtorch": 8,  # times faster than torch::optim::AdamW
+          "clip": 1.5}    # times faster than PyTorch's clipping, fused step and zeroing
+UNFUSED = ("adafactor", "muon")  # matrix products and whole tensors: memory is not what they wait for
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
@@ -61,6 +66,13 @@ def hadal(program, pattern):
     return {b["name"].split("/min_time")[0]: (b["real_time"], b["bytes_per_second"]) for b in out}
 
 
+def judge(what, value, bound):
+    """Says whether `value` reaches its bound."""
+    good = value >= bound
+    print(f"{'pass' if good else 'FAIL'} {what}: {value:.3g} of {bound} asked", flush=True)
+    return good
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", help="a hadal_bench that is built already")
@@ -76,6 +88,7 @@ def main():
     if not args.program:
         subprocess.run(["cmake", "--build", str(ROOT / "build"), "--target", "hadal_bench", "--", "--quiet"], check=True)
 
+    good = True
     if args.only != "share":
         for model in ("gpt2", "resnet50"):
             rounds = []
@@ -90,13 +103,22 @@ def main():
                 print(f"{model} {work}: PyTorch {statistics.median(r[work][0] for r in rounds):.1f} ms, Hadal "
                       f"{statistics.median(r[work][1] for r in rounds):.1f} ms, ratio {statistics.median(ratios):.2f} "
                       f"(from {min(ratios):.2f} to {max(ratios):.2f})", flush=True)
+                if work == "clip":
+                    good &= judge(f"{model}: clip, step and zero, PyTorch / Hadal", statistics.median(ratios), BOUNDS["clip"])
     if args.only != "pairs":
         all_methods = hadal(program, "^(Memory|Optimizer/gpt2/)")
         memory = all_methods.pop("Memory")[1]
         print(f"memory (a += b): {memory / 1e9:.1f} GB/s")
+        shares = {}
         for name, (ms, rate) in all_methods.items():
             print(f"{name}: {ms:.1f} ms, {rate / 1e9:.1f} GB/s, {100 * rate / memory:.0f} % of memory's speed")
-        print(f"torch::optim::AdamW / Hadal's: {all_methods['Optimizer/gpt2/libtorch_adamw'][0] / all_methods['Optimizer/gpt2/adamw'][0]:.1f}")
+            if name.split("/")[-1] not in ("libtorch_adamw", "adamw_clip_zero", *UNFUSED):
+                shares[name] = 100 * rate / memory
+        slowest = min(shares, key=shares.get)
+        good &= judge(f"{slowest}, the slowest: % of memory's speed", shares[slowest], BOUNDS["share"])
+        good &= judge("torch::optim::AdamW / Hadal's", all_methods["Optimizer/gpt2/libtorch_adamw"][0] /
+                      all_methods["Optimizer/gpt2/adamw"][0], BOUNDS["libtorch"])
+    sys.exit(0 if good else 1)
 
 
 if __name__ == "__main__":

@@ -120,6 +120,7 @@ std::vector<Method> methods() {
           {"adamax", {"adamax", {}}, generic(2)},
           {"nadam", {"nadam", {}}, generic(2)},
           {"radam", {"radam", {}}, generic(2)},
+          {"sparse_adam", {"sparse_adam", {}}, generic(2)},
           {"sgd", {"sgd", {}}, generic(0)},
           {"sgd_momentum", {"sgd", Table{{"momentum", 0.9}}}, generic(1)},
           {"asgd", {"asgd", {}}, generic(1)},
@@ -135,7 +136,10 @@ std::vector<Method> methods() {
           // The norm of gradients; p, g, m, v read and m, v written; p, m, v read and p written.
           {"lamb", {"lamb", {}}, 4 + 24 + 16},
           // p and g read for their norms, then as SGD with momentum.
-          {"lars", {"lars", Table{{"momentum", 0.9}, {"weight_decay", 1e-4}}}, 8 + generic(1)}};
+          {"lars", {"lars", Table{{"momentum", 0.9}, {"weight_decay", 1e-4}}}, 8 + generic(1)},
+          // Not one pass over memory: the least that they have to move.
+          {"adafactor", {"adafactor", {}}, generic(0)},
+          {"muon", {"muon", {}}, generic(1)}};
 }
 
 const bool kRegistered = [] {

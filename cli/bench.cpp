@@ -62,17 +62,22 @@ int run(Words words) {
   std::string rows;
   for (const auto& recipe : recipes) {
     fmt::print("{}\n", recipe.name);
-    const auto table = compare_optimizers(recipe, config, [](const std::string& line) {
+    const auto page_before = page, rows_before = rows;
+    const auto say = [](const std::string& line) {
       fmt::print("  {}\n", line);
       std::fflush(stdout);
-    });
-    page += "\n" + table.markdown();
-    const auto csv = table.csv();
-    rows += rows.empty() ? csv : csv.substr(csv.find('\n') + 1);
-    write_file(folder / "optimisers.md", page);
-    write_file(folder / "optimisers.csv", rows);
+    };
+    const auto keep = [&](const OptimizerTable& table) {
+      page = page_before + "\n" + table.markdown();
+      const auto csv = table.csv();
+      rows = rows_before + (rows_before.empty() ? csv : csv.substr(csv.find('\n') + 1));
+      write_file(folder / "optimisers.md", page);
+      write_file(folder / "optimisers.csv", rows);
+    };
+    compare_optimizers(recipe, config, say, keep);
     if (stop_requested()) break;
   }
+  if (rows.empty()) return remove_if_empty(folder), fmt::print("stopped\n"), 0;
   fmt::print("\n{}\n{}\n", page, (folder / "optimisers.md").string());
   return 0;
 }

@@ -36,13 +36,14 @@ void leave_to_data(Table& all, const Table& given) {
 std::string rates_text(const TrainConfig& train) {
   constexpr int64_t kStepsPerEpoch = 1000;  // how many there are, only the data says
   const auto steps = train.steps > 0 ? train.steps : train.epochs * kStepsPerEpoch;
-  const auto* lr = train.optimizer.settings.find("lr");
+  const auto* lr = train.optimizer.settings.find_path(lr_path(train.optimizer));
   std::string text =
       fmt::format("\nThe learning rate over {}:\n",
                   train.steps > 0 ? fmt::format("{} steps", steps)
                                   : fmt::format("{} epochs, {} steps each", train.epochs, kStepsPerEpoch));
   try {
     const auto schedule = schedules().make(train.schedule, RunLength{steps, kStepsPerEpoch});
+    check_rates(schedule, steps);
     const auto curves = schedule_curves(schedule, lr ? read_number(*lr, "lr", {}) : 1, steps);
     if (curves.empty()) text += "follows the scores\n";
     const bool unicode = display_options(stdout).unicode;

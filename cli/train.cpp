@@ -23,12 +23,31 @@ extern "C" void on_signal(int signal) {
   std::signal(signal, SIG_DFL);  // a second Ctrl-C ends the program at once
 }
 
+/// The settings of find_lr; nullopt when it is not asked for.
+std::optional<RateFinderConfig> take_find_lr(Words& words) {
+  RateFinderConfig config;
+  Table settings;
+  for (const auto& field : RateFinderConfig::fields().list)
+    if (const auto key = "find_lr." + field.name; words.has(key)) settings.set(field.name, Word{words.take(key)});
+  const bool asked = words.has("find_lr") && read_flag(Word{words.take("find_lr")}, "find_lr");
+  require(asked || settings.empty(), "find_lr.{} wants find_lr=true beside it",
+          settings.empty() ? "" : settings.entries()[0].key);
+  read_config(config, settings, "find_lr");
+  config.validate();
+  return asked ? std::optional(config) : std::nullopt;
+}
+
 std::string help(const Words& words) {
-  std::string task = "classify";
-  if (!words.plain.empty()) {
-    std::string name;
-    if (const auto* found = load_recipe_table(words.plain[0], name).find("task")) task = read_text(*found, "task", {});
-  }
+  auto settings = words;
+  for (const auto* own : {"out", "resume"}) settings.take(own);
+  (void)take_find_lr(settings);
+  Table chosen;
+  std::string name;
+  if (!words.plain.empty()) chosen = load_recipe_table(words.plain[0], name);
+  apply_words(chosen, settings.settings);
+  const auto* given = chosen.find("task");
+  const auto task = given ? read_text(*given, "task", {}) : "classify";
+  const bool with_parts = !words.plain.empty() || !settings.settings.empty();
   return "RECIPE is a name (hadal recipes lists them) or a TOML file. key=value changes a setting; the last part of a "
          "name is\n"
          "enough where it is the only one. Short names: batch workers seed device threads precision limit weights.\n\n"
@@ -41,7 +60,8 @@ std::string help(const Words& words) {
          "  hadal train mnist-vit find_lr=true\n"
          "  hadal train resume=runs/mnist-vit\n\n"
          "Settings:\n" +
-         recipe_schema(task).help() + "\nhadal models NAME and hadal recipes NAME show the settings of parts.\n";
+         recipe_schema(task).help("", with_parts ? &chosen : nullptr) +
+         "\nhadal train RECIPE optimizer=muon --help shows the settings of the parts too.\n";
 }
 
 void print_promises(const Recipe& recipe, const RunResult& result, const fs::path& folder) {
@@ -56,20 +76,6 @@ void print_promises(const Recipe& recipe, const RunResult& result, const fs::pat
   }
   json["reached"] = all;
   if (!promises.empty()) write_file(folder / "reached.json", json.dump(2) + "\n");
-}
-
-/// The settings of find_lr; nullopt when it is not asked for.
-std::optional<RateFinderConfig> take_find_lr(Words& words) {
-  RateFinderConfig config;
-  Table settings;
-  for (const auto& field : RateFinderConfig::fields().list)
-    if (const auto key = "find_lr." + field.name; words.has(key)) settings.set(field.name, Word{words.take(key)});
-  const bool asked = words.has("find_lr") && read_flag(Word{words.take("find_lr")}, "find_lr");
-  require(asked || settings.empty(), "find_lr.{} wants find_lr=true beside it",
-          settings.empty() ? "" : settings.entries()[0].key);
-  read_config(config, settings, "find_lr");
-  config.validate();
-  return asked ? std::optional(config) : std::nullopt;
 }
 
 int find_lr(Recipe recipe, const RateFinderConfig& config, const fs::path& folder) {
@@ -91,6 +97,14 @@ int find_lr(Recipe recipe, const RateFinderConfig& config, const fs::path& folde
       curve->lowest, curve->steepest, curve->suggested, (folder / "find_lr.html").string());
   return 0;
 }
+
+/// A folder of our own making that goes again when nothing was written into it.
+struct Unused {
+  fs::path folder;
+  ~Unused() {
+    if (!folder.empty()) remove_if_empty(folder);
+  }
+};
 
 int run(Words words) {
   RunOptions options;
@@ -121,18 +135,12 @@ int run(Words words) {
   }
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
+  const Unused unused{out.empty() ? options.folder : fs::path()};
   if (finder) return find_lr(std::move(recipe), *finder, options.folder);
   ProgressDisplay progress;
   options.listeners = {&progress};
   options.say = [](const std::string& line) { fmt::print("{}\n", line), std::fflush(stdout); };
-  const auto result = [&] {
-    try {
-      return train_recipe(recipe, options);
-    } catch (...) {
-      if (out.empty()) remove_if_empty(options.folder);
-      throw;
-    }
-  }();
+  const auto result = train_recipe(recipe, options);
   if (!result.done) {
     fmt::print("stopped; hadal train resume={} goes on\n", options.folder.string());
     return 0;

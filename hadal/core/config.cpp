@@ -103,7 +103,7 @@ double read_number(const Value& value, const std::string& path, const Limit& lim
     read = parse_number(word->text, number);
   else
     read = false;
-  if (!read || std::isnan(number) || !within(number, limit))
+  if (!read || !std::isfinite(number) || !within(number, limit))
     wrong(path, "a number", value, limit, example_number(limit, false));
   return number;
 }
@@ -152,10 +152,59 @@ Part read_part(const Value& value, const std::string& path, const PartKinds& kin
   return part;
 }
 
+namespace {
+
+/// What `field`, a part, is: what `value` names, or else the default.
+std::string kind_of(const Field& field, const Value* value, const Table& defaults, const std::string& path) {
+  const auto* given = value ? value->get_if<Table>() : nullptr;
+  if (given && given->find(field.kinds->key)) return read_text(*given->find(field.kinds->key), path, {});
+  if (value && !given) return read_text(*value, path, {});
+  const auto* usual = defaults.find(field.name);
+  const auto* table = usual ? usual->get_if<Table>() : nullptr;
+  const auto* name = table ? table->find(field.kinds->key) : nullptr;
+  return name ? read_text(*name, path, {}) : "";
+}
+
+/// Words of the command line as their settings' types have them, so that they are written as what they are read as.
+Value settled(const Value& value, const std::string& type) {
+  const auto* word = value.get_if<Word>();
+  if (!word) return value;
+  if (type == "text") return word->text;
+  if (type.starts_with("list of ")) {
+    List out;
+    for (const auto& item : read_list(value, "")) out.push_back(settled(item, type.substr(8)));
+    return out;
+  }
+  if (double number = 0; type == "number" && parse_number(word->text, number)) return number;
+  Value parsed;
+  return parse_value(word->text, parsed) ? parsed : Value(word->text);
+}
+
+Table settled(const Table& table, const std::vector<Field>& fields) {
+  Table out = table;
+  for (const auto& field : fields)
+    if (const auto* value = table.find(field.name)) {
+      const auto* below = value->get_if<Table>();
+      out.set(field.name, below && field.children ? settled(*below, field.children()) : settled(*value, field.type));
+    }
+  return out;
+}
+
+}  // namespace
+
 Value write_part(const Part& part, const PartKinds& kinds) {
   Table table{{kinds.key, part.name}};
-  if (const auto schema = kinds.schema(part.name)) table.merge(schema->defaults());
-  table.merge(part.settings);
+  const auto schema = kinds.schema(part.name);
+  if (!schema) return table.merge(part.settings), table;
+  table.merge(schema->defaults());
+  const auto settings = settled(part.settings, schema->fields());
+  // A part within this one that is another than the usual one has nothing of its settings.
+  for (const auto& field : schema->fields())
+    if (const auto* value = settings.find(field.name);
+        value && field.kinds &&
+        kind_of(field, value, {}, field.name) != kind_of(field, nullptr, schema->defaults(), field.name))
+      table.erase(field.name);
+  table.merge(settings);
   return table;
 }
 
@@ -185,14 +234,24 @@ const Field* Schema::find(std::string_view name) const {
   return found == fields_.end() ? nullptr : &*found;
 }
 
-std::string Schema::help(const std::string& path) const {
+namespace {
+
+/// The section `name` of `table`; an empty one where there is none.
+Table section(const Table* table, const std::string& name) {
+  const auto* value = table ? table->find(name) : nullptr;
+  const auto* found = value ? value->get_if<Table>() : nullptr;
+  return found ? *found : Table{};
+}
+
+}  // namespace
+
+std::string Schema::help(const std::string& path, const Table* chosen) const {
   std::string out;
   for (const auto& field : fields_) {
     const auto whole = path.empty() ? field.name : path + "." + field.name;
-    const auto* initial = defaults_.find(field.name);
+    const auto below = section(chosen, field.name);
     if (field.children) {
-      const auto* below = initial ? initial->get_if<Table>() : nullptr;
-      out += Schema(field.children(), below ? *below : Table{}).help(whole);
+      out += Schema(field.children(), section(&defaults_, field.name)).help(whole, chosen ? &below : nullptr);
       continue;
     }
     auto type = field.type;
@@ -202,46 +261,47 @@ std::string Schema::help(const std::string& path) const {
       type = fmt::format("{}", fmt::join(field.kinds->names(), " | "));
     else if (const auto range = field.limit.text(); !range.empty())
       type += " " + range;
-    std::string usual;
-    if (initial && field.kinds) {
-      if (const auto* table = initial->get_if<Table>(); table && table->find(field.kinds->key))
-        usual = table->find(field.kinds->key)->text();
-    } else if (initial) {
+    std::string usual, kind;
+    if (field.kinds) {
+      kind = kind_of(field, chosen ? chosen->find(field.name) : nullptr, defaults_, whole);
+      usual = Value(kind).text();
+    } else if (const auto* initial = defaults_.find(field.name)) {
       usual = initial->text();
     }
     if (usual == "\"\"" || usual == "[]" || usual == "{}") usual.clear();
     out += fmt::format("  {}={}\n      {}. {}\n", whole, usual, field.help, type);
+    if (!chosen || !field.kinds) continue;
+    if (const auto schema = field.kinds->schema(kind)) out += schema->help(whole, &below);
   }
   return out;
 }
 
 std::vector<std::string> Schema::paths_to(const std::string& name, const Table& chosen, const std::string& path) const {
   std::vector<std::string> found;
-  const auto collect = [&](const Schema& below, const Table& values, const std::string& whole) {
-    for (auto& deeper : below.paths_to(name, values, whole)) found.push_back(std::move(deeper));
+  const auto collect = [&](const Schema& below, const Field& field, const std::string& whole) {
+    for (auto& deeper : below.paths_to(name, section(&chosen, field.name), whole)) found.push_back(std::move(deeper));
   };
   for (const auto& field : fields_) {
     const auto whole = path.empty() ? field.name : path + "." + field.name;
-    const auto* value = chosen.find(field.name);
-    const auto* given = value ? value->get_if<Table>() : nullptr;
     if (field.children) {
-      collect(Schema(field.children(), {}), given ? *given : Table{}, whole);
-    } else if (field.kinds) {
-      std::string kind;
-      if (given && given->find(field.kinds->key))
-        kind = read_text(*given->find(field.kinds->key), whole, {});
-      else if (value && !given)
-        kind = read_text(*value, whole, {});
-      else if (const auto* usual = defaults_.find(field.name);
-               usual && usual->get_if<Table>() && usual->get_if<Table>()->find(field.kinds->key))
-        kind = *usual->get_if<Table>()->find(field.kinds->key)->get_if<std::string>();
-      if (field.name == name) found.push_back(whole);
-      if (const auto schema = field.kinds->schema(kind)) collect(*schema, given ? *given : Table{}, whole);
-    } else if (field.name == name) {
-      found.push_back(whole);
+      collect(Schema(field.children(), section(&defaults_, field.name)), field, whole);
+      continue;
     }
+    if (field.name == name) found.push_back(whole);
+    if (!field.kinds) continue;
+    if (const auto schema = field.kinds->schema(kind_of(field, chosen.find(field.name), defaults_, whole)))
+      collect(*schema, field, whole);
   }
   return found;
+}
+
+std::optional<std::string> outermost(const std::vector<std::string>& paths) {
+  for (const auto& path : paths) {
+    const auto own = path.substr(0, path.rfind('.') + 1);
+    if (std::all_of(paths.begin(), paths.end(), [&](const std::string& other) { return other.starts_with(own); }))
+      return path;
+  }
+  return std::nullopt;
 }
 
 }  // namespace hadal

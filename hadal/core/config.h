@@ -220,8 +220,9 @@ class Schema {
   const Table& defaults() const { return defaults_; }
   const Field* find(std::string_view name) const;
 
-  /// A line a setting: name, type, limits, default, help; nested ones with their dotted names. Parts list their names.
-  std::string help(const std::string& path = "") const;
+  /// A line a setting: name, type, limits, default, help; nested ones with their dotted names. Parts list their names
+  /// and, where `chosen` is given, the settings of the one that it (or else the default) names.
+  std::string help(const std::string& path = "", const Table* chosen = nullptr) const;
   /// The dotted paths of every plain setting called `name`, through sections and through the parts that `chosen` names.
   std::vector<std::string> paths_to(const std::string& name, const Table& chosen, const std::string& path = "") const;
 
@@ -229,5 +230,9 @@ class Schema {
   std::vector<Field> fields_;
   Table defaults_;
 };
+
+/// The one of paths_to()'s that a short name means: the only one, or the one in whose section all others lie, as the lr
+/// of an optimiser in which another has one too. nullopt: any of them could be meant.
+std::optional<std::string> outermost(const std::vector<std::string>& paths);
 
 }  // namespace hadal

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+#include <ATen/ops/_foreach_norm.h>
+
 #include "hadal/core/parallel.h"
 #include "hadal/ops/update.h"
 
@@ -48,7 +50,7 @@ bool plain(const Tensor& t) {
 
 std::vector<double> sums_of_squares(const std::vector<Tensor>& tensors) {
   std::vector<double> sums(tensors.size());
-  std::vector<size_t> fast;
+  std::vector<size_t> fast, far;
   std::vector<int64_t> sizes;
   size_t blocks = 0;
   for (size_t i = 0; i < tensors.size(); ++i)
@@ -56,9 +58,18 @@ std::vector<double> sums_of_squares(const std::vector<Tensor>& tensors) {
       fast.push_back(i);
       sizes.push_back(tensors[i].numel());
       blocks += static_cast<size_t>((sizes.back() + detail::kBlock - 1) / detail::kBlock);
+    } else if (tensors[i].is_cuda() && tensors[i].layout() == at::kStrided) {
+      far.push_back(i);
     } else {
       sums[i] = detail::sum_of_squares(tensors[i]);
     }
+  if (!far.empty()) {
+    // All at once, and one wait for the GPU.
+    std::vector<Tensor> there;
+    for (const auto i : far) there.push_back(tensors[i]);
+    const auto norms = at::stack(at::_foreach_norm(there, 2, at::kDouble)).cpu();
+    for (size_t i = 0; i < far.size(); ++i) sums[far[i]] = std::pow(norms.const_data_ptr<double>()[i], 2);
+  }
   std::vector<std::pair<size_t, double>> parts(blocks);
   detail::each_block(sizes, [&](size_t tensor, int64_t begin, int64_t end, size_t number) {
     parts[number] = {fast[tensor], squares_at(tensors[fast[tensor]], begin, end - begin)};

@@ -18,6 +18,7 @@
 #include <cmath>
 #include <functional>
 
+#include "hadal/core/error.h"
 #include "hadal/ops/update_kernel.h"
 #include "hadal/ops/updated.h"
 
@@ -65,10 +66,14 @@ Measured by_tensors(const R& rule, Updated& u, const GradientUse& use) {
 }  // namespace update_detail
 
 /// Applies rule_of(i) to tensors[i]; a measuring rule's sums come back, per tensor, the same for any number of threads.
+/// Throws Error where a tensor has fewer states than the rule moves.
 template <class RuleOf>
 std::vector<Measured> update_each(const RuleOf& rule_of, std::vector<Updated>& tensors, const GradientUse& use) {
   using R = std::remove_cvref_t<decltype(rule_of(0))>;
   namespace detail = update_detail;
+  for (const auto& u : tensors)
+    if (u.state.size() < R::kStates || u.state.size() > detail::kMostStates)
+      fail("[update] a rule with {} states a parameter met one with {}", R::kStates, u.state.size());
   std::vector<Measured> measured(tensors.size());
   std::vector<size_t> plain;
   for (size_t i = 0; i < tensors.size(); ++i)

@@ -25,10 +25,10 @@ double cubic_minimum(const Probe& a, const Probe& b, double low, double high) {
   const auto mean = left.slope + right.slope - 3 * (left.loss() - right.loss()) / (left.length - right.length);
   const auto square = mean * mean - left.slope * right.slope;
   if (square < 0) return (low + high) / 2;
-  const auto root = std::sqrt(square);
+  const auto root = std::sqrt(square);  // not a number beside a point that is infinitely high
   const auto at = right.length -
                   (right.length - left.length) * ((right.slope + root - mean) / (right.slope - left.slope + 2 * root));
-  return std::min(std::max(at, low), high);
+  return std::isfinite(at) ? std::min(std::max(at, low), high) : (low + high) / 2;
 }
 
 }  // namespace

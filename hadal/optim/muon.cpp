@@ -45,10 +45,7 @@ struct MuonConfig {
 class Muon : public Optimizer {
  public:
   Muon(const MuonConfig& config, std::vector<ParamGroup> groups)
-      : Optimizer(
-            std::move(groups), config.lr,
-            {slot("momentum_buffer", config, true), slot("exp_avg", config, false), slot("exp_avg_sq", config, false)}),
-        config_(config) {}
+      : Optimizer(std::move(groups), config.lr, slots(config)), config_(config) {}
 
  protected:
   void update(Active& active) override {
@@ -58,13 +55,19 @@ class Muon : public Optimizer {
       if (u.state[0].defined())
         move(u, active, momentum);
       else
-        rest.push_back({u.param, u.grad, u.master, {u.state[1], u.state[2]}});
+        rest.push_back({u.param, u.grad, u.master, {u.state.begin() + 1, u.state.end()}});
     if (rest.empty()) return;
     adam_update(config_.adamw, config_.adamw.lr * active.lr / config_.lr, config_.adamw.beta1,
                 config_.adamw.weight_decay * active.decay_scale, active.step, rest, active.use);
   }
 
  private:
+  static std::vector<Slot> slots(const MuonConfig& config) {
+    std::vector<Slot> out = {slot("momentum_buffer", config, true), slot("exp_avg", config, false),
+                             slot("exp_avg_sq", config, false)};
+    if (config.adamw.amsgrad) out.push_back(slot("max_exp_avg_sq", config, false));
+    return out;
+  }
   static Slot slot(const std::string& name, const MuonConfig& config, bool hidden) {
     return {name, [config, hidden](const std::string& param, const Tensor& value) {
               return config.is_hidden(param, value) == hidden ? at::zeros_like(value, at::MemoryFormat::Preserve)

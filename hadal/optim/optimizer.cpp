@@ -44,7 +44,7 @@ std::vector<Optimizer::Group>& Optimizer::ready() {
   return groups_;
 }
 
-void Optimizer::step(const Rates& rates, const Evaluation& evaluation, const Closure& again) {
+bool Optimizer::step(const Rates& rates, const Evaluation& evaluation, const Closure&) {
   torch::NoGradGuard no_grad;
   auto taken = evaluation;
   begin_step(taken);
@@ -89,6 +89,7 @@ void Optimizer::step(const Rates& rates, const Evaluation& evaluation, const Clo
     }
     for (auto& param : group.params) param.tensors.grad = Tensor();
   }
+  return true;
 }
 
 /// A sparse gradient moves the rows that it names, and only their state: they are gathered, updated and put back.

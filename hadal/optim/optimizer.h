@@ -23,7 +23,8 @@ struct Rates {
 /// What a backward pass left in the parameters' gradients, and how a step is to take them. Parameters stay in the type
 /// they have; steps of bf16 and fp16 ones are taken in float, on a copy that is part of the state.
 struct Evaluation {
-  double loss = 0;  // for optimisers that compare losses
+  double loss = 0;     // for optimisers that compare losses
+  bool finite = true;  // loss and gradients
   GradientUse use;
   std::vector<double> group_scale;  // multiplies use.scale, group by group; empty: 1 for all
 };
@@ -34,10 +35,13 @@ class Optimizer {
  public:
   virtual ~Optimizer() = default;
 
-  /// One update of every parameter that has a gradient. Throws UsageError when needs_closure() and there is none.
-  virtual void step(const Rates& rates, const Evaluation& evaluation = {}, const Closure& again = {});
+  /// One update of every parameter that has a gradient. False when `again` met what is not finite, so that parameters
+  /// and state are as they were. Throws UsageError when needs_closure() and there is none.
+  virtual bool step(const Rates& rates, const Evaluation& evaluation = {}, const Closure& again = {});
   /// Whether a step evaluates the loss more than once.
   virtual bool needs_closure() const { return false; }
+  /// Whether what is scored is an average of its own, which wants a constant rate and no other average of weights.
+  virtual bool averages() const { return false; }
   /// Drops the gradients.
   void zero_grad();
   /// The base learning rate, before the schedule and the groups' scales.
@@ -125,6 +129,8 @@ class Optimizer {
 
 using OptimizerCatalog = Catalog<std::unique_ptr<Optimizer>, std::vector<ParamGroup>>;
 const OptimizerCatalog& optimizers();
+/// Where a method's learning rate stands in its settings: "lr", or "base.lr" for one around another.
+std::string lr_path(const Part& optimizer);
 
 /// The learning rate in every optimiser's settings, and the switch to climb instead of descend.
 template <class C>

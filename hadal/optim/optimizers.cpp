@@ -26,4 +26,8 @@ const OptimizerCatalog& optimizers() {
   return filled;
 }
 
+std::string lr_path(const Part& optimizer) {
+  return outermost(optimizers().at(optimizer.name).schema.paths_to("lr", optimizer.settings)).value_or("lr");
+}
+
 }  // namespace hadal

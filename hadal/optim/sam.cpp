@@ -28,8 +28,9 @@ class Sam : public Optimizer {
             config_.base.name);
   }
   bool needs_closure() const override { return true; }
+  bool averages() const override { return base_->averages(); }
 
-  void step(const Rates& rates, const Evaluation&, const Closure& again) override {
+  bool step(const Rates& rates, const Evaluation&, const Closure& again) override {
     require(static_cast<bool>(again), "[sam] a step evaluates the loss twice: give it a closure");
     std::vector<std::pair<Tensor, Tensor>> moved;  // parameter, value before
     {
@@ -52,7 +53,7 @@ class Sam : public Optimizer {
       const torch::NoGradGuard no_grad;
       for (auto& [param, before] : moved) param.copy_(before);
     }
-    base_->step(rates, there);
+    return there.finite && base_->step(rates, there);
   }
 
   TensorsByName state() const override { return base_->state(); }

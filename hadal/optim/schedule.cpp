@@ -1,6 +1,7 @@
 #include "hadal/optim/schedule.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "hadal/optim/schedule_pace.h"
 
@@ -137,6 +138,18 @@ Schedule annealed_schedule(Schedule before, int64_t start, int64_t anneal, doubl
             return rates;
           },
           std::move(plateaus)};
+}
+
+void check_rates(const Schedule& schedule, int64_t steps) {
+  for (int64_t step = 0; step < steps; ++step) {
+    const auto rates = schedule(step);
+    require(std::isfinite(rates.lr_factor) && rates.lr_factor >= 0,
+            "[schedule] the rate is {:.4g} x lr in step {}; a rate must be finite and not negative", rates.lr_factor,
+            step);
+    const auto momentum = rates.momentum.value_or(0);
+    require(momentum >= 0 && momentum < 1, "[schedule] the momentum is {:.4g} in step {}; it must be from 0 to below 1",
+            momentum, step);
+  }
 }
 
 void add_combinations(ScheduleCatalog& catalog) {

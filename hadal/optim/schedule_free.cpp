@@ -48,6 +48,7 @@ class ScheduleFree : public Optimizer {
                    Slot::like("exp_avg_sq")},
                   {{"weight_sum"}, {"lr_max"}}),
         config_(config) {}
+  bool averages() const override { return true; }
 
  protected:
   void update(Active& active) override {

@@ -58,6 +58,14 @@ class Classify : public Task {
   }
   Goal goal() const override { return {"accuracy", true}; }
   Metrics evaluate(const std::string& split, int64_t limit) override;
+  std::vector<std::string> metric_names() const override {
+    const auto classes = static_cast<int64_t>(config_.names.size());
+    ClassificationScore one(classes);
+    one.add(torch::zeros({1, classes}), torch::zeros({1}, torch::kInt64));
+    std::vector<std::string> names = {"loss"};
+    for (const auto& [name, value] : one.metrics()) names.push_back(name);
+    return names;
+  }
   std::vector<Figure> figures() override;
 
   std::string summary() const override {

@@ -91,6 +91,8 @@ class Task {
   /// Scores the model, in eval mode and without gradients, on at most `limit` samples (0: all). The names carry no
   /// split.
   virtual Metrics evaluate(const std::string&, int64_t /*limit*/) { return {}; }
+  /// The names that evaluate() gives, so that a wrong one is refused at the start; empty: not known before.
+  virtual std::vector<std::string> metric_names() const { return {}; }
   virtual Goal goal() const { return {"loss", false}; }
   /// Pictures of the last evaluation.
   virtual std::vector<Figure> figures() { return {}; }

@@ -1,5 +1,7 @@
 #include "hadal/train/checkpoint.h"
 
+#include <cmath>
+
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
 #include <nlohmann/json.hpp>
@@ -14,14 +16,18 @@ using nlohmann::json;
 
 constexpr auto kFormat = "hadal-checkpoint-1";
 
-json metrics_json(const Metrics& metrics) {
-  auto out = json::array();
-  for (const auto& [name, value] : metrics) out.push_back({name, value});
-  return out;
+/// JSON has no infinities or NaN: they are words here, and a null is a NaN.
+json number_json(double value) { return std::isfinite(value) ? json(value) : json(fmt::format("{}", value)); }
+double number_from(const json& value) {
+  if (value.is_null()) return NAN;
+  return value.is_string() ? std::stod(value.get<std::string>()) : value.get<double>();
 }
 
-/// JSON has no infinities or NaN: they were written as null.
-double number_from(const json& value) { return value.is_null() ? NAN : value.get<double>(); }
+json metrics_json(const Metrics& metrics) {
+  auto out = json::array();
+  for (const auto& [name, value] : metrics) out.push_back({name, number_json(value)});
+  return out;
+}
 
 Metrics metrics_from(const json& array) {
   Metrics out;
@@ -40,13 +46,13 @@ json progress_json(const Progress& p) {
           {"best", metrics_json(p.best)},
           {"last", metrics_json(p.last)},
           {"best_step", p.best_step},
-          {"loss_sum", p.loss_sum},
+          {"loss_sum", number_json(p.loss_sum)},
           {"loss_count", p.loss_count},
           {"loss_scale", p.loss_scale},
           {"good_steps", p.good_steps},
           {"skipped", p.state.skipped},
           {"bad_steps", p.bad_steps},
-          {"patience", {{"best", p.patience.best}, {"bad", p.patience.bad}, {"spent", p.patience.spent}}}};
+          {"patience", {{"best", number_json(p.patience.best)}, {"bad", p.patience.bad}, {"spent", p.patience.spent}}}};
 }
 
 Progress progress_from(const json& j) {
@@ -57,7 +63,7 @@ Progress progress_from(const json& j) {
   p.best = metrics_from(j.at("best"));
   p.last = metrics_from(j.at("last"));
   p.best_step = j.at("best_step");
-  p.loss_sum = j.at("loss_sum");
+  p.loss_sum = number_from(j.at("loss_sum"));
   p.loss_count = j.at("loss_count");
   p.loss_scale = j.at("loss_scale");
   p.good_steps = j.at("good_steps");

@@ -40,23 +40,32 @@ class StepTimes : public Callback {
   std::vector<double> times_;
 };
 
-/// Settings without which nobody uses a method.
-Table usual_settings(const std::string& name) {
-  if (name == "sgd" || name == "lars") return {{"momentum", 0.9}};
-  return {};
+/// The method with the settings without which nobody uses it.
+Part usual(const std::string& name) {
+  const Table momentum = {{"momentum", 0.9}};
+  if (name == "sgd" || name == "lars") return {name, momentum};
+  if (name == "sam") {
+    Table base = {{"name", "sgd"}};
+    base.merge(momentum);
+    return {name, {{"base", base}}};
+  }
+  return {name, {}};
 }
 
 double default_lr(const std::string& name) {
-  const auto* lr = optimizers().at(name).schema.defaults().find("lr");
-  return lr ? read_number(*lr, "lr", {}) : 1;
+  const auto part = optimizers().resolve(usual(name));
+  return read_number(*part.settings.find_path(lr_path(part)), "lr", {});
 }
+
+/// The user wants no more: what is half done has no row.
+struct Stopped {};
 
 Trial train(Recipe recipe, const std::string& optimizer, double lr, int64_t steps, const OptimizerBenchConfig& config) {
   Trial mean;
   mean.score = 0;
   auto& settings = recipe.train;
-  settings.optimizer = {optimizer, usual_settings(optimizer)};
-  settings.optimizer.settings.set("lr", lr);
+  settings.optimizer = usual(optimizer);
+  settings.optimizer.settings.set_path(lr_path(settings.optimizer), lr);
   const bool own_schedule = optimizer.starts_with("schedule_free");
   settings.schedule = {own_schedule ? "constant" : "cosine", {{"warmup", 0.05}}};
   settings.steps = steps;
@@ -77,13 +86,12 @@ Trial train(Recipe recipe, const std::string& optimizer, double lr, int64_t step
     double score = goal.higher_is_better ? -INFINITY : INFINITY;  // of a training that fell over
     try {
       const auto outcome = trainer.run();
+      if (!outcome.done) throw Stopped();
       const auto* value = find_value(outcome.last, "val/" + goal.metric);
       if (!value) fail_usage("[bench] {} scores no validation split to compare by", recipe.name);
       if (std::isfinite(*value)) score = *value;
-    } catch (const UsageError&) {
-      throw;
-    } catch (const Error&) {
-      // Too high a rate: the steps were not finite.
+    } catch (const NotFinite&) {
+      // Too high a rate.
     }
     const auto share = 1 / static_cast<double>(config.seeds);
     mean.score += share * score;
@@ -115,7 +123,8 @@ void OptimizerBenchConfig::validate() const {
 }
 
 OptimizerTable compare_optimizers(const Recipe& recipe, const OptimizerBenchConfig& config,
-                                  const std::function<void(const std::string&)>& say) {
+                                  const std::function<void(const std::string&)>& say,
+                                  const std::function<void(const OptimizerTable&)>& keep) {
   auto names = config.optimizers.empty() ? optimizers().names() : config.optimizers;
   // It sets the time.
   std::stable_partition(names.begin(), names.end(), [](const std::string& name) { return name == "adamw"; });
@@ -141,6 +150,7 @@ OptimizerTable compare_optimizers(const Recipe& recipe, const OptimizerBenchConf
         }
         if (climbed > 0) break;  // what is better upwards is not looked for downwards
       }
+      if (!std::isfinite(best.score)) fail("the loss was not finite at any rate that was tried");
       row.at_steps = best.score;
       row.step_ms = best.step_ms;
       row.state_bytes = best.state_bytes;
@@ -152,9 +162,14 @@ OptimizerTable compare_optimizers(const Recipe& recipe, const OptimizerBenchConf
       row.at_time = apart <= 0.02 * static_cast<double>(config.steps)
                         ? best.score
                         : train(recipe, name, row.lr, row.steps_in_time, config).score;
-    } catch (const Error& error) {
+    } catch (const Stopped&) {
+      break;
+    } catch (const c10::Error& error) {
+      row.problem = error.what_without_backtrace();
+    } catch (const std::exception& error) {
       row.problem = error.what();
     }
+    row.problem = row.problem.substr(0, row.problem.find('\n'));  // it stands in a table
     if (say)
       say(row.problem.empty() ? fmt::format("{}: {} {:.4f} after {} steps with lr {:.2g}, {:.4f} after {} in the time; "
                                             "{:.2f} ms a step",
@@ -162,12 +177,13 @@ OptimizerTable compare_optimizers(const Recipe& recipe, const OptimizerBenchConf
                                             row.steps_in_time, row.step_ms)
                               : fmt::format("{}: {}", name, row.problem));
     table.rows.push_back(std::move(row));
+    std::stable_sort(table.rows.begin(), table.rows.end(), [&](const Standing& a, const Standing& b) {
+      if (a.problem.empty() != b.problem.empty()) return a.problem.empty();
+      return a.problem.empty() && better(a.at_steps, b.at_steps);
+    });
+    if (keep) keep(table);
     if (stop_requested()) break;
   }
-  std::stable_sort(table.rows.begin(), table.rows.end(), [&](const Standing& a, const Standing& b) {
-    if (a.problem.empty() != b.problem.empty()) return a.problem.empty();
-    return a.problem.empty() && better(a.at_steps, b.at_steps);
-  });
   return table;
 }
 

@@ -43,8 +43,10 @@ struct OptimizerTable {
 /// Trains `recipe`'s model anew for every optimiser with cosine rates and a short warm-up (schedule-free methods:
 /// constant ones), from the same seed. A method begins with its own default lr, then goes up and down by `factor` as
 /// long as the score gets better, at most `climb` times. The time is what adamw takes for the steps, unless `seconds`
-/// says another. `say` is told how it goes.
+/// says another. `say` is told how it goes, and `keep` is given the table after each row. A request to stop ends it
+/// with the rows that there are.
 OptimizerTable compare_optimizers(const Recipe& recipe, const OptimizerBenchConfig& config,
-                                  const std::function<void(const std::string&)>& say = {});
+                                  const std::function<void(const std::string&)>& say = {},
+                                  const std::function<void(const OptimizerTable&)>& keep = {});
 
 }  // namespace hadal

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "hadal/core/machine.h"
 #include "hadal/io/file.h"
@@ -17,14 +18,15 @@ constexpr double kSmoothing = 0.95, kBlownUp = 4;
 /// Follows the losses and ends the training where they blow up.
 class Watcher : public Callback {
  public:
-  explicit Watcher(Trainer& trainer, int64_t steps) : trainer_(trainer), steps_(steps) {}
+  Watcher(Trainer& trainer, int64_t steps, std::function<double(int64_t step)> rate)
+      : trainer_(trainer), steps_(steps), rate_(std::move(rate)) {}
 
   void on_step(const StepEvent& event) override {
     const auto loss = event.losses.at(0).second;
     if (event.skipped || !std::isfinite(loss)) return trainer_.stop();
     mean_ = kSmoothing * mean_ + (1 - kSmoothing) * loss;
     weight_ = kSmoothing * weight_ + (1 - kSmoothing);
-    curve.rates.push_back(event.lr);
+    curve.rates.push_back(rate_(event.state.step - 1));
     curve.losses.push_back(loss);
     curve.smoothed.push_back(mean_ / weight_);
     const auto lowest = *std::min_element(curve.smoothed.begin(), curve.smoothed.end());
@@ -38,6 +40,7 @@ class Watcher : public Callback {
  private:
   Trainer& trainer_;
   int64_t steps_;
+  std::function<double(int64_t step)> rate_;
   double mean_ = 0, weight_ = 0;
 };
 
@@ -75,14 +78,17 @@ std::optional<RateCurve> find_rate(Task& task, TrainConfig train, const RateFind
   train.swa = {};
   train.early_stopping = {};
   train.schedule = {"constant", {}};
-  train.optimizer.settings.set("lr", 1.0);  // the schedule's factors are the rates
-  train.steps = config.steps + 1;           // the watcher ends it one step before the evaluation at its end
+  train.steps = config.steps + 1;  // the watcher ends it one step before the evaluation at its end
   train.evaluate_every = static_cast<double>(train.steps);
   train.bad_steps = train.steps;
   Trainer trainer(task, train);
+  // The optimizer keeps its lr, which may stand in a proportion to others (Muon's to that of its AdamW).
+  const auto lr = trainer.lr();
+  require(lr > 0, "[find_lr] wants an optimizer whose lr is above 0");
   const auto growth = std::log(config.high / config.low) / static_cast<double>(config.steps - 1);
-  trainer.use(lambda_schedule([=](int64_t step) { return config.low * std::exp(growth * static_cast<double>(step)); }));
-  Watcher watcher(trainer, config.steps);
+  const auto rate = [=](int64_t step) { return config.low * std::exp(growth * static_cast<double>(step)); };
+  trainer.use(lambda_schedule([=](int64_t step) { return rate(step) / lr; }));
+  Watcher watcher(trainer, config.steps, rate);
   trainer.listen(watcher);
   trainer.run();
 

@@ -56,7 +56,7 @@ std::string full_path(const std::string& key, const Table& table, const Schema& 
   if (schema.find(head)) return key;
   auto paths = schema.paths_to(head, table);
   std::erase_if(paths, [](const std::string& path) { return path.starts_with("reaches"); });
-  if (paths.size() == 1) return paths[0] + key.substr(head.size());
+  if (const auto meant = outermost(paths)) return *meant + key.substr(head.size());
   if (paths.size() > 1) fail_usage("{} could be {}; write the whole name", key, fmt::join(paths, " or "));
   auto known = names_of(schema);
   for (const auto& field : TrainConfig::fields().list) known.push_back(field.name);

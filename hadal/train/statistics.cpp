@@ -20,29 +20,21 @@ std::optional<double>* reset(nn::Module& module) {
 
 KeptBuffers::KeptBuffers(const nn::Module& module) {
   for (const auto& buffer : module.buffers())
-    if (buffer.is_floating_point()) kept_.push_back({buffer, {}, 0});
+    if (buffer.is_floating_point()) kept_.push_back({buffer, {}});
 }
 
 void KeptBuffers::keep() {
   const torch::NoGradGuard no_grad;
-  for (auto& kept : kept_) {
-    const auto version = kept.buffer._version();
-    if (kept.copy.defined() && version == kept.version) continue;
+  for (auto& kept : kept_)
     if (kept.copy.defined())
       kept.copy.copy_(kept.buffer);
     else
       kept.copy = kept.buffer.clone();
-    kept.version = version;
-  }
 }
 
 void KeptBuffers::restore() {
   const torch::NoGradGuard no_grad;
-  for (auto& kept : kept_)
-    if (kept.buffer._version() != kept.version) {
-      kept.buffer.copy_(kept.copy);
-      kept.version = kept.buffer._version();
-    }
+  for (auto& kept : kept_) kept.buffer.copy_(kept.copy);
 }
 
 FreshStatistics::FreshStatistics(nn::Module& module) {

@@ -11,7 +11,7 @@ namespace hadal {
 class KeptBuffers {
  public:
   explicit KeptBuffers(const nn::Module& module);
-  /// Before a step. Costs nothing for buffers that did not change since.
+  /// Before a step. LibTorch's BatchNorm moves its statistics without counting up their version, so all are copied.
   void keep();
   /// As they were when keep() was called.
   void restore();
@@ -19,7 +19,6 @@ class KeptBuffers {
  private:
   struct Kept {
     Tensor buffer, copy;
-    int64_t version = 0;
   };
   std::vector<Kept> kept_;
 };

@@ -1,5 +1,6 @@
 #include "hadal/train/trainer.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <list>
@@ -33,7 +34,14 @@ Trainer::Trainer(Task& task, const TrainConfig& config, std::filesystem::path fo
     require(!optimizer->needs_closure() || config_.accumulate == 1,
             "[train] {} evaluates each batch more than once, so it takes accumulate=1, not {}", config_.optimizer.name,
             config_.accumulate);
+    require(!optimizer->averages() || config_.schedule.name == "constant",
+            "[train] {} averages its weights instead of lowering the rate: take schedule=constant, not {}",
+            config_.optimizer.name, config_.schedule.name);
+    require(!optimizer->averages() || !config_.swa.on(),
+            "[train] {} and train.swa are two averages of the weights; leave out train.swa", config_.optimizer.name);
     auto parameters = optimizer->parameters();
+    require(!parameters.empty(), "[train] groups freeze every parameter{}: nothing is left to train",
+            count > 1 ? " of " + task_.phases()[phase] : "");
     phases_.push_back({&module, std::move(optimizer), std::move(parameters), KeptBuffers(module)});
   }
   freezer_.emplace(task_.model(), config_.freeze);
@@ -66,6 +74,7 @@ Trainer::Trainer(Task& task, const TrainConfig& config, std::filesystem::path fo
 
 void Trainer::use(Schedule schedule) {
   for (const auto& plateau : schedule.plateaus) check(plateau->watch(), "plateau");
+  check_rates(schedule, progress_.state.steps);
   schedule_ = std::move(schedule);
 }
 
@@ -115,6 +124,10 @@ void Trainer::check(const Watch& watch, const char* who) const {
   require(split == "train" || (split == "val" && task_.has_split("val")),
           "[train] the {} watches {}, but the run scores no {} split; metric = \"train/loss\" is always there", who,
           name, split);
+  auto known = split == "train" ? std::vector<std::string>{"loss"} : task_.metric_names();
+  for (auto& metric : known) metric = split + "/" + metric;
+  require(known.empty() || std::find(known.begin(), known.end(), name) != known.end(),
+          "[train] the {} watches {}, which this run does not measure{}", who, name, suggest(name, known));
 }
 
 /// The value of the score that `watch` follows. Throws UsageError when this run has none of that name.

@@ -23,6 +23,11 @@ namespace hadal {
 /// Set from a signal handler: the trainer finishes its step, saves and returns.
 std::atomic<bool>& stop_requested();
 
+/// Too many steps in a row were not finite: too high a rate, usually.
+struct NotFinite : Error {
+  using Error::Error;
+};
+
 class Trainer {
  public:
   /// `folder` takes weights/{best,last}.safetensors and checkpoint/last.safetensors; empty: nothing is written. The
@@ -65,8 +70,9 @@ class Trainer {
   bool keep_scale(double norm, double scale);
   void backward(const Phase& phase, const Tensor& loss);
   Losses differentiate(size_t phase, double scale);
-  void move(size_t phase, const Rates& rates, double loss, double scale, StepEvent& event);
-  bool skip(size_t phase, double norm);
+  bool move(size_t phase, const Rates& rates, double loss, double scale, StepEvent& event);
+  bool take(Phase& phase, const Rates& rates, const Evaluation& here, const Closure& again);
+  void give_up_if_due(size_t phase, const std::string& what) const;
   void begin_epoch();
   void end_on_average();
   void restore_best();

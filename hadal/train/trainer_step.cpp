@@ -27,20 +27,15 @@ void Trainer::backward(const Phase& phase, const Tensor& loss) {
   loss.backward({}, std::nullopt, false, inputs);
 }
 
-/// Whether loss or gradients are not finite, so that the step must leave weights and running statistics alone: the last
-/// good ones are what a checkpoint must keep. Throws Error when it is one too many.
-bool Trainer::skip(size_t index, double norm) {
-  const auto& phase = phases_[index];
-  if (std::isfinite(phase.loss) && std::isfinite(norm)) return false;
-  for (auto& any : phases_) any.buffers.restore();  // a generator's loss has passed through the discriminator too
-  if (progress_.bad_steps + 1 < config_.bad_steps) return true;
-  const auto what =
-      std::isfinite(phase.loss) ? "the gradients are not finite" : fmt::format("the loss is {}", phase.loss);
-  const auto where = first_not_finite(*phase.optimizer);
+/// Throws NotFinite when a step that is not finite is one too many.
+void Trainer::give_up_if_due(size_t index, const std::string& what) const {
+  if (progress_.bad_steps + 1 < config_.bad_steps) return;
+  const auto where = first_not_finite(*phases_[index].optimizer);
   const auto row =
       config_.bad_steps > 1 ? fmt::format(", the last of {} in a row that were skipped", config_.bad_steps) : "";
-  fail("[train] {} in step {}{}{}; a lower learning rate, clip=1 or a warm-up usually helps", what,
-       progress_.state.step + 1, row, where.empty() ? "" : ": " + where + " is the first that is not finite");
+  throw NotFinite(fmt::format("[train] {} in step {}{}{}; a lower learning rate, clip=1 or a warm-up usually helps",
+                              what, progress_.state.step + 1, row,
+                              where.empty() ? "" : ": " + where + " is the first that is not finite"));
 }
 
 /// The losses of the current batch; the gradients of `scale` times their total are added to the parameters'.
@@ -54,28 +49,54 @@ Losses Trainer::differentiate(size_t index, double scale) {
   return losses;
 }
 
-void Trainer::move(size_t index, const Rates& rates, double loss, double scale, StepEvent& event) {
+/// The optimiser's step; false when it met what is not finite where it looked again.
+bool Trainer::take(Phase& phase, const Rates& rates, const Evaluation& here, const Closure& again) {
+  if (!phase.optimizer->needs_closure()) return phase.optimizer->step(rates, here);
+  // A batch moves running statistics once, however often it is looked at.
+  KeptBuffers statistics(task_.model());
+  statistics.keep();
+  const auto evaluate = [&] {
+    phase.optimizer->zero_grad();
+    auto there = again();
+    statistics.restore();
+    return there;
+  };
+  return phase.optimizer->step(rates, here, evaluate);
+}
+
+/// The step of one phase. Where loss or gradients are not finite, weights and running statistics stay as they were: the
+/// last good ones are what a checkpoint must keep. False when that is not the loss scale's fault alone.
+bool Trainer::move(size_t index, const Rates& rates, double loss, double scale, StepEvent& event) {
   auto& phase = phases_[index];
   const ClipRule rule{config_.clip, config_.clip_by};
   auto clipped = clip_gradients(*phase.optimizer, rule, 1 / scale);
   event.grad_norms.emplace_back(phases_.size() == 1 ? "grad_norm" : "grad_norm_" + task_.phases()[index], clipped.norm);
-  if (!loss_scaling() || keep_scale(clipped.norm, scale)) {
-    if (skip(index, clipped.norm)) {
-      event.skipped = true;
-    } else {
-      clipped.evaluation.loss = loss;
-      // For optimisers that look at the loss elsewhere before they decide.
-      const auto again = [&] {
-        phase.optimizer->zero_grad();
-        const auto value = differentiate(index, scale);
-        auto there = clip_gradients(*phase.optimizer, rule, 1 / scale).evaluation;
-        there.loss = value.total.item<double>();
-        return there;
-      };
-      phase.optimizer->step(rates, clipped.evaluation, again);
-    }
+  clipped.evaluation.loss = loss;
+  // For optimisers that look at the loss elsewhere before they decide.
+  const auto again = [&] {
+    const auto value = differentiate(index, scale).total.item<double>();
+    auto there = clip_gradients(*phase.optimizer, rule, 1 / scale);
+    there.evaluation.loss = value;
+    there.evaluation.finite = std::isfinite(value) && std::isfinite(there.norm);
+    return there.evaluation;
+  };
+  bool overflow = loss_scaling() && !keep_scale(clipped.norm, scale);
+  std::string wrong;
+  if (!std::isfinite(phase.loss)) {
+    wrong = fmt::format("the loss is {}", phase.loss);
+  } else if (!std::isfinite(clipped.norm)) {
+    wrong = "the gradients are not finite";
+  } else if (!take(phase, rates, clipped.evaluation, again)) {
+    wrong = "loss or gradients near the weights are not finite";
+    overflow = loss_scaling() && !keep_scale(INFINITY, scale);
+  }
+  if (!wrong.empty()) {
+    event.skipped = true;
+    for (auto& any : phases_) any.buffers.restore();  // a generator's loss has passed through the discriminator too
+    if (!overflow) give_up_if_due(index, wrong);
   }
   phase.optimizer->zero_grad();
+  return wrong.empty() || overflow;
 }
 
 /// One optimiser step of every phase over `accumulate` batches; false when the epoch had no batch left.
@@ -84,6 +105,7 @@ bool Trainer::step(StepEvent& event) {
   const auto batches = std::min(config_.accumulate, left);
   const auto rates = schedule_(progress_.state.step);
   const auto loss_scale = loss_scaling() ? progress_.loss_scale : 1.0;  // one for the whole step
+  bool good = true;
   for (auto& phase : phases_) phase.buffers.keep(), phase.loss = 0;
   for (int64_t micro = 0; micro < batches; ++micro) {
     if (!task_.next_batch()) return false;
@@ -95,13 +117,16 @@ bool Trainer::step(StepEvent& event) {
       phases_[index].loss += value;
       if (micro + 1 == batches) {
         for (auto& part : losses.parts) event.losses.push_back(std::move(part));
-        move(index, rates, value, loss_scale, event);
+        good = move(index, rates, value, loss_scale, event) && good;
       }
     }
   }
   event.losses.insert(event.losses.begin(), {"loss", phases_[0].loss / static_cast<double>(batches)});
   event.lr = lr() * rates.lr_factor;
-  progress_.bad_steps = event.skipped ? progress_.bad_steps + 1 : 0;
+  if (!good)
+    ++progress_.bad_steps;
+  else if (!event.skipped)
+    progress_.bad_steps = 0;
   progress_.state.skipped += event.skipped ? 1 : 0;
   return true;
 }

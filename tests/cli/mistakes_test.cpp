@@ -31,6 +31,19 @@ TEST_F(Mistakes, Verbs) {
   const auto help = run({"train", "--help"});
   EXPECT_EQ(help.code, 0);
   EXPECT_THAT(help.out, testing::HasSubstr("evaluate_every"));
+  EXPECT_THAT(help.out, testing::Not(testing::HasSubstr("train.optimizer.lr")));
+}
+
+TEST_F(Mistakes, HelpShowsTheSettingsOfTheChosenParts) {
+  write_file(folder_ / "tiny.toml", recipe());
+  const auto help = run({"train", "tiny.toml", "optimizer=muon", "schedule=wsd", "out=run", "--help"});
+  EXPECT_EQ(help.code, 0) << help.err;
+  for (const auto* setting :
+       {"train.optimizer=\"muon\"", "train.optimizer.ns_steps=5", "train.optimizer.adamw.beta1=0.9",
+        "train.schedule.cooldown=", "model.hidden=", "data.classes="})
+    EXPECT_THAT(help.out, testing::HasSubstr(setting));
+  EXPECT_THAT(run({"train", "optimizer=sam", "--help"}).out, testing::HasSubstr("train.optimizer.base.momentum="));
+  expect_mistake(run({"train", "optimizer=muan", "epoch=3", "--help"}), 2, "epoch");
 }
 
 TEST_F(Mistakes, Settings) {
@@ -52,12 +65,22 @@ TEST_F(Mistakes, SettingsThatDoNotFitTheRun) {
                  "a warmup of 16 steps leaves nothing of a run of 16 steps; use a shorter one");
   expect_mistake(train({"schedule=step"}), 2, "a step schedule wants its period");
   expect_mistake(train({"train.schedule.pct_start=2"}), 2, "train.schedule.pct_start wants a number from 0 to 1");
-  expect_mistake(train({"train.swa.begin=0.999"}), 2, "swa takes weights every 8 steps from step 16 on, but the run has 16");
+  expect_mistake(train({"train.swa.begin=0.999"}), 2,
+                 "swa takes weights every 8 steps from step 16 on, but the run has 16");
   expect_mistake(train({"train.swa.begin=0.5", "ema=0.9"}), 2, "two averages");
   expect_mistake(train({"train.early_stopping.patience=2", "train.early_stopping.metric=f1"}), 2,
                  "wants mode = \"min\" or \"max\"");
   expect_mistake(train({"freeze=backbone"}), 2, "freeze: \"backbone\" is the name of no parameter");
   expect_mistake(train({"bad_steps=0"}), 2, "train.bad_steps wants an integer of at least 1");
+  expect_mistake(train({"lr=inf"}), 2, "train.optimizer.lr wants a number of at least 0, got \"inf\"");
+  expect_mistake(
+      train({"schedule=cyclic", "train.schedule.up=4", "train.schedule.mode=formula", "train.schedule.scale=-5"}), 2,
+      "a rate must be finite and not negative");
+  expect_mistake(train({"train.early_stopping.patience=2", "train.early_stopping.metric=acuracy",
+                        "train.early_stopping.mode=max"}),
+                 2, "watches val/acuracy, which this run does not measure; nearest: val/accuracy");
+  expect_mistake(train({"train.groups=[{match=\"*\", frozen=true}]"}), 2, "groups freeze every parameter");
+  expect_mistake(train({"optimizer=schedule_free_adamw"}), 2, "take schedule=constant, not one_cycle");
   EXPECT_FALSE(std::filesystem::exists(folder_ / "run"));
 }
 
@@ -98,6 +121,8 @@ TEST_F(Mistakes, AFailedStartLeavesNoFolder) {
   write_file(folder_ / "tiny.toml", recipe("kind = \"folder\"\npath = \"nowhere\"\n"));
   expect_mistake(run({"train", "tiny.toml"}), 1, "nowhere");
   EXPECT_FALSE(std::filesystem::exists(folder_ / "runs/tiny"));
+  expect_mistake(run({"train", "tiny.toml", "find_lr=true"}), 1, "nowhere");
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "runs/tiny-find-lr"));
 }
 
 TEST_F(Mistakes, ASplitThatIsNotThere) {

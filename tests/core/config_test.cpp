@@ -114,7 +114,9 @@ TEST(Config, MistakesSayWhatWouldBeRight) {
   EXPECT_ERROR(words({{"epochs", "3.5"}}), "epochs wants an integer from 1 to 100, got \"3.5\"");
   EXPECT_ERROR(words({{"epochs", "101"}}), "epochs wants an integer from 1 to 100, got \"101\"");
   EXPECT_ERROR(words({{"inner.rate", "0"}}), "inner.rate wants a number above 0, got \"0\"; example: inner.rate=1");
-  EXPECT_ERROR(words({{"inner.rate", "nan"}}), "inner.rate wants a number above 0");
+  for (const auto* none : {"nan", "inf"})
+    EXPECT_ERROR(words({{"inner.rate", none}}), "inner.rate wants a number above 0");
+  EXPECT_ERROR(read("[inner]\nrate = inf"), "inner.rate wants a number above 0, got inf");
   EXPECT_ERROR(words({{"fast", "maybe"}}), "fast wants true or false, got \"maybe\"");
   EXPECT_ERROR(words({{"mode", "fanci"}}), "mode = \"fanci\" is not known; nearest: fancy");
   EXPECT_ERROR(words({{"sizes", "1,x"}}), "sizes wants an integer of at least 1, got \"x\"");
@@ -135,11 +137,39 @@ TEST(Config, HelpNamesEverySettingWithItsDefault) {
     EXPECT_THAT(help, testing::HasSubstr(line));
 }
 
+TEST(Config, HelpShowsTheSettingsOfChosenParts) {
+  const auto schema = Schema::of(Outer{});
+  EXPECT_THAT(schema.help(), testing::Not(testing::HasSubstr("optimizer.lr")));
+  const Table none, slow = {{"optimizer", "slow"}}, whole = {{"optimizer", Table{{"name", "slow"}, {"lr", 3.0}}}};
+  EXPECT_THAT(schema.help("", &none), testing::HasSubstr("optimizer.lr=0.1\n      rate. number above 0"));
+  for (const auto& chosen : {slow, whole}) {
+    const auto help = schema.help("", &chosen);
+    EXPECT_THAT(help, testing::HasSubstr("optimizer=\"slow\""));
+    EXPECT_THAT(help, testing::HasSubstr("optimizer.lr=0.01"));
+    EXPECT_THAT(help, testing::HasSubstr("optimizer.steps=4"));
+  }
+}
+
 TEST(Config, FindsASettingByItsLastName) {
   const auto schema = Schema::of(Outer{});
   EXPECT_EQ(schema.paths_to("rate", {}), std::vector<std::string>{"inner.rate"});
   EXPECT_EQ(schema.paths_to("lr", {}), std::vector<std::string>{"optimizer.lr"});
   EXPECT_TRUE(schema.paths_to("nothing", {}).empty());
+  // Through a section into the part that is usual there.
+  struct Whole {
+    Outer train;
+    static Fields<Whole> fields() { return {{"train", &Whole::train, "how to train"}}; }
+  };
+  EXPECT_EQ(Schema::of(Whole{}).paths_to("lr", {}), std::vector<std::string>{"train.optimizer.lr"});
+}
+
+TEST(Config, OfSeveralSettingsTheOutermostIsMeant) {
+  EXPECT_EQ(outermost({"a.b.lr"}), "a.b.lr");
+  EXPECT_EQ(outermost({"a.b.lr", "a.b.c.lr"}), "a.b.lr");
+  EXPECT_EQ(outermost({"a.b.c.lr", "a.b.lr"}), "a.b.lr");
+  EXPECT_EQ(outermost({"a.lr", "b.c.lr"}), std::nullopt);
+  EXPECT_EQ(outermost({"a.b.lr", "a.c.lr"}), std::nullopt);
+  EXPECT_EQ(outermost({}), std::nullopt);
 }
 
 TEST(Value, TablesMergeAndKeepTheirOrder) {

@@ -105,6 +105,157 @@ TEST(Optimizer, LbfgsFindsTheMinimumOfAnIllConditionedQuadratic) {
   }
 }
 
+/// Two quartic bowls, for methods that look at the loss again; call `poisoned` of a step gives no number.
+struct Bowls {
+  Tensor a = torch::zeros({3}, at::kDouble).requires_grad_(), b = torch::zeros({2, 2}, at::kDouble).requires_grad_();
+  std::unique_ptr<Optimizer> optimizer;
+  std::vector<double> group_scale;
+  int64_t calls = 0, poisoned = 0;
+
+  explicit Bowls(const Part& part) : optimizer(optimizers().make(part, {{{{"a", a}}}, {{{"b", b}}}})) {}
+
+  Evaluation look() {
+    optimizer->zero_grad();
+    auto loss = (a - 1).pow(4).sum() + (b - 2).pow(4).sum();
+    if (++calls == poisoned) loss = loss * NAN;
+    loss.backward();
+    const auto value = loss.item<double>();
+    return {.loss = value, .finite = std::isfinite(value), .group_scale = group_scale};
+  }
+  bool step() {
+    calls = 0;
+    const auto here = look();
+    const auto taken = optimizer->step({}, here, [this] { return look(); });
+    optimizer->zero_grad();
+    return taken;
+  }
+  Tensor all() const { return at::cat({a.detach(), b.detach().flatten()}); }
+};
+
+TEST(Optimizer, AStepThatLooksWhereNothingIsFiniteIsNotTaken) {
+  for (const auto& part : {Part{"sam", {{"base", Table{{"name", "adam"}}}}}, Part{"lbfgs", {{"max_iter", 2}}}}) {
+    Bowls bowls(part);
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(bowls.step()) << part.name;
+    const auto before = bowls.all();
+    TensorsByName state;
+    for (const auto& [name, tensor] : bowls.optimizer->state()) state.emplace_back(name, tensor.clone());
+    bowls.poisoned = 2;
+    EXPECT_FALSE(bowls.step()) << part.name;
+    EXPECT_TRUE(bowls.all().equal(before)) << part.name;
+    const auto after = bowls.optimizer->state();
+    ASSERT_EQ(after.size(), state.size());
+    for (size_t i = 0; i < state.size(); ++i) EXPECT_TRUE(after[i].second.equal(state[i].second)) << state[i].first;
+    bowls.poisoned = 0;
+    EXPECT_TRUE(bowls.step()) << part.name;
+    EXPECT_FALSE(bowls.all().equal(before)) << part.name;
+  }
+}
+
+TEST(Optimizer, ALineSearchComesBackFromWhereNothingIsFinite) {
+  for (const int64_t call : {2, 3, 4}) {
+    Bowls bowls({"lbfgs", {{"line_search_fn", "strong_wolfe"}}});
+    bowls.poisoned = call;
+    const auto before = bowls.look().loss;
+    EXPECT_TRUE(bowls.step());
+    EXPECT_TRUE(bowls.all().isfinite().all().item<bool>()) << call;
+    bowls.poisoned = 0;
+    EXPECT_LT(bowls.look().loss, before) << call;
+  }
+}
+
+TEST(Optimizer, LbfgsLeavesWhatHasNoGradientWhereItIs) {
+  Bowls bowls({"lbfgs", {{"max_iter", 2}, {"lr", 0.1}}});
+  for (int i = 0; i < 3; ++i) bowls.step();
+  const auto frozen = bowls.b.detach().clone(), moved = bowls.a.detach().clone();
+  bowls.b.set_requires_grad(false);
+  for (int i = 0; i < 2; ++i) bowls.step();
+  EXPECT_TRUE(bowls.b.equal(frozen));  // though what is remembered would push it on
+  EXPECT_FALSE(bowls.a.equal(moved));
+  TensorsByName state;
+  for (const auto& [name, tensor] : bowls.optimizer->state()) {
+    state.emplace_back(name, tensor.clone());
+    if (name == "direction") EXPECT_EQ(tensor.numel(), 3);
+  }
+  Bowls resumed({"lbfgs", {{"max_iter", 2}, {"lr", 0.1}}});
+  resumed.b.set_requires_grad(false);
+  resumed.optimizer->load_state(state);
+  {
+    const torch::NoGradGuard no_grad;
+    resumed.a.copy_(bowls.a), resumed.b.copy_(bowls.b);
+  }
+  bowls.step(), resumed.step();
+  EXPECT_TRUE(resumed.all().equal(bowls.all()));
+  bowls.b.set_requires_grad(true);
+  bowls.step();
+  EXPECT_FALSE(bowls.b.equal(frozen));
+}
+
+TEST(Optimizer, LbfgsTakesEachGroupsClippingAndNoRates) {
+  Bowls bowls({"lbfgs", {{"max_iter", 1}}});
+  bowls.group_scale = {1, 0};
+  bowls.step();
+  EXPECT_GT(bowls.a.min().item<double>(), 0);
+  EXPECT_EQ(bowls.b.abs().max().item<double>(), 0);
+  EXPECT_ERROR(optimizers().make({"lbfgs", {}}, {{{{"a", bowls.a}}, 0.5}}), "a group's lr_scale do not apply");
+}
+
+TEST(Optimizer, AGroupsRateIsThatOfAnOptimiserOfItsOwn) {
+  for (const auto& name : optimizers().names()) {
+    if (name == "lbfgs" || name == "sam") continue;  // all parameters together make one step
+    Table settings;
+    if (name == "lamb") settings.set("max_grad_norm", 0.0);  // that too is of all of them
+    const auto with = [&](double lr) {
+      auto own = settings;
+      own.set("lr", lr);
+      return Part{name, own};
+    };
+    auto a = torch::ones({4, 3}).requires_grad_(), b = torch::ones({4, 3}).requires_grad_();
+    auto c = torch::ones({4, 3}).requires_grad_(), d = torch::ones({4, 3}).requires_grad_();
+    const auto both = optimizers().make(with(0.0625), {{{{"a", a}}}, {{{"b", b}}, 0.25}});
+    const auto whole = optimizers().make(with(0.0625), {{{{"a", c}}}});
+    const auto quarter = optimizers().make(with(0.015625), {{{{"b", d}}}});
+    for (int i = 0; i < 3; ++i) {
+      for (auto* optimizer : {&both, &whole, &quarter}) (*optimizer)->zero_grad();
+      for (const auto& weight : {a, b, c, d}) (weight * torch::arange(1, 13).view({4, 3})).square().sum().backward();
+      for (auto* optimizer : {&both, &whole, &quarter}) (*optimizer)->step({});
+    }
+    EXPECT_TRUE(a.equal(c)) << name;
+    EXPECT_TRUE(b.equal(d)) << name;
+    EXPECT_FALSE(a.equal(b)) << name;
+  }
+}
+
+TEST(Optimizer, LayersMoveAtTheirOwnRates) {
+  nn::Sequential net(nn::Linear(2, 2), nn::Linear(2, 2), nn::Linear(2, 2));
+  const auto optimizer = optimizers().make({"sgd", Table({{"lr", 1.0}})}, param_groups(*net, {.layer_decay = 0.5}));
+  std::map<std::string, Tensor> before;
+  for (const auto& item : net->named_parameters()) {
+    before[item.key()] = item.value().detach().clone();
+    item.value().mutable_grad() = torch::ones_like(item.value());
+  }
+  optimizer->step({});
+  for (const auto& [layer, rate] : std::map<std::string, double>{{"0", 0.25}, {"1", 0.5}, {"2", 1}})
+    for (const auto* kind : {".weight", ".bias"}) {
+      const auto moved = before[layer + kind] - net->named_parameters()[layer + kind];
+      EXPECT_NEAR(moved.min().item<double>(), rate, 1e-6) << layer << kind;
+      EXPECT_NEAR(moved.max().item<double>(), rate, 1e-6) << layer << kind;
+    }
+}
+
+TEST(Optimizer, MuonsAdamWTakesEverySettingOfAdamW) {
+  const auto path = [](const Part& part) {
+    auto vector = torch::ones({5}, at::kDouble).requires_grad_();
+    const auto optimizer = optimizers().make(part, {{{{"vector", vector}}}});
+    for (int i = 0; i < 5; ++i) {
+      vector.mutable_grad() = torch::arange(5, at::kDouble) - i;
+      optimizer->step({});
+    }
+    return vector.detach();
+  };
+  const Table adamw = {{"lr", 0.125}, {"beta1", 0.8}, {"eps", 1e-3}, {"weight_decay", 0.1}, {"amsgrad", true}};
+  EXPECT_LT(test::relative_error(path({"muon", {{"lr", 0.5}, {"adamw", adamw}}}), path({"adamw", adamw})), 1e-14);
+}
+
 TEST(Optimizer, HalfPrecisionStepsAreTakenInFloat) {
   // A step that is lost in bf16 (1 - 1e-4 rounds to 1) adds up in the master.
   for (const auto type : {at::kBFloat16, at::kHalf}) {
@@ -199,6 +350,12 @@ TEST(Optimizer, RefusesWrongSettings) {
   EXPECT_ERROR(make("sam", {{"base", "lbfgs"}}), "base = \"lbfgs\" evaluates the loss again itself");
   EXPECT_ERROR(make("sam", {{"base", "adamx"}}), "nearest: adam");
   for (const auto& name : {"sam", "lbfgs"}) EXPECT_ERROR(make(name, {})->step({}), "give it a closure");
+}
+
+TEST(Optimizer, SaysWhereItsRateStands) {
+  for (const auto& name : optimizers().names())
+    EXPECT_EQ(lr_path({name, {}}), name == "sam" ? "base.lr" : "lr") << name;
+  EXPECT_EQ(lr_path({"sam", {{"base", "muon"}}}), "base.lr");
 }
 
 TEST(Optimizer, SaysWhatNesterovWants) {

@@ -144,16 +144,45 @@ TEST(Optimizers, EachHasAReference) {
   for (const auto& name : optimizers().names()) EXPECT_TRUE(proven.contains(name)) << name;
 }
 
+/// Every setting with its dotted name, those of sections too.
+void collect(const std::vector<Field>& fields, const std::string& path, std::vector<std::string>& into) {
+  for (const auto& field : fields)
+    if (field.children)
+      collect(field.children(), path + field.name + ".", into);
+    else
+      into.push_back(path + field.name);
+}
+
+TEST(Optimizers, EverySettingIsInACase) {
+  const std::set<std::string> elsewhere = {
+      "muon.adamw_for",                     // names of parameters: Muon's own cases have an embedding
+      "muon.adamw.decoupled_weight_decay",  // the rule is AdamW's, whose cases have it
+      "muon.adamw.maximize",
+  };
+  std::map<std::string, std::vector<Table>> given;
+  for (const auto& which : cases(read_safetensors(test::golden("optimizers.safetensors"))))
+    given[which.part.name].push_back(which.part.settings);
+  for (const auto& item : optimizers().items()) {
+    std::vector<std::string> names;
+    collect(item.schema.fields(), "", names);
+    for (const auto& name : names) {
+      const bool named = std::any_of(given[item.name].begin(), given[item.name].end(),
+                                     [&](const Table& settings) { return settings.find_path(name) != nullptr; });
+      EXPECT_NE(named, elsewhere.contains(item.name + "." + name)) << item.name << "." << name;
+    }
+  }
+}
+
 TEST(Optimizers, EachHasItsLineInTheDocumentation) {
   const auto page = read_file((test::source() / "docs/optimisers.md").string());
   for (const auto& name : optimizers().names())
     EXPECT_THAT(page, testing::ContainsRegex(fmt::format("\n\\|[^|]*`{}`", name))) << name;
 }
 
-TEST(Optimizers, ASavedStateGoesOnBitForBit) {
+void expect_to_go_on(at::ScalarType type) {
   const auto golden = read_safetensors(test::golden("optimizers.safetensors"));
   for (const auto& which : cases(golden)) {
-    Problem straight(golden, which, at::kFloat), resumed(golden, which, at::kFloat);
+    Problem straight(golden, which, type), resumed(golden, which, type);
     for (int i = 0; i < 25; ++i) straight.move();
     TensorsByName saved;
     for (const auto& [key, tensor] : straight.optimizer->state()) saved.emplace_back(key, tensor.clone());
@@ -166,6 +195,9 @@ TEST(Optimizers, ASavedStateGoesOnBitForBit) {
     EXPECT_TRUE(straight.flat().equal(resumed.flat())) << which.part.name << ", case " << which.index;
   }
 }
+
+TEST(Optimizers, ASavedStateGoesOnBitForBit) { expect_to_go_on(at::kFloat); }
+TEST(Optimizers, ASavedStateGoesOnBitForBitInHalfPrecision) { expect_to_go_on(at::kBFloat16); }
 
 TEST(Optimizers, ScheduleFreeScoresTheAverage) {
   const auto golden = read_safetensors(test::golden("optimizers.safetensors"));

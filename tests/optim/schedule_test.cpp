@@ -256,6 +256,19 @@ TEST(Schedule, WrongSettingsAreRefusedWithTheReason) {
   }
 }
 
+TEST(Schedule, RatesThatAreNoneAreFoundBeforehand) {
+  const auto check = [](const std::string& settings) { check_rates(make(settings, 100), 100); };
+  EXPECT_NO_THROW(check("name = \"cyclic\", up = 10, mode = \"formula\", scale = \"1 / x\""));
+  EXPECT_ERROR(check("name = \"cyclic\", up = 10, mode = \"formula\", scale = \"-x\""),
+               "[schedule] the rate is -0.08 x lr in step 2; a rate must be finite and not negative");
+  EXPECT_ERROR(check("name = \"cyclic\", up = 10, mode = \"formula\", scale = \"1 / (2 - x)\""),
+               "nan x lr in step 20");
+  EXPECT_ERROR(check("name = \"cyclic\", up = 10, mode = \"formula\", scale = \"20\""),
+               "the momentum is -0.1 in step 5; it must be from 0 to below 1");
+  EXPECT_ERROR(check_rates(lambda_schedule([](int64_t step) { return 1.0 - static_cast<double>(step); }), 3),
+               "the rate is -1 x lr in step 2");
+}
+
 TEST(Formula, IsReadAsWritten) {
   for (const auto& [text, value] : std::vector<std::pair<std::string, double>>{{"1 - 2 - 3", -4},
                                                                                {"2 ^ 3 ^ 2", 512},

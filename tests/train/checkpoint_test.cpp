@@ -77,6 +77,23 @@ TEST_F(CheckpointTest, ProgressComesBackExactly) {
   EXPECT_EQ(back.loss_scale, 1024);
 }
 
+TEST_F(CheckpointTest, NumbersThatAreNotFiniteComeBackToo) {
+  Checkpoint checkpoint;
+  auto& progress = checkpoint.progress;
+  progress.best = {{"val/loss", INFINITY}, {"val/other", -INFINITY}};
+  progress.loss_sum = INFINITY;
+  progress.patience.best = -INFINITY;
+  checkpoint.save(folder_ / "one.safetensors");
+  const auto back = Checkpoint::load(folder_ / "one.safetensors").progress;
+  EXPECT_EQ(back.best, progress.best);
+  EXPECT_EQ(back.loss_sum, progress.loss_sum);
+  EXPECT_EQ(back.patience.best, progress.patience.best);
+  progress.loss_sum = progress.patience.best = NAN;
+  checkpoint.save(folder_ / "one.safetensors");
+  EXPECT_TRUE(std::isnan(Checkpoint::load(folder_ / "one.safetensors").progress.loss_sum));
+  EXPECT_TRUE(std::isnan(Checkpoint::load(folder_ / "one.safetensors").progress.patience.best));
+}
+
 TEST_F(CheckpointTest, OfOtherSettingsIsRefused) {
   EXPECT_NO_THROW(resume(config_));
   auto config = config_;

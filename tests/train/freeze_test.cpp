@@ -63,6 +63,15 @@ TEST(Freeze, WhatIsFrozenDoesNotMove) {
   }
 }
 
+TEST(Freeze, LbfgsGoesOnWithWhatMoves) {
+  const Part lbfgs{"lbfgs", {{"lr", 0.1}, {"max_iter", 2}}};
+  const auto epochs = moved({{.match = "0", .from = 1, .until = 2}}, lbfgs);
+  EXPECT_TRUE(epochs[0].contains("0.weight"));
+  EXPECT_FALSE(epochs[1].contains("0.weight"));
+  EXPECT_TRUE(epochs[1].contains("4.weight"));
+  EXPECT_TRUE(epochs[2].contains("0.weight"));
+}
+
 TEST(Freeze, ByEpoch) {
   const auto later = moved({{.match = "0", .from = 1, .until = 2}}, kSgd);
   EXPECT_EQ(later[0], kFirst + kNorm + kLast);

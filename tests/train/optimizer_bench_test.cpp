@@ -1,5 +1,7 @@
 #include "hadal/train/optimizer_bench.h"
 
+#include "hadal/train/trainer.h"
+
 #include "tests/support/support.h"
 
 namespace hadal {
@@ -53,6 +55,30 @@ TEST(OptimizerBench, SaysWhyAMethodCannotTakePart) {
   EXPECT_THAT(table.rows[1].problem, testing::HasSubstr("evaluates each batch more than once"));
   EXPECT_THAT(table.markdown(), testing::HasSubstr("evaluates each batch more than once"));
   EXPECT_EQ(table.csv().find("lbfgs"), std::string::npos);
+}
+
+TEST(OptimizerBench, AMethodAroundAnotherHasItsRate) {
+  const auto table = compare_optimizers(small(), {.optimizers = {"sam"}, .steps = 4, .climb = 1});
+  ASSERT_EQ(table.rows.size(), 1U);
+  EXPECT_EQ(table.rows[0].problem, "");
+  const auto times = std::log(table.rows[0].lr / 1e-3) / std::log(4);
+  EXPECT_NEAR(times, std::round(times), 1e-9);
+  EXPECT_NEAR(table.rows[0].state_bytes, 4, 0.2);  // its SGD has momentum
+}
+
+TEST(OptimizerBench, KeepsWhatIsThereWhenItIsStopped) {
+  std::vector<size_t> kept;
+  const auto keep = [&](const OptimizerTable& table) { kept.push_back(table.rows.size()); };
+  const OptimizerBenchConfig config{.optimizers = {"adamw", "sgd"}, .steps = 4, .climb = 0};
+  compare_optimizers(small(), config, {}, keep);
+  EXPECT_EQ(kept, (std::vector<size_t>{1, 2}));
+  kept.clear();
+  auto table = compare_optimizers(small(), config, [](const std::string&) { stop_requested() = true; }, keep);
+  EXPECT_EQ(table.rows.size(), 1U);
+  EXPECT_EQ(kept, std::vector<size_t>{1});
+  table = compare_optimizers(small(), config);  // stopped in the middle of the first
+  stop_requested() = false;
+  EXPECT_TRUE(table.rows.empty());
 }
 
 TEST(OptimizerBench, RefusesUnknownNames) {

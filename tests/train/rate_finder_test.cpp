@@ -47,6 +47,27 @@ TEST(RateFinder, SuggestsARateThatTrainsAndLeavesTheModelAlone) {
   EXPECT_LT(seen.events.back().losses[0].second, 0.5 * seen.events[0].losses[0].second);
 }
 
+TEST(RateFinder, TakesEveryOptimiserAsItIsSet) {
+  const auto losses_of = [](const Part& optimizer) {
+    Regression task({});
+    auto config = quiet_config();
+    config.optimizer = optimizer;
+    const auto curve = find_rate(task, config, {.low = 1e-4, .high = 1e-2, .steps = 20});
+    EXPECT_EQ(curve->rates[0], 1e-4) << optimizer.name;
+    return curve->losses;
+  };
+  // Muon's AdamW keeps its proportion.
+  const auto muon = [&](double lr, double adamw) {
+    return losses_of({"muon", {{"lr", lr}, {"adamw", Table{{"lr", adamw}}}}}).at(15);
+  };
+  EXPECT_NEAR(muon(0.02, 0.002), muon(0.2, 0.02), 1e-9);
+  EXPECT_GT(std::abs(muon(0.02, 0.002) - muon(0.02, 0.02)), 1e-6);
+  // SAM has its base's rate.
+  const auto sam = [&](double lr) { return losses_of({"sam", {{"base", Table{{"name", "sgd"}, {"lr", lr}}}}}).at(15); };
+  EXPECT_NEAR(sam(0.02), sam(0.5), 1e-9);
+  EXPECT_ERROR(losses_of({"sgd", {{"lr", 0.0}}}), "[find_lr] wants an optimizer whose lr is above 0");
+}
+
 TEST(RateFinder, WritesItsCurve) {
   const test::TemporaryFolder folder;
   Regression task({});

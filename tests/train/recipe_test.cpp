@@ -32,6 +32,22 @@ TEST(Recipe, WordsFindTheirPlace) {
   EXPECT_TRUE(recipe.task.settings.find_path("model.dropout"));
 }
 
+TEST(Recipe, TheRateIsThatOfTheOptimiserWhereverItStands) {
+  const auto muon = with({{"optimizer", "muon"}, {"lr", "0.02"}}).train.optimizer.settings;
+  EXPECT_EQ(muon.find("lr")->text(), "0.02");
+  EXPECT_EQ(muon.find_path("adamw.lr")->text(), "0.001");
+  const auto sam = with({{"optimizer", "sam"}, {"base", "adamw"}, {"lr", "0.02"}}).train.optimizer.settings;
+  EXPECT_EQ(sam.find_path("base.lr")->text(), "0.02");
+  EXPECT_EQ(sam.find_path("base.name")->text(), "\"adamw\"");
+  // The usual optimizer, which the recipe does not name.
+  auto table = small();
+  table.set("train", Table{{"epochs", 3}});
+  apply_words(table, {{"lr", "0.02"}});
+  const auto train = recipe_from(table, "small").train;
+  EXPECT_EQ(train.optimizer.name, "adamw");
+  EXPECT_EQ(train.optimizer.settings.find("lr")->text(), "\"0.02\"");
+}
+
 TEST(Recipe, APartKeepsItsSettingsWhenItsKindIsChanged) {
   const auto recipe = with({{"optimizer.weight_decay", "0.1"}, {"optimizer", "adamw"}});
   EXPECT_EQ(recipe.train.optimizer.name, "adamw");
@@ -71,6 +87,19 @@ TEST(Recipe, ComesBackFromItsConfigAsItWas) {
   auto back = recipe_from(parse_toml(text, "config.toml"), "small");
   back.resolve();
   EXPECT_EQ(to_toml(back.table()), text);
+}
+
+TEST(Recipe, APartWithinAPartComesBackToo) {
+  const auto recipe = with({{"optimizer", "sam"},
+                            {"base", "muon"},
+                            {"base.lr", "0.1"},
+                            {"base.adamw.amsgrad", "true"},
+                            {"base.adamw_for", "a,b"},
+                            {"adjust_lr_fn", "original"}});
+  auto back = recipe_from(parse_toml(to_toml(recipe.table()), "config.toml"), "small");
+  back.resolve();
+  EXPECT_EQ(to_toml(back.table()), to_toml(recipe.table()));
+  EXPECT_NO_THROW(optimizers().make(back.train.optimizer, {}));
 }
 
 TEST(Recipe, EveryRecipeOfTheHouseIsWhole) {

@@ -62,12 +62,14 @@ class Regression : public Task {
     if (!scores.empty()) loss = scores.at(evaluated.size() - 1);
     return {{"loss", loss}};
   }
+  std::vector<std::string> metric_names() const override { return names; }
   Goal goal() const override { return {"loss", false}; }
   std::string summary() const override { return "regression"; }
   int64_t predict(const PredictOptions&, const std::function<void(const std::string&)>&) override { return 0; }
 
   std::function<Tensor(const Tensor& loss, int64_t call)> poison;  // changes the loss of one call
   std::vector<double> scores;                                      // what evaluations give instead of the truth
+  std::vector<std::string> names;                                  // what is known of them beforehand
   std::vector<Tensor> evaluated;                                   // the first weight at each evaluation
   int64_t steps = 0;
 

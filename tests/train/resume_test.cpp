@@ -106,7 +106,7 @@ TEST(Resume, EveryOptimiserGoesOn) {
     SCOPED_TRACE(name);
     auto config = hard_config({name, {}});
     config.accumulate = 1;
-    config.schedule = {"linear", {}};
+    config.schedule = {optimizers().make({name, {}}, {})->averages() ? "constant" : "linear", {}};
     const test::TemporaryFolder straight, folder;
     sit(straight.path(), config);
     sit(folder.path(), config, [](int64_t step) { stop_requested() = step == 7; });

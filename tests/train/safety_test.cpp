@@ -89,6 +89,63 @@ TEST(Safety, ASkippedStepLeavesNoTraceInRunningStatistics) {
   EXPECT_FALSE(before[1].equal(before[0]));  // good steps move them
 }
 
+TEST(Safety, AStepThatLooksWhereNothingIsFiniteIsSkipped) {
+  for (const auto& optimizer : {Part{"sam", {}}, Part{"lbfgs", {{"lr", 0.1}, {"max_iter", 2}}}}) {
+    SCOPED_TRACE(optimizer.name);
+    Poisoned run({4}, 3, {.norm = true});  // the second look of the second step
+    run.config.optimizer = optimizer;
+    const auto outcome = run.run();
+    EXPECT_EQ(outcome.state.skipped, 1);
+    EXPECT_TRUE(run.seen.events[1].skipped);
+    EXPECT_TRUE(run.weights[1].equal(run.weights[0]));
+    EXPECT_FALSE(run.weights[2].equal(run.weights[1]));
+    for (const auto& weight : run.weights) EXPECT_TRUE(weight.isfinite().all().item<bool>());
+    Poisoned last({4}, 1, {.norm = true});
+    last.config.optimizer = optimizer;
+    EXPECT_ERROR(last.run(), "loss or gradients near the weights are not finite in step 2: 0.weight is the first");
+  }
+}
+
+TEST(Safety, ABatchMovesRunningStatisticsOnceHoweverOftenItIsLookedAt) {
+  const auto mean_after = [](const Part& optimizer) {
+    Poisoned run({}, 3, {.norm = true});
+    run.config.optimizer = optimizer;
+    run.config.steps = 1;
+    run.run();
+    return run.task.model().named_buffers()["1.running_mean"].clone();
+  };
+  const auto once = mean_after({"sgd", {}});
+  EXPECT_TRUE(mean_after({"sam", {}}).equal(once));
+  EXPECT_TRUE(mean_after({"lbfgs", {}}).equal(once));
+}
+
+TEST(Safety, AnOverflowThatTheLossScaleCausesIsSkippedAndIsNoBadStep) {
+  const test::TemporaryFolder folder;
+  Poisoned run({}, 1, {.norm = true});  // the first bad step would end the run
+  run.config.precision = "fp16";        // of the products alone: the weights here are double
+  run.task.poison = [&](const Tensor& loss, int64_t call) {
+    if (call == 4) run.task.model().named_buffers()["1.running_mean"].fill_(NAN);
+    if (call == 4) return (run.task.model().named_parameters()["4.weight"] * 0).sqrt().sum();
+    return call == 7 ? loss * INFINITY : loss;
+  };
+  Trainer trainer(run.task, run.config, folder.path());
+  run.seen.act = [&](int64_t) { run.weights.push_back(run.task.model().parameters()[0].detach().clone()); };
+  trainer.listen(run.seen);
+  const auto outcome = trainer.run();
+  EXPECT_TRUE(outcome.done);
+  EXPECT_EQ(outcome.state.skipped, 2);
+  for (const size_t step : {4, 7}) {
+    EXPECT_TRUE(run.seen.events[step - 1].skipped) << step;
+    EXPECT_TRUE(run.weights[step - 1].equal(run.weights[step - 2])) << step;
+  }
+  for (const auto& buffer : run.task.model().buffers()) EXPECT_TRUE(buffer.isfinite().all().item<bool>());
+  for (const auto& [step, values] : run.seen.evaluations)
+    EXPECT_TRUE(std::isfinite(*find_value(values, "train/loss"))) << step;
+  const auto progress = Checkpoint::load(folder / "checkpoint/last.safetensors").progress;
+  EXPECT_EQ(progress.loss_scale, 65536 / 4);
+  EXPECT_EQ(progress.bad_steps, 0);
+}
+
 TEST(Safety, TheNormOfEveryPhaseIsLogged) {
   Poisoned run({});
   run.run();

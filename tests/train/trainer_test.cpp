@@ -112,6 +112,42 @@ TEST(Trainer, ScheduleFreeScoresAndSavesItsAverage) {
   }
 }
 
+TEST(Trainer, AnOptimiserThatAveragesWantsAConstantRateAndNoOtherAverage) {
+  for (const auto& optimizer :
+       {Part{"schedule_free_adamw", {}}, Part{"sam", {{"base", Table{{"name", "schedule_free_adamw"}}}}}}) {
+    Regression task({});
+    auto config = quiet_config();
+    config.optimizer = optimizer;
+    EXPECT_NO_THROW(Trainer(task, config));
+    config.schedule = {"cosine", {}};
+    EXPECT_ERROR(Trainer(task, config), "averages its weights instead of lowering the rate: take schedule=constant");
+    config.schedule = {"constant", {}};
+    config.swa.begin = {0.5};
+    EXPECT_ERROR(Trainer(task, config), "and train.swa are two averages of the weights");
+  }
+}
+
+TEST(Trainer, WhatCannotWorkIsRefusedAtTheStart) {
+  Regression task({});
+  task.names = {"loss"};
+  auto config = quiet_config();
+  config.early_stopping = {.patience = 1, .metric = "acuracy", .mode = "max"};
+  EXPECT_ERROR(Trainer(task, config), "the early stopping watches val/acuracy, which this run does not measure");
+  config.early_stopping.metric = "train/mse";
+  EXPECT_ERROR(Trainer(task, config), "watches train/mse, which this run does not measure");
+  config = quiet_config();
+  config.schedule = {"plateau", {{"metric", "lss"}, {"mode", "min"}}};
+  EXPECT_ERROR(Trainer(task, config), "the plateau watches val/lss, which this run does not measure");
+  config = quiet_config();
+  config.schedule = {"cyclic", {{"up", 2}, {"mode", "formula"}, {"scale", "-x"}}};
+  EXPECT_ERROR(Trainer(task, config), "a rate must be finite and not negative");
+  Trainer own(task, quiet_config());
+  EXPECT_ERROR(own.use(lambda_schedule([](int64_t) { return -1.0; })), "the rate is -1 x lr in step 0");
+  config = quiet_config();
+  config.groups = {{.match = "*", .frozen = true}};
+  EXPECT_ERROR(Trainer(task, config), "groups freeze every parameter: nothing is left to train");
+}
+
 TEST(Trainer, GroupsHaveTheirOwnRates) {
   auto config = quiet_config();
   config.groups = {{.match = "*bias", .frozen = true}};
