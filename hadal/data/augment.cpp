@@ -13,6 +13,7 @@ Fields<AugmentConfig> AugmentConfig::fields() {
   using C = AugmentConfig;
   return {{"size", &C::size, "side of the finished square picture; 0: decided by the task", at_least(0)},
           {"resize", &C::resize, "shorter side before the centre crop at evaluation; 0: size", at_least(0)},
+          {"interpolation", &C::interpolation, "how pictures are resized", one_of({"bilinear", "bicubic"})},
           {"pad", &C::pad, "black border in pixels around a picture before its random crop", at_least(0)},
           {"crop_scale", &C::crop_scale, "random resized crop: least share of the area; 1: off", between(0.01, 1)},
           {"crop_ratio", &C::crop_ratio, "random resized crop: aspect ratios up to this, and its inverse", at_least(1)},
@@ -72,13 +73,14 @@ bool within(const PixelBox& box, ImageSize size) {
 }
 
 /// What `count` pixels from `start` on, of a side resized from `old` to `target`, are made from: the part itself, and
-/// the whole pixels that the bilinear filter reaches.
+/// the whole pixels that the filter reaches.
 struct SourceSpan {
   double start, length;
   int64_t first, last;
 };
-SourceSpan source_span(int64_t start, int64_t count, int64_t old, int64_t target) {
-  const double scale = static_cast<double>(old) / static_cast<double>(target), reach = std::max(scale, 1.0);
+SourceSpan source_span(int64_t start, int64_t count, int64_t old, int64_t target, Interpolation kind) {
+  const double scale = static_cast<double>(old) / static_cast<double>(target);
+  const double reach = (kind == Interpolation::bicubic ? 2 : 1) * std::max(scale, 1.0);
   const double from = static_cast<double>(start) * scale, length = static_cast<double>(count) * scale;
   return {from, length, std::max(static_cast<int64_t>(std::floor(from - reach)), int64_t{0}),
           std::min(static_cast<int64_t>(std::ceil(from + length + reach)), old)};
@@ -93,6 +95,7 @@ ClassificationTransform::ClassificationTransform(const AugmentConfig& config, in
   config.validate();
   require(channels == 1 || channels == 3, "[augment] channels are 1 or 3, got {}", channels);
   require(size_ > 0, "[augment] size is not set; the side of the finished picture, such as size=224");
+  interpolation_ = config.interpolation == "bicubic" ? Interpolation::bicubic : Interpolation::bilinear;
   shorter_ = !train && config.resize > 0 ? config.resize : size_;
   warps_ = train && (config.rotate > 0 || config.translate > 0 || config.scale > 0 || config.shear > 0);
   recolors_ = train && (config.randaugment_ops > 0 || config.brightness > 0 || config.contrast > 0 ||
@@ -120,15 +123,17 @@ PixelBox ClassificationTransform::choose_place(ImageSize size, Random& random) c
 }
 
 PlacedImage ClassificationTransform::place(const Tensor& image, Random& random) const {
-  if (crops_at_random()) return {resized_crop(image, choose_resized_crop(size_of(image), random), size_, size_)};
+  if (crops_at_random())
+    return {resized_crop(image, choose_resized_crop(size_of(image), random), size_, size_, interpolation_)};
   const auto size = size_of(image), target = shorter_side_size(size, shorter_);
   const auto box = choose_place(target, random);
   if (target == size) return {image, box.left, box.top};
-  if (!within(box, target)) return {hadal::resize(image, target.height, target.width), box.left, box.top};
-  const auto across = source_span(box.left, size_, size.width, target.width);
-  const auto down = source_span(box.top, size_, size.height, target.height);
+  if (!within(box, target))
+    return {hadal::resize(image, target.height, target.width, interpolation_), box.left, box.top};
+  const auto across = source_span(box.left, size_, size.width, target.width, interpolation_);
+  const auto down = source_span(box.top, size_, size.height, target.height, interpolation_);
   return {resample(image, {across.start, down.start, across.length, down.length}, {0, 0, size.width, size.height},
-                   size_, size_)};
+                   size_, size_, interpolation_)};
 }
 
 PlacedImage ClassificationTransform::place(std::string_view encoded, std::string_view name, Random& random) const {
@@ -143,10 +148,11 @@ PlacedImage ClassificationTransform::place(std::string_view encoded, std::string
   const auto box = choose_place(target, random);
   if (target == size || !within(box, target)) {
     const auto whole = decode_image(encoded, name, options);
-    return {target == size ? whole : hadal::resize(whole, target.height, target.width), box.left, box.top};
+    return {target == size ? whole : hadal::resize(whole, target.height, target.width, interpolation_), box.left,
+            box.top};
   }
-  const auto across = source_span(box.left, size_, size.width, target.width);
-  const auto down = source_span(box.top, size_, size.height, target.height);
+  const auto across = source_span(box.left, size_, size.width, target.width, interpolation_);
+  const auto down = source_span(box.top, size_, size.height, target.height, interpolation_);
   return {decode_resized(encoded, name, {across.start, down.start, across.length, down.length},
                          {across.first, down.first, across.last - across.first, down.last - down.first})};
 }
@@ -166,7 +172,7 @@ Tensor ClassificationTransform::decode_resized(std::string_view encoded, std::st
   const auto bottom = std::min(static_cast<int64_t>(std::ceil(region.top + region.height)), region.image.size(0));
   const SourceBox moved{region.left + (part.left - static_cast<double>(bounds.left)) * x,
                         region.top + (part.top - static_cast<double>(bounds.top)) * y, part.width * x, part.height * y};
-  return resample(region.image, moved, {left, top, right - left, bottom - top}, size_, size_);
+  return resample(region.image, moved, {left, top, right - left, bottom - top}, size_, size_, interpolation_);
 }
 
 Tensor ClassificationTransform::recolor(Tensor picture, Random& random) const {

@@ -12,7 +12,9 @@
 namespace hadal {
 
 struct AugmentConfig {
-  int64_t size = 0, resize = 0, pad = 0;
+  int64_t size = 0, resize = 0;
+  std::string interpolation = "bilinear";
+  int64_t pad = 0;
   double crop_scale = 1, crop_ratio = 4.0 / 3;
   double hflip = 0, vflip = 0;
   double rotate = 0, translate = 0, scale = 0, shear = 0;
@@ -34,9 +36,9 @@ struct PlacedImage {
 };
 
 /// Pictures to normalised float (channels, size, size). Training: random crop, flips, affine, RandAugment, colour
-/// jitter, grey, normalise, erasing, each where the config asks for it. Evaluation: resize the shorter side (bilinear,
-/// antialiased), centre crop, normalise; nothing is drawn from the stream. What lies beyond a picture is black. May be
-/// called from several threads at once. Throws UsageError on a config without size or with a wrong one.
+/// jitter, grey, normalise, erasing, each where the config asks for it. Evaluation: resize the shorter side (bilinear
+/// or bicubic, antialiased), centre crop, normalise; nothing is drawn from the stream. What lies beyond a picture is
+/// black. May be called from several threads at once. Throws UsageError on a config without size or with a wrong one.
 class ClassificationTransform {
  public:
   ClassificationTransform(const AugmentConfig& config, int64_t channels, bool train);
@@ -65,6 +67,7 @@ class ClassificationTransform {
 
   AugmentConfig config_;
   int64_t channels_, size_, shorter_;
+  Interpolation interpolation_;
   bool train_, warps_, recolors_;
   std::array<std::array<float, 256>, 3> tables_;
   std::array<float, 3> scale_, shift_;  // of interpolated levels

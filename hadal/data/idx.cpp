@@ -66,13 +66,22 @@ struct Found {
   fs::path images, labels;
 };
 
-fs::path find(const fs::path& folder, const std::string& part, const std::string& kind, int dims) {
+/// Empty when it is not there. Some archives unpack to a folder of the file's name, which is no file.
+fs::path look_for(const fs::path& folder, const std::string& part, const std::string& kind, int dims) {
+  std::error_code error;
   for (const auto* dot : {"-", "."})
     for (const auto* packed : {"", ".gz"})
-      if (const auto path = folder / fmt::format("{}-{}{}idx{}-ubyte{}", part, kind, dot, dims, packed);
-          fs::exists(path))
+      if (auto path = folder / fmt::format("{}-{}{}idx{}-ubyte{}", part, kind, dot, dims, packed);
+          fs::is_regular_file(path, error))
         return path;
-  throw FileError(folder.string(), fmt::format("no {}-{}-idx{}-ubyte here, with or without .gz", part, kind, dims));
+  return {};
+}
+
+fs::path find(const fs::path& folder, const std::string& part, const std::string& kind, int dims) {
+  auto path = look_for(folder, part, kind, dims);
+  if (path.empty())
+    throw FileError(folder.string(), fmt::format("no {}-{}-idx{}-ubyte here, with or without .gz", part, kind, dims));
+  return path;
 }
 
 Found find_pair(const fs::path& folder, const std::string& part) {
@@ -126,6 +135,16 @@ Tensor read_idx(const fs::path& path) {
   return parse_idx(path.extension() == ".gz" ? read_gz(path) : read_file(path), path.string());
 }
 
+std::vector<std::string> idx_splits(const fs::path& folder, int64_t val) {
+  std::vector<std::string> splits;
+  const auto holds = [&](const char* part) { return !look_for(folder, part, "images", 3).empty(); };
+  if (holds("train")) splits.emplace_back("train");
+  if (holds("train") && val > 0) splits.emplace_back("val");
+  if (holds("t10k")) splits.emplace_back("test");
+  if (splits.empty()) find_pair(folder, "train");  // says what is missing
+  return splits;
+}
+
 IdxData::IdxData(const fs::path& folder, const std::string& split, int64_t val, std::vector<std::string> classes)
     : classes_(std::move(classes)) {
   require(split == "train" || split == "val" || split == "test",
@@ -140,7 +159,8 @@ IdxData::IdxData(const fs::path& folder, const std::string& split, int64_t val, 
                     fmt::format("{} labels for the {} pictures of {}", labels_.size(), count, pictures.string()));
 
   if (classes_.empty()) {
-    const auto known = split == "test" ? read_labels(find(folder, "train", "labels", 1)) : labels_;
+    const auto train = split == "test" ? look_for(folder, "train", "labels", 1) : fs::path();
+    const auto known = train.empty() ? labels_ : read_labels(train);
     if (known.empty()) throw FileError((folder / "train-labels").string(), "no labels to tell the classes from");
     for (int64_t i = 0; i <= *std::max_element(known.begin(), known.end()); ++i) classes_.push_back(std::to_string(i));
   }

@@ -16,14 +16,17 @@ Tensor parse_idx(std::string_view bytes, std::string_view name);
 /// The same from a file, unpacked when its name ends in .gz.
 Tensor read_idx(const std::filesystem::path& path);
 
+/// Which of train, val and test the folder's files hold. Throws FileError when it has neither part.
+std::vector<std::string> idx_splits(const std::filesystem::path& folder, int64_t val);
+
 /// Grey pictures and labels from a folder with MNIST's four files, {train,t10k}-{images-idx3,labels-idx1}-ubyte, also
 /// spelled with a dot (train-images.idx3-ubyte) and with .gz. Splits: test is t10k; val is the last `val` pictures of
 /// the train file and train the rest. All pictures stay in memory as bytes; get() gives views.
 class IdxData : public ClassificationData {
  public:
   /// `classes` names the labels 0, 1, ...; when empty, they are called "0", "1", ... up to the train file's largest
-  /// label. Throws FileError when a file is missing or wrong, or when labels do not match their pictures or the
-  /// classes.
+  /// label, t10k's where there is no train file. Throws FileError when a file is missing or wrong, or when labels do
+  /// not match their pictures or the classes.
   IdxData(const std::filesystem::path& folder, const std::string& split, int64_t val = 5000,
           std::vector<std::string> classes = {});
 

@@ -5,9 +5,11 @@
 #include <cctype>
 #include <filesystem>
 #include <map>
-#include <string_view>
+#include <optional>
+#include <set>
 
 #include "hadal/core/error.h"
+#include "hadal/core/utf8.h"
 #include "hadal/io/image.h"
 
 namespace hadal {
@@ -16,18 +18,15 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kEndings[] = {".jpg", ".jpeg", ".png", ".webp", ".bmp"};
-const std::vector<std::string> kSplits = {"train", "val", "test"};
 
-bool is_picture(std::string_view path) {
-  const auto dot = path.rfind('.');
-  if (dot == std::string_view::npos) return false;
-  std::string ending(path.substr(dot));
-  std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
-  return std::find(std::begin(kEndings), std::end(kEndings), ending) != std::end(kEndings);
-}
+/// What folders call the splits, in small or capital letters.
+const std::vector<std::pair<std::string, std::vector<std::string>>> kSplits = {
+    {"train", {"train", "training"}}, {"val", {"val", "valid", "validation"}}, {"test", {"test", "testing"}}};
 
-bool is_hidden(std::string_view path) {
-  return path.starts_with('.') || path.find("/.") != std::string_view::npos || path.find("__MACOSX/") == 0;
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return std::tolower(c); });
+  return out;
 }
 
 /// The part of a path before its first slash; empty when there is none.
@@ -55,49 +54,74 @@ std::map<std::string, std::vector<int64_t>> by_class(const std::vector<Entry>& e
   for (const auto& [file, path] : entries)
     if (const auto name = first_part(path); !name.empty()) {
       auto& pictures = classes[std::string(name)];
-      if (is_picture(path)) pictures.push_back(file);
+      if (looks_like_picture(path)) pictures.push_back(file);
     }
   return classes;
 }
 
+struct Split {
+  std::string name, folder;  // val, Validation
+};
+
 /// A folder is a split only if its pictures lie in class folders: there may be a class called "train".
-bool is_split(const std::vector<Entry>& entries, std::string_view name) {
-  return std::any_of(entries.begin(), entries.end(), [&](const Entry& e) {
-    return first_part(e.path) == name && !first_part(e.path.substr(name.size() + 1)).empty() && is_picture(e.path);
-  });
+std::vector<Split> splits_of(const std::vector<Entry>& entries, const std::string& where) {
+  std::set<std::string_view> folders;
+  for (const auto& [file, path] : entries)
+    if (const auto top = first_part(path);
+        !top.empty() && !first_part(path.substr(top.size() + 1)).empty() && looks_like_picture(path))
+      folders.insert(top);
+  std::vector<Split> found;
+  for (const auto& [name, called] : kSplits)
+    for (const auto folder : folders) {
+      if (std::find(called.begin(), called.end(), lower(folder)) == called.end()) continue;
+      if (!found.empty() && found.back().name == name)
+        throw FileError(where,
+                        fmt::format("{} and {} are both the {} split; keep one", found.back().folder, folder, name));
+      found.push_back({name, std::string(folder)});
+    }
+  return found;
 }
 
-std::vector<std::string> splits_of(const std::vector<Entry>& entries) {
-  std::vector<std::string> found;
-  for (const auto& name : kSplits)
-    if (is_split(entries, name)) found.push_back(name);
-  return found;
+/// The folder that all pictures lie in, if it is none of a class: some lie in folders of their own in it.
+std::string_view leading_folder(const std::vector<Entry>& entries) {
+  std::optional<std::string_view> lead;
+  bool deeper = false;
+  for (const auto& [file, path] : entries) {
+    if (!looks_like_picture(path)) continue;
+    const auto top = first_part(path);
+    if (top.empty() || lead.value_or(top) != top) return {};
+    lead = top;
+    deeper = deeper || !first_part(path.substr(top.size() + 1)).empty();
+  }
+  return deeper ? *lead : std::string_view();
 }
 
 struct Layout {
   std::string folder;  // that all lies in, with a slash, or empty
   std::vector<Entry> entries;
-  std::vector<std::string> splits;
+  std::vector<Split> splits;
+
+  const Split* find(std::string_view name) const {
+    const auto found = std::find_if(splits.begin(), splits.end(), [&](const Split& s) { return s.name == name; });
+    return found == splits.end() ? nullptr : &*found;
+  }
+  std::vector<std::string> names() const {
+    std::vector<std::string> out;
+    for (const auto& split : splits) out.push_back(split.name);
+    return out;
+  }
 };
 
 Layout find_layout(const FileTree& tree) {
   Layout layout;
-  for (int64_t i = 0; i < tree.size(); ++i)
-    if (!is_hidden(tree.path(i))) layout.entries.push_back({i, tree.path(i)});
-  layout.splits = splits_of(layout.entries);
-  if (!layout.splits.empty() || layout.entries.empty()) return layout;
-
-  const auto lead = first_part(layout.entries.front().path);
-  const auto leads = [&](const Entry& e) {
-    return first_part(e.path) == lead && (!is_picture(e.path) || !first_part(e.path.substr(lead.size() + 1)).empty());
-  };
-  if (lead.empty() || !std::all_of(layout.entries.begin(), layout.entries.end(), leads)) return layout;
-  auto inner = below(layout.entries, lead);
-  if (by_class(inner).empty()) return layout;
-  layout.folder = std::string(lead) + "/";
-  layout.entries = std::move(inner);
-  layout.splits = splits_of(layout.entries);
-  return layout;
+  for (int64_t i = 0; i < tree.size(); ++i) layout.entries.push_back({i, tree.path(i)});
+  while (true) {
+    layout.splits = splits_of(layout.entries, tree.root() + "/" + layout.folder);
+    const auto lead = layout.splits.empty() ? leading_folder(layout.entries) : std::string_view();
+    if (lead.empty()) return layout;
+    layout.folder += std::string(lead) + "/";
+    layout.entries = below(layout.entries, lead);
+  }
 }
 
 /// Folders that hold no file at all: trees list files only.
@@ -110,22 +134,26 @@ void add_empty_folders(const fs::path& folder, std::map<std::string, std::vector
 
 }  // namespace
 
-std::vector<std::string> image_folder_splits(const FileTree& tree) { return find_layout(tree).splits; }
+bool looks_like_picture(std::string_view path) {
+  const auto dot = path.rfind('.');
+  return dot != std::string_view::npos &&
+         std::find(std::begin(kEndings), std::end(kEndings), lower(path.substr(dot))) != std::end(kEndings);
+}
+
+std::vector<std::string> image_folder_splits(const FileTree& tree) { return find_layout(tree).names(); }
 
 ImageFolder::ImageFolder(FileTree tree, const std::string& split, const ImageFolderOptions& options)
     : tree_(std::move(tree)), options_(options) {
-  require(std::find(kSplits.begin(), kSplits.end(), split) != kSplits.end(),
+  require(std::any_of(kSplits.begin(), kSplits.end(), [&](const auto& known) { return known.first == split; }),
           "unknown split \"{}\" of {}; expected train, val or test", split, tree_.root());
   const auto layout = find_layout(tree_);
-  const auto& splits = layout.splits;
-  const auto has = [&](const std::string& name) {
-    return std::find(splits.begin(), splits.end(), name) != splits.end();
-  };
-  require(splits.empty() || has(split), "{} has no split {}; it has {}", tree_.root(), split, fmt::join(splits, ", "));
+  const auto *asked = layout.find(split), *train = layout.find("train");
+  require(layout.splits.empty() || asked, "{} has no split {}; it has {}", tree_.root(), split,
+          fmt::join(layout.names(), ", "));
 
   auto where = tree_.root() + "/" + layout.folder;
-  if (!splits.empty()) where += split + "/";
-  auto found = by_class(splits.empty() ? layout.entries : below(layout.entries, split));
+  if (asked) where += asked->folder + "/";
+  auto found = by_class(asked ? below(layout.entries, asked->folder) : layout.entries);
   add_empty_folders(where, found);
   if (std::all_of(found.begin(), found.end(), [](const auto& c) { return c.second.empty(); }))
     throw FileError(tree_.root(),
@@ -135,8 +163,13 @@ ImageFolder::ImageFolder(FileTree tree, const std::string& split, const ImageFol
       throw FileError(where + name, fmt::format("class folder without a picture ({}); fill it or remove it",
                                                 fmt::join(kEndings, " ")));
 
-  for (const auto& [name, files] : has("train") ? by_class(below(layout.entries, "train")) : found)
+  for (const auto& [name, files] : train ? by_class(below(layout.entries, train->folder)) : found) {
+    // Names go into weights and reports, which are UTF-8.
+    if (const auto bad = find_bad_utf8(name); bad != std::string::npos)
+      throw FileError(where + name, fmt::format("the class's name is not UTF-8 (byte 0x{:02x}); rename the folder",
+                                                static_cast<unsigned char>(name[bad])));
     classes_.push_back(name);
+  }
   for (const auto& [name, files] : found) {
     const auto at = std::find(classes_.begin(), classes_.end(), name);
     if (at == classes_.end())

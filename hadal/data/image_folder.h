@@ -3,6 +3,7 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,18 +18,21 @@ struct ImageFolderOptions {
   int64_t cache_bytes = 0;  // decoded pictures are kept in memory up to this many bytes
 };
 
+/// Whether the file's name ends like that of a picture which is read here: .jpg, .jpeg, .png, .webp or .bmp.
+bool looks_like_picture(std::string_view path);
+
 /// Which of train, val and test are sub-folders of pictures in class folders; none when the class folders lie at the
 /// top.
 std::vector<std::string> image_folder_splits(const FileTree& tree);
 
-/// The sub-folders train, val and test are splits when there are any; otherwise the root's class folders are the data
-/// whatever the split. One folder that leads to all of it, as archives have, is passed through. Classes are those of
-/// the train split when there is one, sorted by name as torchvision does; hidden files and other kinds of files are
-/// ignored.
+/// The sub-folders train, val and test (also training, valid, validation, testing; in any case of letters) are splits
+/// when there are any; otherwise the root's class folders are the data whatever the split. Folders that lead to all
+/// pictures, as archives have, are passed through. Classes are those of the train split when there is one, sorted by
+/// name as torchvision does; hidden files and other kinds of files are ignored.
 class ImageFolder : public ClassificationData {
  public:
-  /// Throws FileError or UsageError when there are no class folders, one holds no picture, the split is missing (with
-  /// those that are there), or it has a class that train lacks.
+  /// Throws FileError or UsageError when there are no class folders, one holds no picture or its name is not UTF-8, the
+  /// split is missing (with those that are there) or there twice, or it has a class that train lacks.
   ImageFolder(FileTree tree, const std::string& split, const ImageFolderOptions& options = {});
   ~ImageFolder() override;
   ImageFolder(const ImageFolder&) = delete;

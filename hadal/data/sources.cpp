@@ -18,18 +18,15 @@ struct IdxConfig {
 
   static Fields<IdxConfig> fields() {
     return {
-        {"path", &IdxConfig::path, "folder with MNIST's four files; $DATA is HADAL_DATA"},
+        {"path", &IdxConfig::path, "folder with MNIST's files; $DATA is HADAL_DATA"},
         {"val", &IdxConfig::val, "pictures of the training file held out for validation, its last ones", at_least(0)}};
   }
 };
 
 ClassificationSource open_idx(const IdxConfig& config) {
   const auto folder = data_path(config.path);
-  ClassificationSource source{
-      {"train"}, true, [=](const std::string& split) { return std::make_shared<IdxData>(folder, split, config.val); }};
-  if (config.val > 0) source.splits.emplace_back("val");
-  source.splits.emplace_back("test");
-  return source;
+  return {idx_splits(folder, config.val), true,
+          [=](const std::string& split) { return std::make_shared<IdxData>(folder, split, config.val); }};
 }
 
 struct FolderConfig {

@@ -5,6 +5,7 @@
 #include <zlib.h>
 
 #include "hadal/core/error.h"
+#include "hadal/core/utf8.h"
 #include "hadal/io/archive_formats.h"
 #include "hadal/io/bytes.h"
 
@@ -21,6 +22,20 @@ struct ZipEntry {
 
 std::span<const std::byte> as_bytes(std::string_view text) {
   return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
+}
+
+/// A name that says of itself neither that it is UTF-8 (flag 11) nor is it: in code page 437, as the format has it.
+std::string from_cp437(std::string_view text) {
+  static constexpr std::u32string_view kUpper =
+      U"ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀"
+      U"αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u00A0";
+  static_assert(kUpper.size() == 128);
+  std::string out;
+  for (const char byte : text) {
+    const char32_t code = static_cast<unsigned char>(byte);
+    out += to_utf8(code < 128 ? code : kUpper[code - 128]);
+  }
+  return out;
 }
 
 uint32_t crc_of(std::string_view bytes) {
@@ -157,7 +172,8 @@ class Zip : public FileSource {
                comment_size = cursor.read<uint16_t>();
     cursor.take(8);
     entry.header = cursor.read<uint32_t>();
-    const std::string path(cursor.take_text(path_size));
+    std::string path(cursor.take_text(path_size));
+    if (!(entry.flags & 0x800) && find_bad_utf8(path) != std::string::npos) path = from_cp437(path);
     Cursor extra(cursor.take(extra_size), name_);
     cursor.take(comment_size);
     while (extra.left() >= 4) {

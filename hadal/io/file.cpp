@@ -1,5 +1,7 @@
 #include "hadal/io/file.h"
 
+#include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstring>
 
@@ -12,6 +14,9 @@
 
 namespace hadal {
 namespace {
+
+// Behind a file's name, and six letters or digits behind it: a name that nobody gives to a file of their own.
+constexpr std::string_view kTemporary = ".tmp-";
 
 struct Descriptor {
   int value;
@@ -50,7 +55,7 @@ std::string read_file(const std::filesystem::path& path) {
 AtomicFile::AtomicFile(const std::filesystem::path& path) : path_(path) {
   std::error_code error;
   if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), error);
-  auto pattern = path.string() + ".XXXXXX";
+  auto pattern = path.string() + std::string(kTemporary) + "XXXXXX";
   descriptor_ = ::mkostemp(pattern.data(), O_CLOEXEC);
   if (descriptor_ < 0) throw FileError(path.string(), fmt::format("cannot write: {}", std::strerror(errno)));
   temporary_ = pattern;
@@ -91,6 +96,18 @@ void write_file(const std::filesystem::path& path, std::string_view bytes) {
   AtomicFile file(path);
   file.write(bytes);
   file.commit();
+}
+
+void remove_leftovers(const std::filesystem::path& path) {
+  const auto name = path.filename().string() + std::string(kTemporary);
+  std::error_code ignored;
+  std::filesystem::directory_iterator entries(path.has_parent_path() ? path.parent_path() : ".", ignored);
+  for (const auto& entry : entries) {
+    const auto found = entry.path().filename().string();
+    if (found.size() == name.size() + 6 && found.starts_with(name) &&
+        std::all_of(found.end() - 6, found.end(), [](unsigned char c) { return std::isalnum(c); }))
+      std::filesystem::remove(entry.path(), ignored);
+  }
 }
 
 MappedFile::MappedFile(const std::filesystem::path& path) : name_(path.string()) {

@@ -17,6 +17,9 @@ std::string read_file(const std::filesystem::path& path);
 /// ...) and then leaves no temporary file. Makes missing parent folders.
 void write_file(const std::filesystem::path& path, std::string_view bytes);
 
+/// Removes the temporary files that a program left beside `path` when it was killed while it wrote it.
+void remove_leftovers(const std::filesystem::path& path);
+
 /// The same for content that is not in one piece: `fill` writes to the stream.
 class AtomicFile {
  public:

@@ -36,6 +36,7 @@ void on_message(j_common_ptr info, int level) {
     case JWRN_JFIF_MAJOR:
     case JWRN_ADOBE_XFORM:
     case JWRN_BOGUS_PROGRESSION:
+    case JWRN_NOT_SEQUENTIAL:  // a baseline file's scan need not say that it is a whole one
       return;
     default:
       on_error(info);

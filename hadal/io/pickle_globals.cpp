@@ -68,6 +68,9 @@ std::string_view dangerous_global(std::string_view module, std::string_view name
                                                   "venv",
                                                   "pkgutil",
                                                   "_posixsubprocess"};
+  // These two only hold what they are given, and whole models hold them; what a partial would call is a global of its
+  // own and looked at as one.
+  if ((module == "functools" && name == "partial") || (module == "types" && name == "SimpleNamespace")) return {};
   const auto top = module.substr(0, module.find('.'));
   if (std::find(std::begin(kModules), std::end(kModules), top) != std::end(kModules))
     return "reaches the system that loads it";
@@ -79,7 +82,7 @@ std::string_view dangerous_global(std::string_view module, std::string_view name
       std::find(std::begin(kTypes), std::end(kTypes), name) == std::end(kTypes))
     return "is a built-in function";
   if (module == "torch.hub" || ((module == "torch" || module == "torch.serialization") && name == "load") ||
-      module == "numpy.testing._private.utils" || (module == "functools" && name == "partial"))
+      module == "numpy.testing._private.utils")
     return "calls others";
   return {};
 }

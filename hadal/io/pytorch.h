@@ -14,8 +14,9 @@ namespace hadal {
 ///
 /// Which tensors: a dictionary gives its tensors, nested ones under joined names (`a.b`); a pickled module, of any
 /// class, gives its state_dict: parameters and persistent buffers, by module. When the outermost dictionary is a
-/// checkpoint, the first of `ema`, `model`, `state_dict`, `model_state_dict` that is a dictionary or an object (not
-/// None) with tensors in it is taken alone. Plain values of the outermost dictionary (epoch, best score, ...) become
+/// checkpoint, the first of `ema`, `model_ema`, `state_dict_ema`, `ema_state_dict`, `params_ema`, `model`,
+/// `state_dict`, `model_state_dict`, `net`, `network`, `params`, `weights` that is a dictionary or an object (not None)
+/// with tensors in it is taken alone. Plain values of the outermost dictionary (epoch, best score, ...) become
 /// metadata.
 ///
 /// Throws FileError for damaged files, for tensors that cannot be read (quantised, sparse, ...), for TorchScript's

@@ -14,6 +14,11 @@ constexpr int kMaxDepth = 100;
 constexpr size_t kMaxVisits = size_t{1} << 19, kMaxName = 4096, kMaxNames = size_t{64} << 20;
 constexpr size_t kMaxMetadata = 1000;
 
+/// What programs call the weights in their checkpoints, the averaged ones first: they are those to use.
+constexpr const char* kWeights[] = {"ema",        "model_ema", "state_dict_ema", "ema_state_dict",
+                                    "params_ema", "model",     "state_dict",     "model_state_dict",
+                                    "net",        "network",   "params",         "weights"};
+
 class Walk {
  public:
   Walk(const Pickle& pickle, const StorageSource& storages, const std::string& file, NamedTensors& out)
@@ -125,7 +130,7 @@ void take_tensors(const Pickle& pickle, const StorageSource& storages, const std
   const auto& top = pickle.root();
   take_metadata(pickle, top, out);
   const bool module = Walk(pickle, storages, file, out).module_state(top) != nullptr;
-  for (const auto* key : {"ema", "model", "state_dict", "model_state_dict"}) {
+  for (const auto* key : kWeights) {
     const auto* part = module ? nullptr : pickle.get(top, key);
     if (!part || (part->kind != Node::kDict && part->kind != Node::kObject) || is_tensor_object(pickle, *part))
       continue;

@@ -14,6 +14,10 @@ namespace hadal {
 namespace {
 
 constexpr std::string_view kCounter = "num_batches_tracked";
+/// What torch.optim.swa_utils.AveragedModel counts with beside the weights, which it calls `module.`
+constexpr std::string_view kAverages = "n_averaged";
+/// What programs put before every name: DataParallel, torch.compile, trainers with the network in a member.
+const std::vector<std::string> kWrappers = {"module.", "_orig_mod.", "model.", "net.", "network."};
 
 void collect(const nn::Module& module, const std::string& prefix, NamedTensors& out) {
   for (const auto& item : module.named_parameters(false))
@@ -62,10 +66,9 @@ std::string find_prefix(const NamedTensors& weights, const std::map<std::string,
   if (!options.prefix.empty()) return options.prefix;
   std::string best;
   auto most = matches(weights, own, best, options);
-  const std::vector<std::string> wrappers = {"module.", "_orig_mod.", "model."};
-  std::vector<std::string> candidates = wrappers;
-  for (const auto& outer : wrappers)
-    for (const auto& inner : wrappers) candidates.push_back(outer + inner);
+  auto candidates = kWrappers;
+  for (const auto& outer : kWrappers)
+    for (const auto& inner : kWrappers) candidates.push_back(outer + inner);
   for (const auto& candidate : candidates)
     if (const auto count = matches(weights, own, candidate, options); count > most) most = count, best = candidate;
   return best;
@@ -92,8 +95,8 @@ Copies compare(const NamedTensors& target, const NamedTensors& weights, const Lo
   Copies copies;
   for (const auto& [file_name, tensor] : weights.entries) {
     const auto name = own_name(file_name, report.prefix, options);
-    if (name.empty()) continue;
     const auto found = own.find(name);
+    if (name.empty() || (file_name == kAverages && found == own.end())) continue;
     if (found == own.end()) {
       report.unexpected.push_back(file_name);
       continue;
@@ -142,6 +145,21 @@ NamedTensors read_weights(const std::filesystem::path& path) {
     return read_safetensors(file.bytes(), file.name(), file.keep_alive());
   if (is_llama2c(file.bytes())) return read_llama2c(file.bytes(), file.name());
   throw FileError(file.name(), "neither safetensors nor a PyTorch file (.pt, .pth, .th) nor llama2.c's .bin");
+}
+
+NamedTensors unwrapped(NamedTensors weights) {
+  auto& entries = weights.entries;
+  std::erase_if(entries, [](const auto& entry) { return entry.first == kAverages; });
+  const auto around_all = [&](const std::string& wrapper) {
+    return !entries.empty() && std::all_of(entries.begin(), entries.end(), [&](const auto& entry) {
+      return entry.first.size() > wrapper.size() && entry.first.starts_with(wrapper);
+    });
+  };
+  while (true) {
+    const auto found = std::find_if(kWrappers.begin(), kWrappers.end(), around_all);
+    if (found == kWrappers.end()) return weights;
+    for (auto& [name, tensor] : entries) name.erase(0, found->size());
+  }
 }
 
 void save_weights(const std::filesystem::path& path, const nn::Module& module,

@@ -17,6 +17,10 @@ NamedTensors state_dict(const nn::Module& module);
 /// them.
 NamedTensors read_weights(const std::filesystem::path& path);
 
+/// Without what wrappers put before every name (`module.`, `_orig_mod.`, `model.`, `net.`, `network.`, also one in
+/// another) and without AveragedModel's counter: what a table of another library's names can read.
+NamedTensors unwrapped(NamedTensors weights);
+
 /// As safetensors, or in PyTorch's zip format when the name ends in .pt, .pth or .th.
 void save_weights(const std::filesystem::path& path, const nn::Module& module,
                   std::map<std::string, std::string> metadata = {});
@@ -25,8 +29,8 @@ struct LoadOptions {
   /// Missing, unexpected and wrong-shaped names are an error; otherwise what fits is loaded and the report says the
   /// rest.
   bool strict = true;
-  /// Taken off the names that begin with it. Empty: `module.`, `_orig_mod.` or `model.` is taken off by itself where
-  /// that makes more names match.
+  /// Taken off the names that begin with it. Empty: what unwrapped() knows is taken off by itself where that makes more
+  /// names match.
   std::string prefix;
   /// Maps a name of the file (without its prefix) to the module's; an empty result leaves the entry out.
   std::function<std::string(const std::string&)> rename;
@@ -51,8 +55,9 @@ struct LoadReport {
 };
 
 /// Copies tensors into the module's parameters and buffers of the same name, converting the type of element. A missing
-/// `num_batches_tracked` (files from before PyTorch 0.4.1) is no mistake. Throws Error, and leaves the module as it
-/// was, when strict loading finds a mistake, and in every mode when hardly any name matches: weights of another model.
+/// `num_batches_tracked` (files from before PyTorch 0.4.1) is no mistake, nor is AveragedModel's counter. Throws Error,
+/// and leaves the module as it was, when strict loading finds a mistake, and in every mode when hardly any name
+/// matches: weights of another model.
 LoadReport load_weights(nn::Module& module, const NamedTensors& weights, const LoadOptions& options = {});
 LoadReport load_weights(nn::Module& module, const std::filesystem::path& path, const LoadOptions& options = {});
 

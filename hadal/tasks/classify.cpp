@@ -1,7 +1,6 @@
 #include "hadal/tasks/classify.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include <nlohmann/json.hpp>
 
@@ -11,6 +10,7 @@
 #include "hadal/io/weights.h"
 #include "hadal/metrics/classification.h"
 #include "hadal/models/vision/classifier.h"
+#include "hadal/tasks/classify_labels.h"
 #include "hadal/tasks/classify_predict.h"
 
 namespace hadal {
@@ -25,6 +25,9 @@ struct Batch {
 class Classify : public Task {
  public:
   Classify(const ClassifyConfig& config, const TaskContext& context) : config_(config), context_(context) {
+    if (!context.train_data && !context.weights.empty())
+      learned_ = learned_classes(read_weights(context.weights).metadata);
+    if (config_.names.empty()) config_.names = learned_.names;
     if (context.open_data) open_data();
     settle_model();
     transform_ = std::make_unique<ClassificationTransform>(config_.augment, channels_, false);
@@ -35,7 +38,7 @@ class Classify : public Task {
   std::string head() const override { return model_->head(); }
   Table settings() const override { return write_config(config_); }
   std::map<std::string, std::string> metadata() const override {
-    return {{"classes", nlohmann::json(config_.names).dump()}};
+    return {{"classes", nlohmann::json(config_.names).dump()}, {"labels", nlohmann::json(learned_.labels).dump()}};
   }
 
   int64_t batches_per_epoch() const override { return loader_->batches(); }
@@ -73,6 +76,8 @@ class Classify : public Task {
     for (const auto& parameter : model_->parameters()) count += parameter.numel();
     auto text = fmt::format("{}: {} parameters, {} classes, {}x{} pixels", config_.model.name, thousands(count),
                             config_.names.size(), config_.augment.size, config_.augment.size);
+    if (config_.augment.resize > config_.augment.size)
+      text += fmt::format(" of a shorter side of {}", config_.augment.resize);
     if (train_) text += fmt::format("; {} training pictures", thousands(train_->size()));
     return text;
   }
@@ -93,16 +98,40 @@ class Classify : public Task {
   void open_data() {
     source_ = classification_sources().make(config_.data);
     config_.data = classification_sources().resolve(config_.data);
-    if (context_.train_data && !source_.divided) source_.splits = {"train"};
-    const auto data = open(has_split("train") ? "train" : source_.splits.at(0));
-    if (context_.train_data) train_ = data;
+    if (!source_.divided && (context_.train_data || trained_on_this_data())) source_.splits = {"train"};
+    // What is only scored may lack the training split.
+    const auto data = open(context_.train_data && has_split("train") ? "train" : source_.splits.back());
     channels_ = data->channels();
     if (config_.names.empty()) config_.names = data->classes();
+    if (!context_.train_data) return;
+    train_ = data;
+    if (data->classes().size() < 2)
+      fail_usage("training wants two classes or more; the data has one, \"{}\", with {}", data->classes().at(0),
+                 data->name(0));
     if (config_.names.size() != data->classes().size())
       fail_usage("names lists {} classes and the data has {}", config_.names.size(), data->classes().size());
+    learned_ = {config_.names, data->classes()};
     if (config_.augment.size == 0 && data->size() > 0 && !model_setting("image")) {
       const auto image = data->get(0).image;
       config_.augment.size = image.size(0);
+    }
+  }
+
+  /// Whether the weights say that they come from these very pictures, so that none of them are new to the model.
+  bool trained_on_this_data() const {
+    if (context_.weights.empty()) return false;
+    const auto metadata = read_weights(context_.weights).metadata;
+    const auto config = metadata.find("config");
+    if (config == metadata.end()) return false;
+    const auto whole = [](const std::string& path) {
+      return path.starts_with('$') ? path : std::filesystem::absolute(path).lexically_normal().string();
+    };
+    try {
+      const auto table = parse_toml(config->second, context_.weights.string());
+      const auto *theirs = table.find_path("data.path"), *ours = config_.data.settings.find("path");
+      return theirs && ours && whole(read_text(*theirs, "", {})) == whole(read_text(*ours, "", {}));
+    } catch (const UsageError&) {
+      return false;  // a config that is none of ours
     }
   }
 
@@ -124,6 +153,7 @@ class Classify : public Task {
 
   /// What model and data must agree on: classes, channels, side. What the recipe leaves open follows the data.
   void settle_model() {
+    const bool as_published = config_.augment.size == 0 && !context_.train_data;
     const auto& item = classifiers().at(config_.model.name);
     const auto agree = [&](const char* key, int64_t value, const char* what) {
       if (value <= 0 || !item.schema.find(key)) return;
@@ -137,17 +167,22 @@ class Classify : public Task {
       if (config_.augment.size == 0) config_.augment.size = *size;
       agree("image", config_.augment.size, "pixels a side after augment.size");
     }
-    require(config_.augment.size > 0, "say how large pictures are: augment.size=224 (or predict's size=224)");
     config_.model = classifiers().resolve(config_.model);
     channels_ = model_setting("channels").value_or(channels_);
     for (auto label = static_cast<int64_t>(config_.names.size()); label < model_setting("classes").value_or(0); ++label)
       config_.names.push_back(fmt::format("{}", label));
     torch::manual_seed(context_.seed);
     model_ = classifiers().make(config_.model);
+    if (as_published) {
+      const auto [size, resize] = model_->published_size();
+      if (config_.augment.size == 0) config_.augment.size = size;
+      if (config_.augment.resize == 0) config_.augment.resize = resize;
+    }
+    require(config_.augment.size > 0, "say how large pictures are: size=224");
     if (!context_.weights.empty()) {
       LoadOptions options;
       if (context_.train_data) options.head = {model_->head()};  // fine-tuning may change the classes; scoring may not
-      auto weights = read_weights(context_.weights);
+      auto weights = unwrapped(read_weights(context_.weights));
       weights.entries = model_->own_names(weights.entries);
       load_weights(*model_, weights, options);
     }
@@ -157,8 +192,9 @@ class Classify : public Task {
         if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(at::MemoryFormat::ChannelsLast));
   }
 
-  Batch make_batch(const ClassificationData& data, const ClassificationTransform& transform,
-                   const BatchPlan& plan) const {
+  /// `classes` says which of the model's each of the data's is.
+  Batch make_batch(const ClassificationData& data, const std::vector<int64_t>& classes,
+                   const ClassificationTransform& transform, const BatchPlan& plan) const {
     const auto count = static_cast<int64_t>(plan.indices.size()), side = config_.augment.size;
     Batch batch{torch::empty({count, channels_, side, side}), torch::empty({count}, torch::kInt64), {}};
     auto* pixels = batch.pixels.mutable_data_ptr<float>();
@@ -167,7 +203,7 @@ class Classify : public Task {
       const auto index = plan.indices[i];
       auto random = plan.sample(index);
       const auto sample = data.get(index);
-      labels[i] = sample.label;
+      labels[i] = classes.at(sample.label);
       transform(sample.image, random, pixels + i * channels_ * side * side);
     }
     return batch;
@@ -182,8 +218,9 @@ class Classify : public Task {
                           .shuffle = true,
                           .drop_last = train_->size() > context_.batch,
                           .seed = context_.seed};
-    loader_ = std::make_unique<Loader<Batch>>(sampler, context_.workers, [this](const BatchPlan& plan) {
-      auto batch = make_batch(*train_, *train_transform_, plan);
+    const auto classes = match_classes(train_->classes(), config_.names, learned_);
+    loader_ = std::make_unique<Loader<Batch>>(sampler, context_.workers, [this, classes](const BatchPlan& plan) {
+      auto batch = make_batch(*train_, classes, *train_transform_, plan);
       auto random = plan.whole();
       mix_batch(config_.augment, batch.pixels, batch.labels, batch.targets, static_cast<int64_t>(config_.names.size()),
                 random);
@@ -209,6 +246,7 @@ class Classify : public Task {
 
   ClassifyConfig config_;
   TaskContext context_;
+  LearnedClasses learned_;
   ClassificationSource source_;
   std::map<std::string, std::shared_ptr<ClassificationData>> opened_;
   std::shared_ptr<ClassificationData> train_;
@@ -223,10 +261,11 @@ class Classify : public Task {
 Metrics Classify::evaluate(const std::string& split, int64_t limit) {
   torch::NoGradGuard no_grad;
   const auto data = open(split);
+  const auto classes = match_classes(data->classes(), config_.names, learned_);
   model_->eval();
   const auto size = limit > 0 ? std::min(limit, data->size()) : data->size();
   Loader<Batch> loader({.size = size, .batch = context_.batch}, context_.workers,
-                       [&](const BatchPlan& plan) { return make_batch(*data, *transform_, plan); });
+                       [&](const BatchPlan& plan) { return make_batch(*data, classes, *transform_, plan); });
   judged_ = {data, {}, {}, {}, ClassificationScore(static_cast<int64_t>(config_.names.size()))};
   Mean loss;
   loader.start(0);

@@ -1,28 +1,19 @@
 #include "hadal/tasks/classify_predict.h"
 
 #include <algorithm>
-#include <array>
 #include <fstream>
 
 #include <nlohmann/json.hpp>
 
+#include "hadal/data/image_folder.h"
+#include "hadal/io/archive.h"
 #include "hadal/io/draw.h"
 #include "hadal/io/file.h"
 #include "hadal/io/image.h"
 
 namespace hadal {
-namespace {
 
 namespace fs = std::filesystem;
-
-bool looks_like_picture(const fs::path& path) {
-  auto ending = path.extension().string();
-  std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
-  static constexpr std::array endings = {".jpg", ".jpeg", ".png", ".webp", ".bmp"};
-  return std::find(endings.begin(), endings.end(), ending) != endings.end();
-}
-
-}  // namespace
 
 std::vector<std::string> find_pictures(const std::vector<std::string>& inputs) {
   std::vector<std::string> found;
@@ -32,10 +23,10 @@ std::vector<std::string> find_pictures(const std::vector<std::string>& inputs) {
       continue;
     }
     const auto before = found.size();
-    for (const auto& entry : fs::recursive_directory_iterator(input, fs::directory_options::follow_directory_symlink))
-      if (entry.is_regular_file() && looks_like_picture(entry.path())) found.push_back(entry.path().string());
+    const FileTree tree(input);
+    for (int64_t i = 0; i < tree.size(); ++i)
+      if (looks_like_picture(tree.path(i))) found.push_back(tree.name(i));
     if (found.size() == before) fail("{} holds no picture (jpg, png, webp, bmp)", input);
-    std::sort(found.begin() + static_cast<std::ptrdiff_t>(before), found.end());
   }
   return found;
 }

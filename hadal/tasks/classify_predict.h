@@ -19,8 +19,8 @@ struct TrainedClassifier {
 int64_t predict_classes(const TrainedClassifier& classifier, const PredictOptions& options,
                         const std::function<void(const std::string&)>& line);
 
-/// The pictures that inputs name: files as they are, folders with everything below them that looks like a picture,
-/// sorted.
+/// The pictures that inputs name: files as they are, folders with everything below them that looks like a picture and
+/// is not hidden, sorted.
 std::vector<std::string> find_pictures(const std::vector<std::string>& inputs);
 
 }  // namespace hadal

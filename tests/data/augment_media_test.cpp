@@ -38,6 +38,12 @@ TEST(AugmentFiles, EvaluationEqualsDecodingWhole) {
         const auto whole = run(transform, 1, decode_image(bytes, "whole", {.channels = channels}));
         const auto part = run(transform, 1, std::string_view(bytes), std::string_view("part"));
         EXPECT_LE((whole - part).abs().max().item<double>(), 1e-3) << height << " x " << width << " x " << channels;
+        auto smooth = config;
+        smooth.interpolation = "bicubic";
+        const ClassificationTransform bicubic(smooth, channels, false);
+        const auto off = run(bicubic, 1, decode_image(bytes, "whole", {.channels = channels})) -
+                         run(bicubic, 1, std::string_view(bytes), std::string_view("part"));
+        EXPECT_LE(off.abs().max().item<double>(), 1e-3) << height << " x " << width << " x " << channels;
       }
   }
 }

@@ -48,6 +48,15 @@ TEST(Augment, EvaluationResizesCropsAndNormalises) {
   EXPECT_LT(relative_error(run({config, 3, false}, image, 99), expected), 1e-6);
 }
 
+TEST(Augment, ResizesBicubicWhereAsked) {
+  auto config = kSmall;
+  config.resize = 24, config.interpolation = "bicubic";
+  const auto image = noise(61, 40, 3);
+  const auto expected = normalised(center_crop(resize(image, 36, 24, Interpolation::bicubic), 20, 20), config);
+  EXPECT_LT(relative_error(run({config, 3, false}, image), expected), 1e-6);
+  EXPECT_ERROR(read_config(config, Table{{"interpolation", "bicubik"}}), "bicubic");
+}
+
 TEST(Augment, PadsAndFlips) {
   auto config = kSmall;
   config.hflip = config.vflip = 1;

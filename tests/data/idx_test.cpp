@@ -97,6 +97,28 @@ TEST(IdxData, MistakesNameTheFiles) {
   EXPECT_ERROR(IdxData(folder.path(), "test"), "pictures must be unsigned bytes of 3 dimensions");
 }
 
+TEST(IdxData, OnePartAloneWillDo) {
+  test::TemporaryFolder folder;
+  EXPECT_ERROR(idx_splits(folder.path(), 2), "no train-images-idx3-ubyte here");
+  write_set(folder);
+  EXPECT_THAT(idx_splits(folder.path(), 2), testing::ElementsAre("train", "val", "test"));
+  EXPECT_THAT(idx_splits(folder.path(), 0), testing::ElementsAre("train", "test"));
+  std::filesystem::remove(folder / "train-images-idx3-ubyte");
+  std::filesystem::remove(folder / "train-labels-idx1-ubyte");
+  EXPECT_THAT(idx_splits(folder.path(), 2), testing::ElementsAre("test"));
+  const IdxData test(folder.path(), "test");
+  EXPECT_EQ(test.size(), 2);
+  EXPECT_EQ(test.classes(), (std::vector<std::string>{"0", "1", "2"})) << "up to t10k's own largest label";
+}
+
+TEST(IdxData, AFolderOfAFilesNameIsNoFile) {
+  test::TemporaryFolder folder;
+  write_set(folder);
+  std::filesystem::create_directory(folder / "t10k-images-idx3-ubyte");
+  std::filesystem::create_directory(folder / "t10k-labels-idx1-ubyte");
+  EXPECT_EQ(IdxData(folder.path(), "test").size(), 2);
+}
+
 TEST(IdxData, ReadsMnist) {
   const auto folder = test::data_folder() / "mnist";
   NEEDS_DATA(folder);

@@ -1,3 +1,4 @@
+#include <array>
 #include <thread>
 
 #include "hadal/data/image_folder.h"
@@ -58,6 +59,40 @@ TEST(ImageFolder, FindsItBelowALeadingFolderAndWithoutSplits) {
   EXPECT_EQ(ImageFolder(FileTree(folder / "ride"), "train").classes(), (std::vector<std::string>{"bus", "train"}));
 }
 
+TEST(ImageFolder, FindsItWhateverLiesBesideAndAround) {
+  test::TemporaryFolder folder;
+  write_pets(folder / "set/a/b");
+  write_file(folder / "set/README.md", "what it is");
+  write_file(folder / "set/a/labels/cat/1.txt", "not a picture");
+  EXPECT_THAT(image_folder_splits(FileTree(folder / "set")), testing::ElementsAre("train", "val"));
+  EXPECT_EQ(ImageFolder(FileTree(folder / "set"), "train").classes(), (std::vector<std::string>{"cat", "dog"}));
+  write_file(folder / "one/photos/cover.png", png(1));
+  write_file(folder / "one/photos/cat/a.png", png(1));
+  write_file(folder / "one/photos/dog/a.png", png(2));
+  EXPECT_EQ(ImageFolder(FileTree(folder / "one"), "train").classes(), (std::vector<std::string>{"cat", "dog"}));
+  write_file(folder / "alone/cat/a.png", png(1));
+  EXPECT_EQ(ImageFolder(FileTree(folder / "alone"), "val").classes(), (std::vector<std::string>{"cat"}));
+}
+
+TEST(ImageFolder, KnowsSplitsByOtherNames) {
+  for (const auto& [train, val, test] :
+       {std::array{"Train", "Valid", "Test"}, std::array{"training", "validation", "TESTING"}}) {
+    test::TemporaryFolder folder;
+    write_pets(folder / "pets");
+    write_file(folder / "pets/test/cat/e.png", png(50));
+    for (const auto& [old, now] : {std::pair{"train", train}, std::pair{"val", val}, std::pair{"test", test}})
+      std::filesystem::rename(folder / "pets" / old, folder / "pets" / now);
+    const FileTree tree(folder.path());
+    EXPECT_THAT(image_folder_splits(tree), testing::ElementsAre("train", "val", "test"));
+    EXPECT_EQ(ImageFolder(tree, "train").size(), 3);
+    EXPECT_EQ(grey(ImageFolder(tree, "val"), 0), 40);
+    EXPECT_EQ(ImageFolder(tree, "val").get(0).label, 1);
+    EXPECT_EQ(grey(ImageFolder(tree, "test"), 0), 50);
+    write_file(folder / "pets/VAL/cat/e.png", png(60));
+    EXPECT_ERROR(image_folder_splits(FileTree(folder.path())), "are both the val split; keep one");
+  }
+}
+
 TEST(ImageFolder, CachesUpToItsLimitFromManyThreads) {
   test::TemporaryFolder folder;
   write_pets(folder.path());
@@ -91,6 +126,8 @@ TEST(ImageFolder, MistakesSayWhatIsThere) {
   EXPECT_EQ(open("train"), 3);
   write_file(folder / "train/cat/b.PNG", png(20).substr(0, 40));
   EXPECT_ERROR(ImageFolder(FileTree(folder.path()), "train").get(1), "train/cat/b.PNG");
+  write_file(folder / "latin/caf\xe9/a.png", png(1));
+  EXPECT_ERROR(ImageFolder(FileTree(folder / "latin"), "train"), "the class's name is not UTF-8 (byte 0xe9)");
   write_file(folder / "flat/a.png", png(1));
   EXPECT_ERROR(ImageFolder(FileTree(folder / "flat"), "train"), "flat: no class folders with pictures");
 }

@@ -97,6 +97,21 @@ TEST_F(Archive, ZipsOfMoreThan65535FilesAreRead) {
   EXPECT_EQ(tree.read(65999), "65999");
 }
 
+TEST_F(Archive, OldZipNamesAreOfCodePage437) {
+  write_file(folder_ / "names.py",
+             "import sys, zipfile\n"
+             "with zipfile.ZipFile(sys.argv[1], 'w') as z:\n"
+             "  z.writestr('caf_/a', 'a'); z.writestr('gr\u00fcn/b', 'b')\n"
+             "raw = open(sys.argv[1], 'rb').read().replace(b'caf_', b'caf\\x82')\n"
+             "open(sys.argv[1], 'wb').write(raw)\n");
+  pack("python3 {0}/names.py {0}/names.zip");
+  const FileTree tree(folder_ / "names.zip");
+  ASSERT_EQ(tree.size(), 2);
+  EXPECT_EQ(tree.path(0), "caf\u00e9/a");
+  EXPECT_EQ(tree.path(1), "gr\u00fcn/b");
+  EXPECT_EQ(tree.read(0), "a");
+}
+
 TEST_F(Archive, ManyThreadsMayRead) {
   for (const auto* container : {"a.tar.gz", "a.zip"}) {
     const FileTree tree(folder_ / container);

@@ -16,6 +16,22 @@ TEST(File, WritesAllOrNothing) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder / "a"), {}), 1);
 }
 
+TEST(File, WhatAKilledSaveLeftIsRemovedAndNothingElse) {
+  test::TemporaryFolder folder;
+  const std::vector<std::string> others = {"a.txt", "a.txt.backup", "a.txt.tmp-notes", "b.txt.tmp-a1B2c3",
+                                           "a.txt.tmp-a_B2c3"};
+  for (const auto& name : others) write_file(folder / name, "mine");
+  for (const auto* name : {"a.txt.tmp-a1B2c3", "a.txt.tmp-zzzzzz"}) write_file(folder / name, "half");
+  remove_leftovers(folder / "a.txt");
+  remove_leftovers(folder / "nowhere/a.txt");
+  for (const auto& name : others) EXPECT_EQ(read_file(folder / name), "mine");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), std::ssize(others));
+  // Not by accident: these are the names that AtomicFile gives.
+  AtomicFile file(folder / "a.txt");
+  remove_leftovers(folder / "a.txt");
+  EXPECT_ERROR(file.commit(), "cannot replace");
+}
+
 TEST(File, MappingOutlivesItsObject) {
   test::TemporaryFolder folder;
   write_file(folder / "x", "abc");

@@ -134,6 +134,16 @@ TEST(Image, CutOffFilesAreErrors) {
   EXPECT_ERROR(decode_region(bytes.substr(0, bytes.size() - 60), "cut.jpg", {0, 0, 4, 4}), "cut.jpg: cannot decode");
 }
 
+// Some writers leave what only progressive files need in the scan's header at zero; every reader takes it.
+TEST(Image, ABaselineScanNeedNotSayThatItIsWhole) {
+  auto bytes = picture("420.jpg");
+  const auto scan = bytes.find("\xFF\xDA");
+  ASSERT_NE(scan, std::string::npos);
+  const auto end = scan + 2 + static_cast<unsigned char>(bytes[scan + 3]);
+  for (auto at = end - 3; at < end; ++at) bytes[at] = '\0';
+  EXPECT_TRUE(torch::equal(decode_image(bytes, "zeros.jpg"), decode_image(picture("420.jpg"), "420.jpg")));
+}
+
 TEST(Image, MistakesNameTheFileAndTheReason) {
   EXPECT_ERROR(decode_image("", "none.jpg"), "none.jpg: the file is empty");
   EXPECT_ERROR(decode_image("GIF89a......", "x.jpg"),

@@ -43,6 +43,15 @@ TEST(Pickle, RefusesCodeAndNamesItWithItsPlace) {
   EXPECT_EQ(Pickle("cbuiltins\nset\n.", "x").root().text, "builtins set");
 }
 
+// Whole models hold them: norm_layer = partial(LayerNorm, eps=1e-6).
+TEST(Pickle, PartialsAndNamespacesAreData) {
+  const Pickle partial("cfunctools\npartial\n(ctorch.nn\nLayerNorm\ntR(ctorch.nn\nLayerNorm\n(tNNtb.", "x");
+  EXPECT_EQ(partial.class_of(partial.root()), "functools partial");
+  EXPECT_EQ(Pickle("ctypes\nSimpleNamespace\n)R.", "x").root().kind, PickleNode::kObject);
+  EXPECT_ERROR(Pickle("cfunctools\npartial\n(cos\nsystem\nS'ls'\ntR)R.", "x"), "refused: it names \"os.system\"");
+  EXPECT_ERROR(Pickle("ctypes\nFunctionType\n.", "x"), "refused: it names \"types.FunctionType\"");
+}
+
 TEST(Pickle, RefusesNonsense) {
   const auto refuse = [](std::string text, const char* why) { EXPECT_ERROR(Pickle(text, "x"), why); };
   refuse("", "cut off");

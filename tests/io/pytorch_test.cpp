@@ -7,6 +7,7 @@
 #include "tests/io/hostile.h"
 
 using namespace hadal;
+using namespace std::string_literals;
 
 namespace {
 
@@ -97,6 +98,32 @@ TEST(PyTorch, DamageNeverCrashes) {
             if (tensor.numel() < 100000) tensor.clone();
         },
         read_file(test::golden(fmt::format("io/{}", name))), true);
+}
+
+// Pickles of the format before 1.6: {"acc": 93, KEY: {"w": a tensor of one float}}, "w" being what is asked for.
+TEST(PyTorch, KnowsWhatProgramsCallTheWeights) {
+  const auto text = [](std::string_view of) {
+    return "X" + std::string{static_cast<char>(of.size()), '\0', '\0', '\0'} + std::string(of);
+  };
+  const auto tensor = "ctorch._utils\n_rebuild_tensor_v2\n((" + text("storage") + "ctorch\nFloatStorage\n" + text("0") +
+                      text("cpu") + "K\x01NtQK\0(K\x01t(K\x01t\x89}tR"s;
+  const auto file_with = [&](const std::string& items) {
+    return "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03.}.}(" + text("acc") + "K\x5d" +
+           items + "u.](" + text("0") + "e." + "\1\0\0\0\0\0\0\0\0\0\x80\x3f"s;
+  };
+  const auto read = [&](const std::string& items) {
+    const auto file = file_with(items);
+    return read_pytorch(std::as_bytes(std::span(file)), "x.pth");
+  };
+  const auto holds = [&](const char* name) { return "}" + text(name) + tensor + "s"; };
+  for (const auto* key : {"net", "network", "params", "weights", "model_ema", "state_dict_ema", "ema_state_dict"}) {
+    const auto found = read(text(key) + holds("w") + text("optimizer") + holds("step"));
+    EXPECT_THAT(found.names(), testing::ElementsAre("w")) << key;
+    EXPECT_EQ(found.at("w").item<float>(), 1);
+    EXPECT_EQ(found.metadata.at("acc"), "93");
+  }
+  EXPECT_THAT(read(text("state_dict") + holds("plain") + text("state_dict_ema") + holds("averaged")).names(),
+              testing::ElementsAre("averaged"));
 }
 
 TEST(PyTorch, PicklesThatReferToThemselvesEnd) {

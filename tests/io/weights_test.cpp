@@ -67,6 +67,22 @@ TEST(Weights, TakesWrappersPrefixesOff) {
   test::expect_same(state_dict(*b), state_dict(*a));
 }
 
+TEST(Weights, UnwrappedNamesAreThoseOfTheModelInside) {
+  Net a, b;
+  for (const auto* prefix : {"", "net.", "model.module.", "module._orig_mod.model."}) {
+    auto averaged = copy_of(*a, prefix);
+    averaged.add("n_averaged", torch::ones({}));
+    EXPECT_EQ(unwrapped(averaged).names(), state_dict(*a).names()) << prefix;
+  }
+  auto mixed = copy_of(*a, "module.");
+  mixed.add("loss.weight", torch::ones(1));
+  EXPECT_EQ(unwrapped(mixed).names(), mixed.names()) << "a name without the prefix: none is a wrapper's";
+  auto averaged = copy_of(*a, "module.");
+  averaged.add("n_averaged", torch::ones({}));
+  EXPECT_TRUE(load_weights(*b, averaged).clean());
+  test::expect_same(state_dict(*b), state_dict(*a));
+}
+
 TEST(Weights, RenamesAndLeavesOut) {
   Net a, b;
   auto weights = copy_of(*a);

@@ -36,6 +36,8 @@ struct VitImpl : ImageClassifier {
   /// pixels (B, channels, image, image), normalised -> logits (B, classes). Throws Error on any other size.
   Tensor forward(const Tensor& pixels) override;
   std::string head() const override { return "heads.head"; }
+  /// Weights for larger pictures were published without a border to cut off.
+  PublishedSize published_size() const override { return {image_, image_ == 224 ? 256 : 0}; }
   TensorsByName own_names(const TensorsByName& weights) const override { return torchvision_vit_names(weights); }
 
  private:

@@ -62,7 +62,21 @@ TEST(VitNames, JoinsQueryKeyAndValueInThisOrder) {
   weights[2].second = torch::ones({2, 3});
   EXPECT_ERROR(torchvision_vit_names(weights), "attention.key.* does not fit beside the others");
   weights.pop_back();
-  EXPECT_ERROR(
-      torchvision_vit_names(weights),
-      "self_attention.in_proj_bias is joined from parts, and the weights have no vit.encoder.layer.#.attention");
+  EXPECT_ERROR(torchvision_vit_names(weights),
+               "self_attention.in_proj_bias is joined from parts, and the weights have no encoder.layer.#.attention");
+}
+
+TEST(VitNames, KnowsHuggingFacesModelWithoutAHead) {
+  const auto one = torch::ones({1});
+  for (const std::string before : {"", "vit."}) {
+    TensorsByName weights;
+    for (const auto* name : {"embeddings.cls_token", "embeddings.mask_token", "encoder.layer.2.layernorm_before.weight",
+                             "layers.1.mlp.fc1.bias", "layernorm.bias", "pooler.dense.weight"})
+      weights.emplace_back(before + name, one);
+    const auto mapped = torchvision_vit_names(weights);
+    std::vector<std::string> names;
+    for (const auto& [name, tensor] : mapped) names.push_back(name);
+    EXPECT_THAT(names, testing::ElementsAre("class_token", "encoder.layers.encoder_layer_2.ln_1.weight",
+                                            "encoder.layers.encoder_layer_1.mlp.0.bias", "encoder.ln.bias"));
+  }
 }
