@@ -14,6 +14,13 @@ DIR := $(if $(filter default,$(PRESET)),build,build-$(PRESET))
 REFERENCE ?= ../shared/peers/reference
 SOURCES = $(shell git ls-files '*.h' '*.cpp')
 
+# $(call compile,TARGET,FOLDERS): builds, with a line before it where there is work to do, for the first time takes minutes.
+compile = @made=$(DIR)/.made-$(1); \
+  if [ ! -e $$made ] || [ -n "$$(find CMakeLists.txt cmake $(2) $(DIR)/build.ninja -newer $$made -print -quit)" ]; then \
+    echo "building in $(DIR)/; the first time takes some minutes"; \
+  fi; \
+  cmake --build $(DIR) --target $(1) -- --quiet && touch $$made
+
 .PHONY: configure build demo test check format-check lint sanitize fuzz bench golden recipes
 
 configure:
@@ -25,13 +32,20 @@ configure:
 	fi
 
 build: configure
-	@cmake --build $(DIR) --target hadal -- --quiet
+	$(call compile,hadal,hadal cli)
 
+# A demo that was stopped goes on; one that is done is not trained again.
 demo: build
-	@$(DIR)/hadal train demo
+	@if [ -e runs/demo/report.html ] && [ -e runs/demo/reached.json ]; then \
+	  echo "the demo is trained: look at runs/demo/report.html, or remove runs/demo to train it again"; \
+	elif [ -e runs/demo/config.toml ]; then \
+	  $(DIR)/hadal train resume=runs/demo; \
+	else \
+	  $(DIR)/hadal train demo out=runs/demo; \
+	fi
 
 test: configure
-	@cmake --build $(DIR) -- --quiet
+	$(call compile,all,hadal cli tests bench examples)
 	@ctest --test-dir $(DIR) --output-on-failure
 
 check: format-check lint test

@@ -12,24 +12,31 @@
 namespace hadal::cli {
 namespace {
 
+namespace fs = std::filesystem;
+
 std::string help(const Words&) {
   return "WHAT is a run folder, or a weights file (.safetensors, .pt, .pth, .th) with model=NAME.\n\n"
          "  data=PATH        a folder, archive or file of the recipe's kind (default: the run's own data)\n"
-         "  split=test       train, val or test (default: test where there is one, else val)\n"
+         "  split=test       train, val or test (default: test where there is one, else val, else train)\n"
          "  limit=0          score at most this many samples (0: all)\n"
          "  out=DIR          where metrics.json goes (default: runs/eval, runs/eval-2, ...)\n"
-         "  batch= workers= device= precision= threads= seed=, and every setting of the recipe\n\n"
+         "  batch= workers= device= precision= threads= seed=, and every setting of the recipe. Threads and a GPU "
+         "that\n"
+         "  are not here, and the training's limit, are left out unless they are given.\n\n"
          "  hadal eval runs/mnist-vit\n"
          "  hadal eval model=resnet20-cifar weights=resnet20.th data=cifar10.tar.gz split=val\n";
 }
 
 int run(Words words) {
   const auto out = words.take("out");
+  if (!out.empty() && fs::exists(fs::path(out) / "config.toml"))
+    fail_usage("{} is a run, whose own metrics.json would be lost; give another out=", out);
   auto split = words.take("split");
   auto subject = read_subject(words);
   if (!words.plain.empty()) fail_usage("eval takes one run or weights file; what is \"{}\"?", words.plain[0]);
   auto task = make_task(subject, true);
-  if (split.empty()) split = task->has_split("test") ? "test" : "val";
+  const bool asked = !split.empty();
+  if (!asked) split = task->has_split("test") ? "test" : task->has_split("val") ? "val" : "train";
   if (!task->has_split(split)) {
     std::vector<std::string> there;
     for (const auto* name : {"train", "val", "test"})
@@ -37,6 +44,12 @@ int run(Words words) {
     fail_usage("the data has no split \"{}\"; it has {}", split, fmt::join(there, ", "));
   }
   fmt::print("{}\n", task->summary());
+  if (!asked && split == "train")
+    fmt::print("there is no split but train: these are scores on what the model may have learned from\n");
+  const auto folder = out.empty() ? fresh_folder("runs", "eval") : fs::path(out);
+  const UnusedFolder unused{out.empty() ? folder : fs::path()};
+  // A folder that cannot be written says so before the scoring, not after it.
+  std::make_unique<AtomicFile>(folder / "metrics.json").reset();
   const auto begin = std::chrono::steady_clock::now();
   Metrics metrics;
   {
@@ -49,7 +62,6 @@ int run(Words words) {
     fmt::print("  {:<24} {:.6g}\n", split + "/" + name, value);
     json[split + "/" + name] = value;
   }
-  const auto folder = out.empty() ? fresh_folder("runs", "eval") : std::filesystem::path(out);
   write_file(folder / "metrics.json", json.dump(2) + "\n");
   fmt::print("{:.1f} s; written to {}\n", seconds.count(), (folder / "metrics.json").string());
   return 0;

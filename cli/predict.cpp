@@ -35,7 +35,9 @@ int run(Words words) {
   options.pictures = read_flag(Word{words.take("pictures", "true")}, "pictures");
   options.limit = read_count("limit", words.take("limit", "0"));
   if (words.has("text")) options.texts = {words.take("text")};
-  auto subject = read_subject(words);
+  if (words.has("split"))
+    fail_usage("predict takes files and folders behind the model, not a split of a data set; hadal eval takes one");
+  auto subject = read_subject(words, true);
   options.inputs = words.plain;
   if (options.inputs.empty() && options.texts.empty())
     fail_usage("predict wants at least one file or folder after the model, or text=");

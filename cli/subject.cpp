@@ -1,5 +1,8 @@
 #include <algorithm>
 
+#include <fmt/format.h>
+
+#include "hadal/core/device.h"
 #include "hadal/io/file.h"
 #include "hadal/io/weights.h"
 
@@ -22,9 +25,31 @@ std::string task_with_model(const std::string& model) {
   fail_usage("there is no model \"{}\"{}; hadal models lists them", model, suggest(model, known));
 }
 
+bool here(const std::string& device) {
+  try {
+    return pick_device(device), true;
+  } catch (const UsageError&) {
+    return false;
+  }
+}
+
+/// The recipe says how the machine that trained was used. This one may have less, and the training's limit was for its
+/// own evaluations; what the words say stands.
+void settle_here(TrainConfig& train, const Words& words) {
+  const auto given = [&](const std::string& key) { return words.has(key) || words.has("train." + key); };
+  if (!given("limit")) train.limit = 0;
+  if (!given("threads")) train.threads = std::min(train.threads, cores_allowed());
+  if (!given("device") && train.device.starts_with("cuda") && !here(train.device)) {
+    // Not among the results, which go to the standard output.
+    fmt::print(stderr, "it was trained on {}, which is not here; this goes on with the cpu\n", train.device);
+    train.device = "cpu";
+  }
+  if (!given("precision") && train.precision == "fp16" && train.device == "cpu") train.precision = "auto";
+}
+
 }  // namespace
 
-Subject read_subject(Words& words) {
+Subject read_subject(Words& words, bool to_predict) {
   Subject subject;
   Table table;
   subject.weights = words.take("weights");
@@ -58,8 +83,15 @@ Subject read_subject(Words& words) {
       fail_usage("{} does not say which model it is for: add model=NAME (hadal models lists them)",
                  subject.weights.string());
   }
+  if (to_predict) {
+    const auto* task = table.find("task");
+    const auto schema = recipe_schema(task ? read_text(*task, "task", {}) : "classify");
+    for (auto& [key, text] : words.settings)
+      if (key == "size" && schema.defaults().find_path("augment.size")) key = "augment.size";
+  }
   apply_words(table, words.settings);
   subject.recipe = recipe_from(table, subject.run.empty() ? subject.weights.string() : subject.run.string());
+  settle_here(subject.recipe.train, words);
   settle_machine(subject.recipe.train);
   return subject;
 }

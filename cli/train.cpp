@@ -54,6 +54,7 @@ std::string help(const Words& words) {
          "  out=DIR          the run folder (default: runs/RECIPE, runs/RECIPE-2, ...)\n"
          "  resume=RUN       go on with a run where it stopped, with its own settings\n"
          "  data=PATH        train on this data instead of the recipe's\n"
+         "  limit=N          evaluate on at most N samples (0: all); all of the training data is trained on\n"
          "  find_lr=true     train some steps with a growing rate and suggest one, instead of training; find_lr.low,\n"
          "                   find_lr.high and find_lr.steps say from where to where and in how many\n\n"
          "  hadal train mnist-vit epochs=3 lr=1e-3\n"
@@ -98,14 +99,6 @@ int find_lr(Recipe recipe, const RateFinderConfig& config, const fs::path& folde
   return 0;
 }
 
-/// A folder of our own making that goes again when nothing was written into it.
-struct Unused {
-  fs::path folder;
-  ~Unused() {
-    if (!folder.empty()) remove_if_empty(folder);
-  }
-};
-
 int run(Words words) {
   RunOptions options;
   const auto out = words.take("out");
@@ -135,7 +128,7 @@ int run(Words words) {
   }
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
-  const Unused unused{out.empty() ? options.folder : fs::path()};
+  const UnusedFolder unused{out.empty() ? options.folder : fs::path()};
   if (finder) return find_lr(std::move(recipe), *finder, options.folder);
   ProgressDisplay progress;
   options.listeners = {&progress};

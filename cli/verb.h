@@ -45,8 +45,9 @@ struct Subject {
   Recipe recipe;
   std::filesystem::path weights, run;  // run is empty for a weights file
 };
-/// Reads `WHAT` and the settings of eval and predict. `words.plain` loses its WHAT when there is one.
-Subject read_subject(Words& words);
+/// Reads `WHAT` and the settings of eval and predict. `words.plain` loses its WHAT when there is one. `to_predict`: no
+/// data set is opened, so that size= can only mean the side of the prepared pictures.
+Subject read_subject(Words& words, bool to_predict = false);
 
 /// Builds the task and loads the weights.
 std::unique_ptr<Task> make_task(Subject& subject, bool open_data);

@@ -68,6 +68,24 @@ std::string full_path(const std::string& key, const Table& table, const Schema& 
   fail_usage("unknown setting {}{}", key, suggest(key, known));
 }
 
+/// Puts data=PATH into the table. Shapes and waves are drawn: there the path goes to the kind that takes any.
+void set_data_path(Table& table, const Schema& schema, const PartKinds& kinds, const std::string& path) {
+  const auto kind_path = "data." + kinds.key;
+  const auto* kind = table.find_path(kind_path);
+  if (!kind) kind = schema.defaults().find_path(kind_path);
+  const auto has_path = [&](const std::string& name) {
+    const auto part = kinds.schema(name);
+    return !part || part->find("path");  // an unknown kind is refused later, by its name
+  };
+  if (kind && !has_path(read_text(*kind, kind_path, {})))
+    for (const auto& name : kinds.names())
+      if (has_path(name)) {
+        table.set("data", Table{{kinds.key, name}});
+        break;
+      }
+  table.set_path("data.path", Word{path});
+}
+
 /// The part that `key` names, at the top of a recipe or under train; nullptr when it names no part.
 const Field* part_at(const std::string& key, const Schema& schema) {
   if (const auto* field = schema.find(key)) return field->kinds ? field : nullptr;
@@ -117,6 +135,23 @@ Table Recipe::table() const {
 void Recipe::resolve() {
   train.optimizer = optimizers().resolve(train.optimizer);
   train.schedule = schedules().resolve(train.schedule);
+}
+
+void Recipe::settle_paths() {
+  const auto whole = [](const std::string& path) {
+    return path.empty() || path.starts_with('$') ? path : fs::absolute(path).lexically_normal().string();
+  };
+  train.weights = whole(train.weights);
+  for (const auto& field : tasks().at(task.name).schema.fields()) {
+    if (!field.kinds) continue;
+    const auto* kind = task.settings.find_path(field.name + "." + field.kinds->key);
+    std::vector<std::string> names = {"path"};
+    // Of other kinds val and test are counts, shares or names within the folder.
+    if (kind && read_text(*kind, field.name, {}) == "table") names.insert(names.end(), {"val", "test"});
+    for (const auto& name : names)
+      if (const auto path = field.name + "." + name; const auto* value = task.settings.find_path(path))
+        task.settings.set_path(path, whole(read_text(*value, path, {})));
+  }
 }
 
 std::vector<fs::path> recipe_folders() {
@@ -173,6 +208,11 @@ void apply_words(Table& table, const std::vector<std::pair<std::string, std::str
   for (const auto& [key, text] : words)
     if (key == "task") table.set("task", Word{text});
   const auto schema = recipe_schema(task_of(table));
+  // data = "shapes" is short for a section with its kind, which data.size=32 can then go into.
+  for (const auto& field : schema.fields())
+    if (const auto* value = table.find(field.name);
+        value && field.kinds && (value->get_if<Word>() || value->get_if<std::string>()))
+      table.set(field.name, Table{{field.kinds->key, *value}});
   std::vector<std::pair<std::string, Word>> settings;
   for (const auto& [key, text] : words) {
     const auto* part = key == "task" ? nullptr : part_at(key, schema);
@@ -182,7 +222,7 @@ void apply_words(Table& table, const std::vector<std::pair<std::string, std::str
     }
     const auto path = full_path(key, table, schema);
     if (key == "data" && !part->kinds->schema(text)) {
-      table.set_path("data.path", Word{text});  // data=FOLDER
+      set_data_path(table, schema, *part->kinds, text);
       continue;
     }
     // Another kind brings its own settings; those of the old one would not fit.

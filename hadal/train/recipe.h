@@ -19,6 +19,9 @@ struct Recipe {
   /// All settings as TOML lays them out. resolved() fills in every default of the parts too.
   Table table() const;
   void resolve();
+  /// Puts whole paths of files and folders into settings that are resolved, so that they hold wherever the program is
+  /// started; what is empty or begins with $ stays.
+  void settle_paths();
 };
 
 /// Throws UsageError for an unknown setting, a wrong value or a part that does not exist.
@@ -35,6 +38,7 @@ Schema recipe_schema(const std::string& task);
 
 /// Puts `key=value` words over a recipe's table. A key is a dotted path, one of the short names that every verb shares
 /// (data, batch, seed, device, precision, threads, workers), or the last part of a path when only one setting ends so.
+/// `data` takes a kind or a path; a path goes to a kind that has one.
 void apply_words(Table& table, const std::vector<std::pair<std::string, std::string>>& words);
 
 /// The task's context from resolved training settings.

@@ -21,13 +21,20 @@ void log_line(const RunOptions& options, const std::string& text) {
   if (options.say) options.say(text);
 }
 
-/// The best weights on the test split, under test/...
-Metrics score_test(Task& task, const TrainConfig& train, const fs::path& weights) {
-  load_weights(task.model(), weights);
+/// The best weights of the run in `folder` on a split, under its name.
+Metrics score_best(Task& task, const TrainConfig& train, const fs::path& folder, const std::string& split) {
+  load_weights(task.model(), folder / "weights/best.safetensors");
   const Autocast autocast(torch::Device(train.device), train.precision);
   Metrics out;
-  for (const auto& [name, value] : task.evaluate("test", train.limit)) out.emplace_back("test/" + name, value);
+  for (const auto& [name, value] : task.evaluate(split, train.limit)) out.emplace_back(split + "/" + name, value);
   return out;
+}
+
+/// What a save that was killed left beside the files of a run.
+void remove_run_leftovers(const fs::path& folder) {
+  for (const auto* name : {"config.toml", "metrics.csv", "metrics.json", "reached.json", "report.html",
+                           "weights/best.safetensors", "weights/last.safetensors", "checkpoint/last.safetensors"})
+    remove_leftovers(folder / name);
 }
 
 /// By the end of its name, so that quantile_loss and mask_loss are losses too.
@@ -56,7 +63,9 @@ std::string other_problem(const Recipe& recipe) {
       std::find_if(recipes.begin(), recipes.end(), [&](const auto& item) { return item.first == recipe.name; });
   if (found == recipes.end()) return "";
   std::string name;
-  const auto own = recipe_from(load_recipe_table(found->second.string(), name), recipe.name);
+  auto table = load_recipe_table(found->second.string(), name);
+  apply_words(table, {});
+  const auto own = recipe_from(table, recipe.name);
   if (own.reaches != recipe.reaches || own.task.name != recipe.task.name) return "";
   std::string changed;
   for (const auto* path : {"data.kind", "data.path", "data.columns", "data.borders", "input", "horizon"})
@@ -82,11 +91,11 @@ std::vector<Promise> promises_of(const Table& reaches, const RunResult& result) 
   return out;
 }
 
-std::unique_ptr<Task> settle(Recipe& recipe) {
+std::unique_ptr<Task> settle(Recipe& recipe, const fs::path& weights) {
   settle_machine(recipe.train);
   recipe.resolve();
   auto context = context_of(recipe.train);
-  context.weights = recipe.train.weights;
+  context.weights = weights.empty() ? fs::path(recipe.train.weights) : weights;
   auto task = tasks().make(recipe.task, context);
   recipe.task.settings = task->settings();
   return task;
@@ -96,10 +105,18 @@ RunResult train_recipe(Recipe recipe, const RunOptions& options) {
   // A resumed run has what its first sitting kept of the promises.
   const auto unjudged = options.resume ? "" : other_problem(recipe);
   if (!unjudged.empty()) recipe.reaches = {};
-  const auto task = settle(recipe);
+  const auto checkpoint = options.folder / "checkpoint/last.safetensors",
+             own = options.folder / "weights/last.safetensors";
+  const bool goes_on = options.resume && fs::exists(checkpoint);
+  // The file that a run began from may be gone when it goes on. What the model holds comes from the checkpoint, but
+  // only weights know their tokenizer: the run's own do too.
+  const bool own_weights = goes_on && !recipe.train.weights.empty() && fs::exists(own);
+  const auto task = settle(recipe, own_weights ? own : fs::path());
+  if (!options.resume) recipe.settle_paths();
   const auto config = to_toml(recipe.table());
   Trainer trainer(*task, recipe.train, options.folder);
   // Only now: a run that is refused leaves no folder behind.
+  remove_run_leftovers(options.folder);
   if (!options.resume) write_file(options.folder / "config.toml", config);
   log_line(options, task->summary());
   log_line(options, fmt::format("{}, {} threads, {}; everything goes to {}", recipe.train.device, recipe.train.threads,
@@ -108,17 +125,17 @@ RunResult train_recipe(Recipe recipe, const RunOptions& options) {
     log_line(options, fmt::format("the recipe's numbers are not asked for: this run has its own {}", unjudged));
 
   trainer.describe({{"config", config}});
-  const auto checkpoint = options.folder / "checkpoint/last.safetensors";
-  if (options.resume && fs::exists(checkpoint)) trainer.resume(checkpoint);
-  RunFiles files(options.folder, recipe, *task, config, trainer);
+  if (goes_on) trainer.resume(checkpoint);
+  RunFiles files(options.folder, recipe, *task, config, trainer, options.resume);
   trainer.listen(files);
   for (auto* listener : options.listeners) trainer.listen(*listener);
 
   const auto outcome = trainer.run();
   RunResult result{outcome.done, outcome.best, outcome.last, outcome.state.seconds, unjudged};
   if (outcome.done && task->has_split("test"))
-    for (auto& item : score_test(*task, recipe.train, options.folder / "weights/best.safetensors"))
-      result.best.push_back(std::move(item));
+    for (auto& item : score_best(*task, recipe.train, options.folder, "test")) result.best.push_back(std::move(item));
+  else if (outcome.done && task->has_split("val") && !files.has_best_figures())
+    score_best(*task, recipe.train, options.folder, "val");  // for its pictures: an earlier sitting found the best
   files.finish(result);
   if (result.done)
     for (const auto& promise : promises_of(recipe.reaches, result))

@@ -23,8 +23,9 @@ struct RunResult {
   std::string unjudged = {};  // the settings that make this another problem than the recipe's numbers are about
 };
 
-/// Picks device, precision and threads, fills in every default and builds the task that is to be trained.
-std::unique_ptr<Task> settle(Recipe& recipe);
+/// Picks device, precision and threads, fills in every default and builds the task that is to be trained. `weights`
+/// stand in for the recipe's.
+std::unique_ptr<Task> settle(Recipe& recipe, const std::filesystem::path& weights = {});
 
 /// Trains `recipe`, scores the test split with the best weights where there is one, and writes everything into the
 /// folder.

@@ -10,16 +10,26 @@
 #include "hadal/train/schedule_curve.h"
 
 namespace hadal {
+namespace {
+
+/// From which step on a resumed run's events begin anew. The checkpoint's own step is done; a run without a checkpoint
+/// begins again from nothing.
+std::optional<int64_t> purge_step(int64_t step, bool resumed) {
+  if (!resumed) return std::nullopt;
+  return step > 0 ? step + 1 : 0;
+}
+
+}  // namespace
 
 RunFiles::RunFiles(std::filesystem::path folder, const Recipe& recipe, Task& task, std::string config,
-                   const Trainer& trainer)
+                   const Trainer& trainer, bool resumed)
     : folder_(std::move(folder)),
       task_(task),
       recipe_(recipe),
       config_(std::move(config)),
       machine_(machine_line()),
       history_(folder_ / "metrics.csv", trainer.state().step > 0 ? trainer.state().step : -1),
-      board_(folder_ / "tensorboard", trainer.state().step > 0 ? std::optional(trainer.state().step) : std::nullopt),
+      board_(folder_ / "tensorboard", purge_step(trainer.state().step, resumed)),
       schedule_(schedule_curves(trainer.schedule(), trainer.lr(), trainer.state().steps)),
       state_(trainer.state()) {
   if (state_.step == 0) board_.verbatim(0, "config", config_);
@@ -42,6 +52,8 @@ void RunFiles::on_evaluation(const EvaluationEvent& event) {
   for (const auto& item : event.values)
     if (item.first.find('/') != std::string::npos) scores.push_back(item);
   board_.scalars(event.state.step, scores);
+  evaluated_ = true;
+  has_best_figures_ = has_best_figures_ || event.best;
   if (event.best || figures_.empty()) figures_ = task_.figures();
   // From the rows: in a resumed run the best may be of an earlier sitting.
   const auto goal = task_.goal();
@@ -50,7 +62,9 @@ void RunFiles::on_evaluation(const EvaluationEvent& event) {
 }
 
 void RunFiles::finish(const RunResult& result) {
-  if (result.done && task_.has_split("test")) figures_ = task_.figures();
+  // Stopped before anything was measured: the report of the sitting before has the pictures, this one has none.
+  if (!result.done && !evaluated_ && std::filesystem::exists(folder_ / "report.html")) return;
+  if (result.done && (task_.has_split("test") || !has_best_figures_)) figures_ = task_.figures();
   write(result);
 }
 

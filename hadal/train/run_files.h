@@ -17,10 +17,13 @@ struct RunResult;
 class RunFiles : public Callback {
  public:
   /// In a resumed run the trainer's state says where it goes on; rows and events of later steps are dropped.
-  RunFiles(std::filesystem::path folder, const Recipe& recipe, Task& task, std::string config, const Trainer& trainer);
+  RunFiles(std::filesystem::path folder, const Recipe& recipe, Task& task, std::string config, const Trainer& trainer,
+           bool resumed);
 
   void on_step(const StepEvent& event) override;
   void on_evaluation(const EvaluationEvent& event) override;
+  /// False while the best evaluation is one of an earlier sitting: its pictures are not here.
+  bool has_best_figures() const { return has_best_figures_; }
   /// The last words: test scores, promises, the report.
   void finish(const RunResult& result);
 
@@ -36,6 +39,7 @@ class RunFiles : public Callback {
   std::vector<CurveFigure> schedule_;
   std::vector<Figure> figures_;
   RunState state_;
+  bool evaluated_ = false, has_best_figures_ = false;
 };
 
 }  // namespace hadal

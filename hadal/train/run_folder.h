@@ -11,4 +11,12 @@ std::filesystem::path fresh_folder(const std::filesystem::path& parent, const st
 /// Takes the folder away again when nothing was written into it: a command that failed at once leaves no trace.
 void remove_if_empty(const std::filesystem::path& folder);
 
+/// Does that at the end of its life; nothing where `folder` is empty.
+struct UnusedFolder {
+  std::filesystem::path folder;
+  ~UnusedFolder() {
+    if (!folder.empty()) remove_if_empty(folder);
+  }
+};
+
 }  // namespace hadal

@@ -64,6 +64,30 @@ TEST_F(DataTest, LearnsFromAFolderAndFromTheSameAsAnArchive) {
   EXPECT_EQ(read_file(folder_ / "run/metrics.json"), weights);
 }
 
+TEST_F(DataTest, PicturesWithoutSplitsAreNoTestOfWhatLearnedFromThem) {
+  write_pictures(folder_ / "pictures", 8);
+  write_pictures(folder_ / "others", 2, 1000);
+  ASSERT_EQ(train("kind = \"folder\"\npath = \"pictures\"\nchannels = 1\n", "epochs = 1\n").code, 0);
+  const auto eval = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), "eval");
+    return test::run_program(words, folder_.path());
+  };
+  const auto scores = [&](const std::string& name) {
+    return nlohmann::json::parse(read_file(folder_ / name / "metrics.json"));
+  };
+  auto ran = eval({"run", "out=own"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(ran.out, testing::HasSubstr("no split but train"));
+  EXPECT_TRUE(scores("own").contains("train/accuracy"));
+  EXPECT_FALSE(scores("own").contains("test/accuracy"));
+  expect_mistake(eval({"run", "split=test"}), 2, "no split \"test\"; it has train");
+  expect_mistake(eval({"run/weights/best.safetensors", "split=val"}), 2, "no split \"val\"; it has train");
+  expect_mistake(eval({"run", "data=./pictures", "split=val"}), 2, "it has train");
+  ran = eval({"run", "data=others", "out=foreign"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_TRUE(scores("foreign").contains("test/accuracy"));
+}
+
 TEST_F(DataTest, LearnsShapesByHeart) {
   const auto ran = train("kind = \"shapes\"\nsize = 24\ntrain = 48\nval = 16\ntest = 16\nclasses = 2\nmin_size = 0.6\n",
                          "epochs = 40\nevaluate_every = 40\noptimizer = { name = \"adamw\", lr = 0.01 }\n"

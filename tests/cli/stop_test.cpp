@@ -1,5 +1,7 @@
 // Runs that end before their time: Ctrl-C, kill -9, a full disk. Nothing that was saved is lost, and what is resumed
 // ends as if it had never stopped.
+#include <set>
+
 #include "hadal/io/safetensors.h"
 #include "hadal/train/checkpoint.h"
 #include "hadal/train/history.h"
@@ -43,6 +45,14 @@ class Stop : public testing::Test {
     for (auto& row : rows) row.seconds = 0;
     return rows;
   }
+  /// Every file of a run but TensorBoard's, of which each sitting writes one.
+  std::set<std::string> files(const std::string& run) const {
+    std::set<std::string> found;
+    for (const auto& entry : fs::recursive_directory_iterator(folder_ / run))
+      if (entry.is_regular_file() && entry.path().parent_path().filename() != "tensorboard")
+        found.insert(fs::relative(entry.path(), folder_ / run).string());
+    return found;
+  }
   void expect_same_as_straight(const std::string& run) const {
     for (const auto* name : {"weights/best.safetensors", "weights/last.safetensors"})
       EXPECT_TRUE(read_file(folder_ / "straight" / name) == read_file(folder_ / run / name)) << name;
@@ -84,9 +94,15 @@ TEST_F(Stop, KilledThreeTimes) {
     process.signal(SIGKILL);
     ASSERT_EQ(process.wait().code, 128 + SIGKILL);
   }
+  // What a kill within a save leaves; a file of one's own with such a name stays.
+  for (const auto* name : {"metrics.json.tmp-a1B2c3", "weights/last.safetensors.tmp-a1B2c3",
+                           "checkpoint/last.safetensors.tmp-a1B2c3", "notes.txt.tmp-a1B2c3"})
+    write_file(folder_ / "run" / name, "half");
   const auto ran = run_program({"train", "resume=run"}, folder_.path());
   EXPECT_EQ(ran.code, 0) << ran.err;
   expect_same_as_straight("run");
+  EXPECT_TRUE(fs::remove(folder_ / "run/notes.txt.tmp-a1B2c3"));
+  EXPECT_EQ(files("run"), files("straight"));
 }
 
 TEST_F(Stop, AFullDiskSparesTheLastCheckpoint) {

@@ -85,6 +85,71 @@ TEST_F(Verbs, EvalGivesTheNumbersOfTheRun) {
   EXPECT_TRUE(fs::exists(*folder_ / "runs/eval/metrics.json"));
 }
 
+TEST_F(Verbs, ARunStandsWhereverTheProgramIsStarted) {
+  fs::create_directory(*folder_ / "elsewhere");
+  const auto there = [](const std::vector<std::string>& words) {
+    return test::run_program(words, *folder_ / "elsewhere");
+  };
+  const auto trained = (*folder_ / "run").string();
+  auto ran = there({"eval", trained, "out=scores"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(read_json("elsewhere/scores/metrics.json").at("test/accuracy"),
+            read_json("run/metrics.json").at("best").at("test/accuracy"));
+  ran = there({"train", "resume=" + trained});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+}
+
+TEST_F(Verbs, AResumedRunNeedsNotTheWeightsItBeganFrom) {
+  fs::copy(*folder_ / "run/weights/best.safetensors", *folder_ / "base.safetensors");
+  auto ran = run({"train", "tiny.toml", "weights=base.safetensors", "out=tuned", "epochs=1"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  fs::remove(*folder_ / "base.safetensors");
+  const auto weights = read_file(*folder_ / "tuned/weights/last.safetensors");
+  ran = run({"train", "resume=tuned"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_TRUE(read_file(*folder_ / "tuned/weights/last.safetensors") == weights);
+}
+
+TEST_F(Verbs, EvalSparesTheFilesOfARun) {
+  const auto before = read_file(*folder_ / "run/metrics.json");
+  expect_mistake(run({"eval", "run", "out=run"}), 2, "run is a run, whose own metrics.json would be lost");
+  EXPECT_EQ(read_file(*folder_ / "run/metrics.json"), before);
+  const auto ran = run({"eval", "run", "out=tiny.toml/scores"});
+  expect_mistake(ran, 1, "tiny.toml/scores");
+  EXPECT_THAT(ran.out, testing::Not(testing::HasSubstr("test/accuracy")));  // it says so before it scores
+}
+
+TEST_F(Verbs, AnotherMachineThanTheTrainings) {
+  fs::copy(*folder_ / "run", *folder_ / "far", fs::copy_options::recursive);
+  auto config = read_file(*folder_ / "far/config.toml");
+  for (const auto& [key, value] :
+       {std::pair("threads", "5000"), {"device", "\"cuda:77\""}, {"precision", "\"fp16\""}, {"limit", "1"}}) {
+    const auto at = config.find(fmt::format("\n{} = ", key)) + 1;
+    config.replace(at, config.find('\n', at) - at, fmt::format("{} = {}", key, value));
+  }
+  write_file(*folder_ / "far/config.toml", config);
+  const auto ran = run({"eval", "far", "out=far-scores"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(ran.err, testing::HasSubstr("it was trained on cuda:77, which is not here"));
+  EXPECT_NEAR(read_json("far-scores/metrics.json").at("test/loss").get<double>(),
+              read_json("run/metrics.json").at("best").at("test/loss").get<double>(), 1e-5);
+  expect_mistake(run({"eval", "far", "device=cuda:77"}), 2, "device=cuda:77");
+  expect_mistake(run({"eval", "run", "threads=5000"}), 2, "threads (5000)");
+}
+
+TEST_F(Verbs, WhatWasTrainedOnDrawnDataTakesPictures) {
+  write_file(*folder_ / "drawn.toml", test::recipe(test::kShapes, "", "name = \"cnn\"\nwidths = [4]\n"));
+  ASSERT_EQ(run({"train", "drawn.toml", "out=drawn"}).code, 0);
+  for (const auto* name : {"circle/0.png", "square/1.png"})
+    write_image(*folder_ / "pairs" / name, test::picture(name[0] == 's', 7000));
+  auto ran = run({"eval", "drawn", "data=pairs", "split=val", "out=drawn-scores"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_TRUE(read_json("drawn-scores/metrics.json").contains("val/accuracy"));
+  ran = run({"predict", "drawn", "photos/0.png", "size=20", "out=drawn-said"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  expect_mistake(run({"predict", "drawn", "photos/0.png", "split=val"}), 2, "not a split of a data set");
+}
+
 TEST_F(Verbs, PredictWritesALineAPicture) {
   const auto ran = run({"predict", "run", "photos", "out=said", "top=2"});
   ASSERT_EQ(ran.code, 0) << ran.err;

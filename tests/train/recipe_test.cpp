@@ -73,6 +73,50 @@ TEST(Recipe, DataTakesAPath) {
   EXPECT_FALSE(kind.find_path("data.path"));
 }
 
+TEST(Recipe, APathGoesToAKindOfDataThatHasOne) {
+  auto table = small();
+  apply_words(table, {{"data", "photos"}});
+  EXPECT_EQ(table.find("data")->text(), "{ kind = \"auto\", path = \"photos\" }");
+  apply_words(table, {{"data", "others"}, {"data.kind", "folder"}});
+  EXPECT_EQ(table.find("data")->text(), "{ kind = \"folder\", path = \"others\" }");
+  table = parse_toml("task = \"forecast\"\ndata = \"waves\"\n", "waves.toml");
+  apply_words(table, {{"data", "load.csv"}});
+  EXPECT_EQ(table.find("data")->text(), "{ kind = \"csv\", path = \"load.csv\" }");
+}
+
+TEST(Recipe, APartByItsNameAloneTakesSettings) {
+  auto table = parse_toml("data = \"shapes\"\n", "short.toml");
+  apply_words(table, {{"data.size", "32"}});
+  EXPECT_EQ(table.find("data")->text(), "{ kind = \"shapes\", size = \"32\" }");
+  EXPECT_NO_THROW(tasks().resolve(recipe_from(table, "short").task));
+}
+
+TEST(Recipe, PathsHoldWhereverTheProgramIsStarted) {
+  const auto here = std::filesystem::current_path();
+  const auto paths = [](const std::string& text) {
+    auto recipe = recipe_from(parse_toml(text, "t.toml"), "t");
+    recipe.settle_paths();
+    return recipe;
+  };
+  auto recipe = paths("[data]\nkind = \"folder\"\npath = \"./photos\"\n[train]\nweights = \"a.pth\"\n");
+  EXPECT_EQ(recipe.task.settings.find_path("data.path")->text(), Value((here / "photos").string()).text());
+  EXPECT_EQ(recipe.train.weights, (here / "a.pth").string());
+  recipe = paths("[data]\nkind = \"idx\"\npath = \"$DATA/mnist\"\nval = 5\n");
+  EXPECT_EQ(recipe.task.settings.find_path("data.path")->text(), "\"$DATA/mnist\"");
+  EXPECT_EQ(recipe.task.settings.find_path("data.val")->text(), "5");
+  EXPECT_EQ(recipe.train.weights, "");
+  recipe = paths(
+      "task = \"classify_text\"\n[data]\nkind = \"table\"\npath = \"/a.csv\"\nval = \"b.csv\"\ntest = \"\"\n"
+      "[tokenizer]\nname = \"huggingface\"\npath = \"t.json\"\n");
+  const auto& settings = recipe.task.settings;
+  EXPECT_EQ(settings.find_path("data.path")->text(), "\"/a.csv\"");
+  EXPECT_EQ(settings.find_path("data.val")->text(), Value((here / "b.csv").string()).text());
+  EXPECT_EQ(settings.find_path("data.test")->text(), "\"\"");
+  EXPECT_EQ(settings.find_path("tokenizer.path")->text(), Value((here / "t.json").string()).text());
+  recipe = paths("task = \"translate\"\n[data]\nkind = \"files\"\npath = \"$DATA/m\"\nval = \"dev\"\n");
+  EXPECT_EQ(recipe.task.settings.find_path("data.val")->text(), "\"dev\"");  // a name within the folder
+}
+
 TEST(Recipe, SaysWhichNameIsMeant) {
   EXPECT_ERROR(with({{"epoch", "3"}}), "unknown setting epoch; nearest: epochs");
   EXPECT_ERROR(with({{"size", "3"}}), "could be");  // of the data's pictures, or of the prepared ones

@@ -96,6 +96,35 @@ TEST(Run, APromiseThatIsNotMeasuredEndsNoRun) {
   EXPECT_THAT(read_file(folder / "report.html"), testing::HasSubstr("30, not measured"));
 }
 
+TEST(Run, AResumedRunsReportKeepsItsPictures) {
+  const test::TemporaryFolder folder;
+  const auto recipe = recipe_from(
+      parse_toml("[model]\nname = \"mlp\"\nhidden = [8]\n[data]\nkind = \"shapes\"\nsize = 16\ntrain = 32\nval = 16\n"
+                 "test = 0\nclasses = 2\n[train]\nepochs = 2\nbatch = 16\nworkers = 0\nthreads = 1\n",
+                 "small.toml"),
+      "small");
+  struct Stopper : Callback {
+    void on_evaluation(const EvaluationEvent&) override { stop_requested() = true; }
+  } stopper;
+  const auto sit = [&](bool resume, std::vector<Callback*> listeners) {
+    const auto result =
+        train_recipe(recipe, {.folder = folder.path(), .resume = resume, .listeners = std::move(listeners)});
+    stop_requested() = false;
+    return result.done;
+  };
+  const auto report = [&] { return read_file(folder / "report.html"); };
+  EXPECT_FALSE(sit(false, {&stopper}));
+  const auto first = report();
+  EXPECT_THAT(first, testing::HasSubstr("Confusion matrix"));
+  stop_requested() = true;  // before anything is measured
+  EXPECT_FALSE(sit(true, {}));
+  EXPECT_EQ(report(), first);
+  EXPECT_TRUE(sit(true, {}));
+  EXPECT_THAT(report(), testing::HasSubstr("Confusion matrix"));
+  EXPECT_TRUE(sit(true, {}));  // there was nothing left to do
+  EXPECT_THAT(report(), testing::HasSubstr("Confusion matrix"));
+}
+
 TEST(Run, AnEvaluationOfAResumedRunRemembersTheBestOfEarlierSittings) {
   const test::TemporaryFolder folder;
   auto recipe = recipe_from(

@@ -1,5 +1,6 @@
 #include "hadal/train/tensorboard.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
@@ -7,6 +8,7 @@
 
 #include "hadal/io/file.h"
 #include "hadal/io/safetensors.h"
+#include "hadal/train/run.h"
 
 #include "tests/support/support.h"
 
@@ -49,7 +51,47 @@ std::map<std::string, float> scalars_of(const std::string& event) {
   return out;
 }
 
+/// From which step on the event (SessionLog.START) voids what earlier files hold; -1 when it is another event.
+int64_t purge_step(const std::string& event) {
+  int64_t step = 0;
+  bool start = false;
+  for (protozero::pbf_reader fields(event); fields.next();) {
+    if (fields.tag() == 2) {
+      step = fields.get_int64();
+    } else {
+      start = start || fields.tag() == 7;
+      fields.skip();
+    }
+  }
+  return start ? step : -1;
+}
+
 }  // namespace
+
+TEST(TensorBoard, AResumedRunVoidsWhatItDoesAgain) {
+  const auto recipe = recipe_from(
+      parse_toml("[model]\nname = \"mlp\"\nhidden = [8]\n[data]\nkind = \"shapes\"\nsize = 16\ntrain = 32\nval = 16\n"
+                 "test = 0\nclasses = 2\n[train]\nepochs = 4\nbatch = 16\nworkers = 0\nthreads = 1\n",
+                 "small.toml"),
+      "small");
+  struct Stopper : Callback {
+    void on_step(const StepEvent& event) override { stop_requested() = event.state.step == 3; }
+  } stopper;
+  const test::TemporaryFolder folder;
+  const auto second_event = [&](bool resume) {
+    train_recipe(recipe, {.folder = folder.path(), .resume = resume, .listeners = {&stopper}});
+    stop_requested() = false;
+    std::vector<std::filesystem::path> files;
+    for (const auto& entry : std::filesystem::directory_iterator(folder / "tensorboard")) files.push_back(entry);
+    return records(*std::max_element(files.begin(), files.end())).at(1);
+  };
+  EXPECT_EQ(purge_step(second_event(false)), -1);
+  // Killed before its first checkpoint: all of it is done again.
+  std::filesystem::remove_all(folder / "checkpoint");
+  EXPECT_EQ(purge_step(second_event(true)), 0);
+  // Stopped at step 3, which is done.
+  EXPECT_EQ(purge_step(second_event(true)), 4);
+}
 
 TEST(TensorBoard, ChecksumsAreCastagnolis) {
   EXPECT_EQ(crc32c(""), 0u);
