@@ -69,6 +69,7 @@ bench: configure
 	@cmake --build $(DIR) --target hadal_bench hadal_steps hadal_attention -- --quiet
 	@$(REFERENCE) python bench/steps.py
 	@$(REFERENCE) python bench/attention.py
+	@$(REFERENCE) python bench/steps.py --peer bench/patchtst.py --mode fp32 patchtst-train
 	@$(REFERENCE) python bench/loader.py
 	@$(REFERENCE) python bench/optimizers.py --program $(DIR)/bench/hadal_bench
 

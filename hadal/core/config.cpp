@@ -283,11 +283,11 @@ std::vector<std::string> Schema::paths_to(const std::string& name, const Table& 
   };
   for (const auto& field : fields_) {
     const auto whole = path.empty() ? field.name : path + "." + field.name;
+    if (field.name == name) found.push_back(whole);
     if (field.children) {
       collect(Schema(field.children(), section(&defaults_, field.name)), field, whole);
       continue;
     }
-    if (field.name == name) found.push_back(whole);
     if (!field.kinds) continue;
     if (const auto schema = field.kinds->schema(kind_of(field, chosen.find(field.name), defaults_, whole)))
       collect(*schema, field, whole);

@@ -64,6 +64,14 @@ TEST(Recipe, AnotherKindLeavesTheOldOnesSettingsBehind) {
   EXPECT_TRUE(table.find_path("train.optimizer.lr"));
 }
 
+TEST(Recipe, ASectionGoesByItsOwnName) {
+  auto table = small();
+  apply_words(table, {{"early_stopping.patience", "3"}, {"swa.begin", "0.5"}});
+  const auto train = recipe_from(table, "small").train;
+  EXPECT_EQ(train.early_stopping.patience, 3);
+  EXPECT_TRUE(train.swa.on());
+}
+
 TEST(Recipe, DataTakesAPath) {
   auto table = small();
   apply_words(table, {{"data", "pictures.tar.gz"}});
