@@ -30,7 +30,8 @@ std::string help(const Words&) {
          "  problems=A,B     recipes or TOML files (default: " +
          fmt::format("{}", fmt::join(kProblems, ",")) +
          ")\n"
-         "  out=DIR          where the tables go (default: runs/bench-optimisers)\n" +
+         "  out=DIR          where the tables go (default: runs/bench-optimisers)\n"
+         "  seed device precision threads workers batch   as for train; of every training\n" +
          Schema::of(OptimizerBenchConfig{}).help() + "\n  hadal bench optimisers steps=50 optimizers=adamw,sgd,lion\n";
 }
 
@@ -39,6 +40,9 @@ int run(Words words) {
     fail_usage("bench takes one subject: hadal bench optimisers");
   const auto out = words.take("out");
   const auto given = words.take("problems");
+  std::vector<std::pair<std::string, std::string>> shared;  // every training's
+  for (const auto* key : {"seed", "device", "precision", "threads", "workers", "batch"})
+    if (auto text = words.take(key); !text.empty()) shared.emplace_back(key, std::move(text));
   auto problems = kProblems;
   if (!given.empty()) {
     problems.clear();
@@ -52,7 +56,8 @@ int run(Words words) {
   std::vector<Recipe> recipes;
   for (const auto& problem : problems) {
     std::string name;
-    const auto table = load_recipe_table(problem, name);
+    auto table = load_recipe_table(problem, name);
+    apply_words(table, shared);
     recipes.push_back(recipe_from(table, name));
   }
   const auto folder = out.empty() ? fresh_folder("runs", "bench-optimisers") : fs::path(out);

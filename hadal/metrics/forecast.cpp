@@ -1,6 +1,7 @@
 #include "hadal/metrics/forecast.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "hadal/core/error.h"
@@ -38,8 +39,10 @@ void ForecastScore::add(const Tensor& forecast, const Tensor& truth, const Tenso
   const auto weight = (known.defined() ? known : torch::ones_like(truth, torch::kBool)).to(torch::kFloat64).cpu();
   const auto target = truth.to(torch::kFloat64).cpu(), all = forecast.to(torch::kFloat64).cpu();
   const auto error = (all.select(2, middle_) - target) * weight;  // (B, C, H)
-  const auto squared = error.square(), by_step = squared.sum({0, 1}), steps = weight.sum({0, 1});
-  const auto absolute = error.abs().sum({0, 2}), counts = weight.sum({0, 2});
+  // By name: LibTorch 2.6 could take a plain {0, 1} for names of dimensions.
+  constexpr std::array<int64_t, 2> rows = {0, 1}, ahead = {0, 2};
+  const auto squared = error.square(), by_step = squared.sum(rows), steps = weight.sum(rows);
+  const auto absolute = error.abs().sum(ahead), counts = weight.sum(ahead);
   const auto add_to = [](Tensor& sum, const Tensor& more) { sum = sum.defined() ? sum + more : more; };
   add_to(by_step_, by_step);
   add_to(steps_, steps);

@@ -66,10 +66,9 @@ TEST(Recipe, AnotherKindLeavesTheOldOnesSettingsBehind) {
 
 TEST(Recipe, ASectionGoesByItsOwnName) {
   auto table = small();
-  apply_words(table, {{"early_stopping.patience", "3"}, {"swa.begin", "0.5"}});
-  const auto train = recipe_from(table, "small").train;
-  EXPECT_EQ(train.early_stopping.patience, 3);
-  EXPECT_TRUE(train.swa.on());
+  apply_words(table, {{"early_stopping.patience", "3"}});
+  EXPECT_EQ(recipe_from(table, "small").train.early_stopping.patience, 3);
+  EXPECT_ERROR(apply_words(table, {{"early_stoping.patience", "3"}}), "unknown setting early_stoping.patience");
 }
 
 TEST(Recipe, DataTakesAPath) {
