@@ -25,9 +25,25 @@ target_compile_options(hadal_parts INTERFACE -Wall -Wextra -Wpedantic -Wno-unuse
 if(HADAL_WERROR)
   target_compile_options(hadal_parts INTERFACE -Werror)
 endif()
+
+# For the small programs that find out what goes together.
+include(CheckCXXSourceCompiles)
+include(CheckCXXSourceRuns)
+find_library(HADAL_TORCH_CPU torch_cpu HINTS ${TORCH_INSTALL_PREFIX}/lib REQUIRED)
+find_library(HADAL_C10 c10 HINTS ${TORCH_INSTALL_PREFIX}/lib REQUIRED)
+set(CMAKE_REQUIRED_FLAGS "${TORCH_CXX_FLAGS} -std=c++20")
+set(CMAKE_REQUIRED_INCLUDES ${TORCH_INCLUDE_DIRS})
+set(CMAKE_REQUIRED_LIBRARIES ${HADAL_TORCH_CPU} ${HADAL_C10})
 if(CMAKE_CXX_COMPILER_ID STREQUAL Clang)
   # Designated initialisers that leave the rest to its defaults are how configs are written here.
   target_compile_options(hadal_parts INTERFACE -Wno-missing-designated-field-initializers)
+  # A LibTorch 2.6 that g++ compiled: since clang 18 the two compilers call templates behind std::enable_if differently.
+  check_cxx_source_compiles("
+    #include <ATen/core/TensorBase.h>
+    int main() { return at::TensorBase().const_data_ptr<float>() != nullptr; }" HADAL_CLANG_NAMES_LINK)
+  if(NOT HADAL_CLANG_NAMES_LINK)
+    target_compile_options(hadal_parts INTERFACE -fclang-abi-compat=17)
+  endif()
 endif()
 if(HADAL_SANITIZE)
   target_compile_options(hadal_parts INTERFACE -fsanitize=${HADAL_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)
@@ -68,8 +84,7 @@ target_include_directories(hadal_parts SYSTEM INTERFACE ${NLOHMANN_JSON} ${TOMLP
 
 if(NOT HADAL_CORE_ONLY)
   find_package(PkgConfig REQUIRED QUIET)
-  pkg_check_modules(MEDIA REQUIRED QUIET IMPORTED_TARGET libturbojpeg libjpeg libpng libwebp libarchive zlib libpcre2-8
-                    sentencepiece)
+  pkg_check_modules(MEDIA REQUIRED QUIET IMPORTED_TARGET libturbojpeg libjpeg libpng libwebp libarchive zlib libpcre2-8)
   # Debian's OpenCV modules come without OpenCV's CMake package, which only the full libopencv-dev holds.
   find_path(OPENCV_INCLUDE opencv2/imgproc.hpp PATH_SUFFIXES opencv4 REQUIRED)
   find_library(OPENCV_CORE opencv_core REQUIRED)
@@ -80,4 +95,22 @@ if(NOT HADAL_CORE_ONLY)
   add_library(hadal_media INTERFACE)
   target_include_directories(hadal_media SYSTEM INTERFACE ${OPENCV_INCLUDE})
   target_link_libraries(hadal_media INTERFACE PkgConfig::MEDIA ${OPENCV_IMGPROC} ${OPENCV_CORE} ${UTF8PROC} ${SNDFILE})
+  # Debian's SentencePiece brings a protobuf of its own, which breaks a LibTorch that uses the system's, at its start.
+  pkg_check_modules(SENTENCEPIECE REQUIRED QUIET IMPORTED_TARGET sentencepiece)
+  list(APPEND CMAKE_REQUIRED_LIBRARIES ${SENTENCEPIECE_LINK_LIBRARIES})
+  check_cxx_source_runs("
+    #include <ATen/core/TensorBase.h>
+    #include <sentencepiece_processor.h>
+    int main() {
+      const sentencepiece::SentencePieceProcessor processor;
+      return processor.status().ok() || at::TensorBase().defined();
+    }" HADAL_SENTENCEPIECE)
+  if(HADAL_SENTENCEPIECE)
+    target_link_libraries(hadal_media INTERFACE PkgConfig::SENTENCEPIECE)
+  else()
+    message(STATUS "SentencePiece and this LibTorch do not go together; SentencePiece models are left out")
+  endif()
 endif()
+unset(CMAKE_REQUIRED_FLAGS)
+unset(CMAKE_REQUIRED_INCLUDES)
+unset(CMAKE_REQUIRED_LIBRARIES)

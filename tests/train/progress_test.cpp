@@ -207,7 +207,7 @@ TEST(Progress, LinesStandAboveTheLiveOne) {
 
 TEST(Progress, ATerminalIsLiveUnlessPlainTextIsAskedFor) {
   const int terminal = ::posix_openpt(O_RDWR | O_NOCTTY);
-  ASSERT_GE(terminal, 0);
+  if (terminal < 0) GTEST_SKIP() << "there are no pseudo-terminals here";
   ASSERT_EQ(::grantpt(terminal) | ::unlockpt(terminal), 0);
   const struct winsize size{24, 43, 0, 0};
   ASSERT_EQ(::ioctl(terminal, TIOCSWINSZ, &size), 0);
