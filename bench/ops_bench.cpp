@@ -31,8 +31,8 @@ void attention_step(benchmark::State& state) {
     else if (path == kLibTorch)
       y = at::scaled_dot_product_attention(q, k, v, {}, 0, causal);
     else
-      y = products_attention(q, k, v,
-                        {.causal = causal, .scale = scale, .by_head = path == kByHead, .block = causal ? 128 : 1024});
+      y = products_attention(
+          q, k, v, {.causal = causal, .scale = scale, .by_head = path == kByHead, .block = causal ? 128 : 1024});
     y.backward(dout);
   }
 }
