@@ -223,7 +223,8 @@ class Schema {
   /// A line a setting: name, type, limits, default, help; nested ones with their dotted names. Parts list their names
   /// and, where `chosen` is given, the settings of the one that it (or else the default) names.
   std::string help(const std::string& path = "", const Table* chosen = nullptr) const;
-  /// The dotted paths of every plain setting called `name`, through sections and through the parts that `chosen` names.
+  /// The dotted paths of every setting or section called `name`, through sections and through the parts that `chosen`
+  /// names.
   std::vector<std::string> paths_to(const std::string& name, const Table& chosen, const std::string& path = "") const;
 
  private:

@@ -1,5 +1,6 @@
-// fmt's own code, compiled here once instead of in every file that formats a text: a quarter of the build's time.
-// CMake defines FMT_HEADER_ONLY where LibTorch's copy of fmt is another version than these instantiations are for.
+// fmt's own code, compiled here once instead of in every file that formats a text: 6.8 s instead of 8.2 for one of
+// them. CMake defines FMT_HEADER_ONLY where LibTorch's copy of fmt is another version than these instantiations are
+// for.
 #ifndef FMT_HEADER_ONLY
 #include <fmt/format-inl.h>
 
