@@ -68,6 +68,14 @@ void cmyk_to_rgb(const uint8_t* from, uint8_t* to, int64_t width) {
     }
 }
 
+/// Gives its memory back also when a reader's constructor throws.
+struct Decompressor : jpeg_decompress_struct {
+  Decompressor() : jpeg_decompress_struct{} {}
+  ~Decompressor() { jpeg_destroy_decompress(this); }
+  Decompressor(const Decompressor&) = delete;
+  Decompressor& operator=(const Decompressor&) = delete;
+};
+
 class JpegReader {
  public:
   JpegReader(std::string_view bytes, std::string_view name) : bytes_(bytes), name_(name) {
@@ -82,9 +90,6 @@ class JpegReader {
       jpeg_read_header(&info_, TRUE);
     });
   }
-  ~JpegReader() { jpeg_destroy_decompress(&info_); }
-  JpegReader(const JpegReader&) = delete;
-  JpegReader& operator=(const JpegReader&) = delete;
 
   ImageInfo header() const {
     return {"JPEG", static_cast<int64_t>(info_.image_width), static_cast<int64_t>(info_.image_height), orientation()};
@@ -168,7 +173,7 @@ class JpegReader {
   }
 
   std::string_view bytes_, name_;
-  jpeg_decompress_struct info_{};
+  Decompressor info_;
   jpeg_progress_mgr progress_{};
   ErrorTrap trap_{};
 };

@@ -9,6 +9,8 @@ nlohmann::json parse_json(std::string_view text, std::string_view name) {
     return nlohmann::json::parse(text);
   } catch (const nlohmann::json::parse_error& error) {
     throw FileError(fmt::format("{} at byte {}", name, error.byte), "this is no JSON, or the file is cut off");
+  } catch (const nlohmann::json::exception&) {
+    throw FileError(std::string(name), "a number in this JSON is too large");
   }
 }
 

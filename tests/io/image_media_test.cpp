@@ -129,6 +129,7 @@ TEST(Image, CutOffFilesAreErrors) {
       EXPECT_ERROR(decode_image(bytes.substr(0, size_t(double(bytes.size()) * share)), name), name);
   }
   const auto bytes = picture("420.jpg");
+  EXPECT_ERROR(probe_image(bytes.substr(0, 100), "cut.jpg"), "cut.jpg: cannot decode this JPEG: Premature end");
   EXPECT_ERROR(decode_image(bytes.substr(0, 900), "cut.jpg"), "cut.jpg: cannot decode this JPEG: Premature end");
   // The top of the picture is there, the file is not.
   EXPECT_ERROR(decode_region(bytes.substr(0, bytes.size() - 60), "cut.jpg", {0, 0, 4, 4}), "cut.jpg: cannot decode");
