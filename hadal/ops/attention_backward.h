@@ -153,12 +153,12 @@ class Backward {
                          units_of<Math>(t.width), seen);
     product<Math, false>(dscores, kBlock, douts_ + row * units, units, 1, values_turned_, kBlock,
                          units_of<Math>(t.width), seen);
-    finish_scores(t, tile, seen, weights);
+    const auto factor = finish_scores(t, tile, seen, weights);
     if (t.drop_below) fill_kept(t, tile, seen, keep_);
     for (int r = 0; r < kRows; ++r)
       for (int64_t n = 0; n < seen; ++n) {
         const auto i = r * kBlock + n * kLanes;
-        auto weight = exp2<Math::kRough>(load(weights + i) - normalizers_[row + r]);
+        auto weight = exp2<Math::kRough>(load(weights + i) * factor - normalizers_[row + r]);
         auto dweight = load(dscores + i);
         if (t.drop_below) dweight *= load(keep_ + i);
         store(dscores + i, weight * (dweight - means_[row + r]));

@@ -33,17 +33,18 @@ inline void fill_kept(const AttentionTask& t, const Tile& tile, int64_t vectors,
   }
 }
 
-/// scores = scale * scores, with what is added to them, base 2.
-inline void finish_scores(const AttentionTask& t, const Tile& tile, int64_t vectors, float* scores) {
+/// Makes products of queries and keys scores, base 2, but for a positive factor, which it returns: where nothing is
+/// added to them, the pass that reads them can multiply as well.
+inline float finish_scores(const AttentionTask& t, const Tile& tile, int64_t vectors, float* scores) {
   const auto scale = t.scale * kLog2E;
-  const bool plain = all_plain(t, tile.queries, {tile.keys.first, tile.keys.first + vectors * kLanes});
+  if (scale > 0 && all_plain(t, tile.queries, {tile.keys.first, tile.keys.first + vectors * kLanes})) return scale;
   for (int r = 0; r < kRows; ++r)
     for (int64_t n = 0; n < vectors; ++n) {
       auto* at = scores + r * kBlock + n * kLanes;
-      auto s = load(at) * scale;
-      if (!plain) s += added_at(t, tile.batch, tile.head, tile.queries.first + r, tile.keys.first + n * kLanes);
-      store(at, s);
+      const auto key = tile.keys.first + n * kLanes;
+      store(at, load(at) * scale + added_at(t, tile.batch, tile.head, tile.queries.first + r, key));
     }
+  return 1;
 }
 
 template <class Math>
@@ -135,14 +136,14 @@ class Forward {
     const auto vectors = vectors_of(count), units = padded(units_of<Math>(t.width)), wide = padded(t.width);
     product<Math, false>(scores_, kBlock, queries_ + row * units, units, 1, keys_ + tile.keys.first * units, kBlock,
                          units_of<Math>(t.width), vectors);
-    finish_scores(t, tile, vectors, scores_);
+    const auto factor = finish_scores(t, tile, vectors, scores_);
 
     alignas(64) float largest[kTall], shrink[kTall];
     auto* before = largest_ + row / kRows * kTall;
     for (int r = 0; r < kRows; ++r) {
       auto most = load(scores_ + r * kBlock);
       for (int64_t n = 1; n < vectors; ++n) most = max(most, load(scores_ + r * kBlock + n * kLanes));
-      const auto now = hadal::HADAL_SIMD::largest(most);
+      const auto now = hadal::HADAL_SIMD::largest(most) * factor;
       largest[r] = now > before[r] ? now : before[r];
       shrink[r] = before[r] - largest[r];
       before[r] = largest[r];
@@ -157,7 +158,7 @@ class Forward {
       auto total = load(sums_ + (row + r) * kLanes) * shrink[r];
       for (int64_t n = 0; n < vectors; ++n) {
         auto* at = scores_ + r * kBlock + n * kLanes;
-        auto weight = exp2<Math::kRough>(load(at) - largest[r]);
+        auto weight = exp2<Math::kRough>(load(at) * factor - largest[r]);
         total += weight;
         if (t.drop_below) weight *= load(keep_ + r * kBlock + n * kLanes);
         store(at, weight);
