@@ -11,7 +11,7 @@
 .DEFAULT_GOAL := build
 PRESET ?= default
 DIR := $(if $(filter default,$(PRESET)),build,build-$(PRESET))
-REFERENCE ?= ../shared/peers/reference
+REFERENCE ?= $(wildcard ../shared/peers/reference)
 SOURCES = $(shell git ls-files '*.h' '*.cpp')
 
 # $(call compile,TARGET,FOLDERS): builds, with a line before it where there is work to do, for the first time takes minutes.

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Pictures a second through the training loader: Hadal beside torchvision's DataLoader, on the same files in the same run.
 
-    ../shared/peers/reference python bench/loader.py [--pairs 5] [--images 2000] [--program FILE] [FOLDER...]
+    python bench/loader.py [--pairs 5] [--images 2000] [--program FILE] [FOLDER...]
 
 Each side decodes JPEGs and gives batches of 64: random resized crop to 224, flip, normalise; two workers (processes there,
 threads here). Hadal decodes only the crop's part of a JPEG. torchvision runs twice: through Pillow, its default, and
@@ -94,7 +94,7 @@ def hadal(paths, program):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="*", help="where JPEGs are; ../shared/data/{bccd,pennfudan}/images when not given")
+    parser.add_argument("folders", nargs="*", help="where JPEGs are; bccd/images and pennfudan/images below HADAL_DATA when not given")
     parser.add_argument("--program", help="a hadal_bench that is built already")
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--images", type=int, default=2000, help="pictures an epoch; fewer files are repeated")

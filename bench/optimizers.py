@@ -2,7 +2,7 @@
 """A step of AdamW over GPT-2's and ResNet-50's parameter lists, Hadal beside PyTorch's fused CPU AdamW, in turn; then every
 method's share of the memory speed that the same run shows.
 
-    ../shared/peers/reference python bench/optimizers.py [--pairs 5] [--program FILE]
+    python bench/optimizers.py [--pairs 5] [--program FILE]
 
 step: one step. clip: clip_grad_norm_ to 1, a step, zero_grad(set_to_none=False), which Hadal does in two passes. Each pair runs
 both sides anew; printed are milliseconds and the median ratio PyTorch / Hadal: above 1, Hadal is faster. Each bound (BOUNDS)

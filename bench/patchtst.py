@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The PyTorch side of training PatchTST on ETTh1: the published architecture and setting, written plainly.
 
-patchtst.py [--precision fp32] [--threads N] [--runs N] [patchtst-train | patchtst-sdpa-train]
+patchtst.py [--precision fp32] [--threads N] [--runs N] {patchtst-train | patchtst-sdpa-train}...
 A step is a batch of 128 windows of 7 channels and 336 steps, horizon 96: forward, loss, backward, Adam; an epoch is 64 of them.
 patchtst-train adds each layer's attention scores to the next one's, as the published code does; patchtst-sdpa-train leaves that
 out and uses PyTorch's fused attention, as Hadal's recipe does. Driven by
@@ -18,7 +18,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
 parser.add_argument("--threads", type=int, default=2)
 parser.add_argument("--runs", type=int, default=7)
-parser.add_argument("work", nargs="*", default=["patchtst-train"])
+parser.add_argument("work", nargs="+", choices=["patchtst-train", "patchtst-sdpa-train"])
 args = parser.parse_args()
 torch.set_num_threads(args.threads)
 torch.manual_seed(0)

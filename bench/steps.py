@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Hadal and PyTorch at the same work, in turn, pair by pair: medians and the ratio PyTorch time / Hadal time.
 
-steps.py [--program build/bench/hadal_steps] [--peer ../shared/peers/steps.py] [--pairs 3] [--runs 5] [--mode fp32 bf16 ...] [WORKLOAD...]
+steps.py [--program build/bench/hadal_steps] [--peer bench/pictures.py] [--pairs 3] [--runs 5] [--mode fp32 bf16 ...] [WORKLOAD...]
 Runs under the interpreter whose PyTorch is compared. A mode is fp32 or bf16, with +cl for channels-last. Each pair starts
 both programs anew, the first of them changing from pair to pair; a side's time is the median of its run, and the last
 line of each workload gives the median over the pairs.
@@ -11,7 +11,7 @@ import argparse, json, pathlib, statistics, subprocess, sys
 root = pathlib.Path(__file__).resolve().parent.parent
 parser = argparse.ArgumentParser()
 parser.add_argument("--program", default=root / "build/bench/hadal_steps")
-parser.add_argument("--peer", default=root.parent / "shared/peers/steps.py")
+parser.add_argument("--peer", default=root / "bench/pictures.py")
 parser.add_argument("--pairs", type=int, default=3)
 parser.add_argument("--runs", type=int, default=5)
 parser.add_argument("--threads", type=int, default=2)

@@ -11,7 +11,8 @@ namespace {
 std::string help(const Words&) {
   return "WHAT is a run folder, or a weights file with model=NAME. INPUT is a picture or a folder of pictures; for a "
          "model of\n"
-         "texts a file with a text a line; for a model that forecasts a CSV file that ends where the forecast "
+         "texts a file with a text a line (a language model reads a file as one text); for a model that forecasts a "
+         "CSV file that ends where the forecast "
          "begins.\n\n"
          "  out=DIR          where predictions.jsonl and pictures/ go (default: runs/predict, runs/predict-2, ...)\n"
          "  top=5            classes, or rows with anomalies=true, that a line of predictions.jsonl holds\n"

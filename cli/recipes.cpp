@@ -12,7 +12,7 @@ namespace {
 std::string help(const Words&) {
   return "Without a name: all recipes, and the numbers they reach. With a name: its settings with every default,\n"
          "and the learning rate over the run.\n"
-         "Recipes are looked for in ./recipes, HADAL_RECIPES, beside the program and where Hadal is installed.\n";
+         "Recipes are looked for in HADAL_RECIPES, ./recipes, and beside the program.\n";
 }
 
 std::string reaches_text(const Table& reaches) {

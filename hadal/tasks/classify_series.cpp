@@ -168,6 +168,7 @@ Metrics ClassifySeries::evaluate(const std::string& split, int64_t limit) {
 }
 
 int64_t ClassifySeries::predict(const PredictOptions& options, const std::function<void(const std::string&)>& line) {
+  require(options.texts.empty(), "text= is for models that read texts; this one wants sounds");
   torch::NoGradGuard no_grad;
   model_->eval();
   auto paths = options.inputs;

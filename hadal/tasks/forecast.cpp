@@ -53,6 +53,7 @@ class Forecast : public Task {
   std::string summary() const override;
 
   int64_t predict(const PredictOptions& options, const std::function<void(const std::string&)>& line) override {
+    require(options.texts.empty(), "text= is for models that read texts; this one wants CSV files");
     model_->eval();
     return predict_series({*model_, config_, memory_, context_.device, context_.batch}, options, line);
   }

@@ -83,14 +83,14 @@ class Language : public Task {
     return text;
   }
 
-  /// A line a text file: {"input", "tokens", "loss", "perplexity", ...}.
+  /// A line a text, each file one: {"input", "tokens", "loss", "perplexity", ...}.
   int64_t predict(const PredictOptions& options, const std::function<void(const std::string&)>& line) override {
     std::filesystem::create_directories(options.out);
     std::ofstream out(options.out / "predictions.jsonl");
     int64_t done = 0;
-    for (const auto& input : options.inputs) {
-      if (options.limit > 0 && done == options.limit) break;
-      const auto windows = windows_in(read_plain_text(input), input);
+    const auto score = [&](const std::string& input, const std::string& text) {
+      if (options.limit > 0 && done == options.limit) return;
+      const auto windows = windows_in(text, input);
       nlohmann::ordered_json json = {{"input", input}, {"tokens", windows.tokens()}};
       for (const auto& [name, value] :
            score_text(*model_, *tokenizer_, windows, hiding(), context_.batch, 0, context_.device))
@@ -100,6 +100,11 @@ class Language : public Task {
       out << said << '\n';
       line(said);
       ++done;
+    };
+    for (const auto& file : options.inputs) score(file, read_plain_text(file));
+    for (const auto& text : options.texts) {
+      check_utf8(text, "text=");
+      score(text, text);
     }
     out.flush();
     if (!out) throw FileError((options.out / "predictions.jsonl").string(), "cannot write");

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Makes the golden files: the reference's outputs and gradients for weights and inputs that the tests load.
 
-    ../shared/peers/reference python tests/golden/make.py [AREA...]
+    python tests/golden/make.py [AREA...]
 
 An area is a module of areas/ with a function make(save): save(name, tensors, metadata) writes NAME.safetensors here.
-Runs in any Python that has PyTorch, torchvision, timm and safetensors; the same versions give the same files.
+Runs in any Python that has PyTorch, torchvision, timm, transformers and safetensors; the same versions give the same files.
 """
 import importlib.util
 import pathlib

@@ -155,6 +155,22 @@ TEST_F(LanguageTask, HidesWordsForBert) {
   EXPECT_TRUE(task->figures().empty());
 }
 
+TEST_F(LanguageTask, PredictScoresFilesAndTextsAsTheyAre) {
+  const auto task = make();
+  write_file(folder_ / "fox.txt", "the quick brown fox");
+  PredictOptions options{.inputs = {(folder_ / "fox.txt").string()}, .texts = {"the quick brown fox"}};
+  options.out = folder_ / "out";
+  std::vector<nlohmann::json> lines;
+  const auto keep = [&](const std::string& line) { lines.push_back(nlohmann::json::parse(line)); };
+  EXPECT_EQ(task->predict(options, keep), 2);
+  ASSERT_EQ(lines.size(), 2);
+  EXPECT_EQ(lines[1]["input"], "the quick brown fox");
+  EXPECT_EQ(lines[1]["tokens"], 19);
+  EXPECT_EQ(lines[1]["loss"], lines[0]["loss"]);
+  options.texts = {"\xff"};
+  EXPECT_ERROR(task->predict(options, keep), "UTF-8");
+}
+
 TEST(LearnFrom, HidesAsThePaperSays) {
   const auto window = torch::full({10001}, 3, torch::kInt64);
   const Hiding hiding{0.15, 9, 8};
