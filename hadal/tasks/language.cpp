@@ -88,8 +88,8 @@ class Language : public Task {
     std::filesystem::create_directories(options.out);
     std::ofstream out(options.out / "predictions.jsonl");
     int64_t done = 0;
+    const auto enough = [&] { return options.limit > 0 && done == options.limit; };
     const auto score = [&](const std::string& input, const std::string& text) {
-      if (options.limit > 0 && done == options.limit) return;
       const auto windows = windows_in(text, input);
       nlohmann::ordered_json json = {{"input", input}, {"tokens", windows.tokens()}};
       for (const auto& [name, value] :
@@ -101,8 +101,12 @@ class Language : public Task {
       line(said);
       ++done;
     };
-    for (const auto& file : options.inputs) score(file, read_plain_text(file));
+    for (const auto& file : options.inputs) {
+      if (enough()) break;
+      score(file, read_plain_text(file));
+    }
     for (const auto& text : options.texts) {
+      if (enough()) break;
       check_utf8(text, "text=");
       score(text, text);
     }

@@ -167,6 +167,10 @@ TEST_F(LanguageTask, PredictScoresFilesAndTextsAsTheyAre) {
   EXPECT_EQ(lines[1]["input"], "the quick brown fox");
   EXPECT_EQ(lines[1]["tokens"], 19);
   EXPECT_EQ(lines[1]["loss"], lines[0]["loss"]);
+  options.limit = 1;
+  options.inputs.push_back("missing.txt");
+  EXPECT_EQ(task->predict(options, keep), 1) << "what lies beyond the limit is not read";
+  options.inputs.clear();
   options.texts = {"\xff"};
   EXPECT_ERROR(task->predict(options, keep), "UTF-8");
 }

@@ -68,6 +68,9 @@ TEST(Recipe, ASectionGoesByItsOwnName) {
   auto table = small();
   apply_words(table, {{"early_stopping.patience", "3"}});
   EXPECT_EQ(recipe_from(table, "small").train.early_stopping.patience, 3);
+  auto averaged = small();
+  apply_words(averaged, {{"swa.begin", "0.5"}});
+  EXPECT_TRUE(recipe_from(averaged, "small").train.swa.on());
   EXPECT_ERROR(apply_words(table, {{"early_stoping.patience", "3"}}), "unknown setting early_stoping.patience");
 }
 
