@@ -1,5 +1,5 @@
 // Gradients of attention in tiles: the weights are computed again from the saved normalizers (Dao et al. 2022,
-// arXiv:2205.14135, appendix B.2).
+// arXiv:2205.14135, appendix B.2), and the scores of longer sequences too.
 #pragma once
 #include "hadal/ops/attention_forward.h"
 
@@ -114,7 +114,7 @@ class Backward {
     const auto *k = head_of<T>(t.k, batch, group) + keys.first * t.k.row,
                *v = head_of<T>(t.v, batch, group) + keys.first * t.v.row;
     const auto count = keys.last - keys.first;
-    pack_turned<Math>(k, t.k.row, count, t.width, keys_turned_);
+    if (!t.scores) pack_turned<Math>(k, t.k.row, count, t.width, keys_turned_);
     pack_turned<Math>(v, t.v.row, count, t.width, values_turned_);
     pack_down<Math>(k, t.k.row, count, count, t.width, keys_down_);
   }
@@ -149,24 +149,42 @@ class Backward {
         store(dscores_ + at + r * kBlock + n * kLanes, Floats{});
       }
     auto *weights = Math::kDepth == 1 ? weights_ + at : tile_, *dscores = Math::kDepth == 1 ? dscores_ + at : dtile_;
-    product<Math, false>(weights, kBlock, queries_ + row * units, units, 1, keys_turned_, kBlock,
-                         units_of<Math>(t.width), seen);
     product<Math, false>(dscores, kBlock, douts_ + row * units, units, 1, values_turned_, kBlock,
                          units_of<Math>(t.width), seen);
-    const auto factor = finish_scores(t, tile, seen, weights);
-    if (t.drop_below) fill_kept(t, tile, seen, keep_);
+    const auto scores = scores_of(tile, seen, weights);
+    const bool drops = t.drop_below;
+    if (drops) fill_kept(t, tile, seen, keep_);
     for (int r = 0; r < kRows; ++r)
       for (int64_t n = 0; n < seen; ++n) {
         const auto i = r * kBlock + n * kLanes;
-        auto weight = exp2<Math::kRough>(load(weights + i) * factor - normalizers_[row + r]);
+        const auto* score = scores.first + r * scores.row + n * kLanes;
+        __builtin_prefetch(score + kRows * scores.row);
+        const auto weight = exp2<Math::kRough>(load(score) * scores.factor - normalizers_[row + r]);
         auto dweight = load(dscores + i);
-        if (t.drop_below) dweight *= load(keep_ + i);
+        if (drops) dweight *= load(keep_ + i);
         store(dscores + i, weight * (dweight - means_[row + r]));
-        store(weights + i, t.drop_below ? weight * load(keep_ + i) : weight);
+        store(weights + i, drops ? weight * load(keep_ + i) : weight);
       }
     if constexpr (Math::kDepth == 2) dscores = narrowed(seen, at);
     product<Math, true>(dqueries_ + row * wide, wide, dscores, kBlock, 1, keys_down_, wide, units_of<Math>(count),
                         wide / kLanes);
+  }
+
+  struct Scores {
+    const float* first;
+    int64_t row;
+    float factor;
+  };
+  // What the forward pass kept, or computed again into `room`.
+  Scores scores_of(const Tile& tile, int64_t vectors, float* room) {
+    if (t.scores) {
+      const KeptScores kept(t, tile);
+      return {kept.first, kept.row, 1};
+    }
+    const auto units = padded(units_of<Math>(t.width));
+    product<Math, false>(room, kBlock, queries_ + tile.queries.first * units, units, 1, keys_turned_, kBlock,
+                         units_of<Math>(t.width), vectors);
+    return {room, kBlock, finish_scores(t, tile, vectors, room)};
   }
 
   // Weights and gradients of the scores of a tile in pairs: along the queries where the products over them read them,

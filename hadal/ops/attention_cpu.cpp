@@ -103,6 +103,14 @@ void run(const AttentionKernel& kernel, const AttentionTask& task, int64_t items
   });
 }
 
+// Computing the scores again is one product of the backward pass's five. They are kept where they take no more room
+// than q, k, v and the result do.
+Tensor room_for_scores(const AttentionKernels& kernels, const AttentionTask& t) {
+  if (in_lanes(kernels, t) || t.keys > 4 * t.width) return {};
+  const auto up = [](int64_t n, int64_t of) { return (n + of - 1) / of * of; };
+  return at::empty({t.batch, t.heads, up(t.queries, kernels.rows), up(t.keys, kernels.lanes)}, at::kFloat);
+}
+
 void run_forward(const AttentionKernels& kernels, AttentionTask& task, bool with_gradients) {
   if (!with_gradients && few_queries(task)) return run(kernels.decode, task, task.batch * task.groups);
   if (const auto* lanes = in_lanes(kernels, task))
@@ -141,10 +149,13 @@ struct KernelAttention : torch::autograd::Function<KernelAttention> {
     const auto out = at::empty({q.size(0), q.size(2), q.size(1), q.size(3)}, q.options()).transpose(1, 2);
     const auto normalizers = at::empty({q.size(0), q.size(1), q.size(2)}, q.options().dtype(at::kFloat));
     auto task = task_of(q, k, v, out, normalizers, s);
-    run_forward(kernels_of(static_cast<AttentionCpu>(cpu), q.scalar_type() == at::kBFloat16), task, with_gradients);
+    const auto kernels = kernels_of(static_cast<AttentionCpu>(cpu), q.scalar_type() == at::kBFloat16);
+    const auto scores = with_gradients ? room_for_scores(kernels, task) : Tensor();
+    if (scores.defined()) task.scores = scores.data_ptr<float>();
+    run_forward(kernels, task, with_gradients);
     if (!with_gradients) return out;
 
-    context->save_for_backward({q, k, v, out, normalizers, s.mask, s.slopes});
+    context->save_for_backward({q, k, v, out, normalizers, s.mask, s.slopes, scores});
     auto& saved = context->saved_data;
     saved["causal"] = s.causal, saved["window"] = s.window, saved["scale"] = s.scale, saved["dropout"] = s.dropout;
     saved["seed"] = s.seed, saved["cpu"] = cpu;
@@ -168,6 +179,7 @@ struct KernelAttention : torch::autograd::Function<KernelAttention> {
     const auto dout = dense_rows(gradients[0]);
     const auto dq = at::empty_like(q), dk = at::empty_like(k), dv = at::empty_like(v);  // in the inputs' order
     auto task = task_of(q, k, v, out, tensors[4], s);
+    if (tensors[7].defined()) task.scores = tensors[7].data_ptr<float>();
     task.dout = view_of(dout), task.dq = view_of(dq), task.dk = view_of(dk), task.dv = view_of(dv);
     const auto cpu = static_cast<AttentionCpu>(saved["cpu"].toInt());
     run_backward(kernels_of(cpu, q.scalar_type() == at::kBFloat16), task, dq);

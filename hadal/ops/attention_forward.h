@@ -1,5 +1,6 @@
 // Attention in tiles with a softmax that is corrected as larger scores come (Milakov and Gimelshein 2018,
-// arXiv:1805.02867; Dao et al. 2022, arXiv:2205.14135): memory grows with the length alone.
+// arXiv:1805.02867; Dao et al. 2022, arXiv:2205.14135): memory grows with the length alone, and scores are kept only of
+// sequences so short that they are no larger than what went in and came out.
 #pragma once
 #include "hadal/ops/attention_scores.h"
 #include "hadal/ops/attention_tiles.h"
@@ -20,6 +21,20 @@ inline int64_t vectors_of(int64_t count) { return (count + kLanes - 1) / kLanes;
 struct Tile {
   Range queries, keys;
   int64_t batch, head;
+};
+
+/// Finished scores of a tile that are kept for the backward pass: row after row, tile after tile, block after block, as
+/// both passes go over them.
+struct KeptScores {
+  float* first;
+  int64_t row;
+
+  KeptScores(const AttentionTask& t, const Tile& tile) {
+    const auto rows = up_to_multiple(t.queries, kRows), columns = up_to_multiple(t.keys, kLanes);
+    const auto key = tile.keys.first, head = tile.batch * t.heads + tile.head;
+    row = smaller(kBlock, columns - key);
+    first = t.scores + head * rows * columns + key * rows + tile.queries.first * row;
+  }
 };
 
 /// What dropout multiplies a tile's weights with.
@@ -134,33 +149,41 @@ class Forward {
     foresight_.look();
     const auto count = tile.keys.last - tile.keys.first;
     const auto vectors = vectors_of(count), units = padded(units_of<Math>(t.width)), wide = padded(t.width);
+    const KeptScores kept(t, tile);
     product<Math, false>(scores_, kBlock, queries_ + row * units, units, 1, keys_ + tile.keys.first * units, kBlock,
                          units_of<Math>(t.width), vectors);
     const auto factor = finish_scores(t, tile, vectors, scores_);
 
-    alignas(64) float largest[kTall], shrink[kTall];
-    auto* before = largest_ + row / kRows * kTall;
+    // Row r's numbers in lane r.
+    auto* const largest = largest_ + row / kRows * kTall;
+    const auto before = load(largest);
+    auto tops = spread(kLowest);
+#pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
       auto most = load(scores_ + r * kBlock);
       for (int64_t n = 1; n < vectors; ++n) most = max(most, load(scores_ + r * kBlock + n * kLanes));
-      const auto now = hadal::HADAL_SIMD::largest(most) * factor;
-      largest[r] = now > before[r] ? now : before[r];
-      shrink[r] = before[r] - largest[r];
-      before[r] = largest[r];
+      tops[r] = hadal::HADAL_SIMD::largest(most) * factor;
     }
-    for (int r = kRows; r < kTall; ++r) shrink[r] = 0;
-    bool any = false;
-    for (int r = 0; r < kRows; ++r) any |= shrink[r] != 0;
-    for (int i = 0; i < kTall; i += kLanes) store(shrink + i, exp2<false>(load(shrink + i)));
+    tops = max(tops, before);
+    store(largest, tops);
+    const bool any = hadal::HADAL_SIMD::largest(tops - before) != 0;
+    alignas(64) float shrink[kTall];
+    store(shrink, exp2<false>(before - tops));
 
-    if (t.drop_below) fill_kept(t, tile, vectors, keep_);
+    const bool keeps = t.scores, drops = t.drop_below;
+    if (drops) fill_kept(t, tile, vectors, keep_);
     for (int r = 0; r < kRows; ++r) {
       auto total = load(sums_ + (row + r) * kLanes) * shrink[r];
       for (int64_t n = 0; n < vectors; ++n) {
         auto* at = scores_ + r * kBlock + n * kLanes;
-        auto weight = exp2<Math::kRough>(load(at) * factor - largest[r]);
+        const auto score = load(at) * factor;
+        if (keeps) {
+          store(kept.first + r * kept.row + n * kLanes, score);
+          __builtin_prefetch(kept.first + (r + kRows) * kept.row + n * kLanes, 1);
+        }
+        auto weight = exp2<Math::kRough>(score - largest[r]);
         total += weight;
-        if (t.drop_below) weight *= load(keep_ + r * kBlock + n * kLanes);
+        if (drops) weight *= load(keep_ + r * kBlock + n * kLanes);
         store(at, weight);
       }
       store(sums_ + (row + r) * kLanes, total);

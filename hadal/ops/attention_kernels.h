@@ -15,8 +15,9 @@ struct AttentionTask {
   int64_t batch, heads, groups, queries, keys, width;  // groups: heads of k and v
   HeadsView q, k, v, out;                              // fp32 or bf16, all the same
   float* normalizers;                                  // (B, H, Tq): log2 of the sum of 2^score, +inf without a key
-  HeadsView dout, dq, dk, dv;                          // backward alone
-  float* dq_parts;                                     // (parts, B, H, Tq, D) when the keys are shared out, else null
+  float* scores;  // null, or what the forward pass leaves to the backward pass: (B, H, Tq and Tk up to whole tiles)
+  HeadsView dout, dq, dk, dv;  // backward alone
+  float* dq_parts;             // (parts, B, H, Tq, D) when the keys are shared out, else null
 
   const void* mask;       // null, or
   bool mask_adds;         // float (added), or uint8 (0: not attended)
@@ -48,7 +49,9 @@ struct AttentionLanes {
 struct AttentionKernels {
   AttentionKernel forward, backward;  // any shape; B * groups * parts items
   AttentionKernel decode;             // few queries, forward alone; B * groups items
-  int lanes;                          // heads in an item of the following, which has (B * H) / lanes items, rounded up
+  int rows;                           // of a tile
+  int lanes;                          // numbers in a vector; heads in an item of the following, which has
+                                      // (B * H) / lanes items, rounded up
   AttentionLanes in_lanes[2];         // width 4, 8; groups = H, neither mask nor slopes
 };
 

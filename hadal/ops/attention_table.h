@@ -28,6 +28,7 @@ AttentionKernels kernels() {
   return {.forward = kernel<Forward<Math>, &Forward<Math>::template run<T>>(),
           .backward = kernel<Backward<Math>, &Backward<Math>::template run<T>>(),
           .decode = kernel<Decode<Math>, &Decode<Math>::template run<T>>(),
+          .rows = kRows,
           .lanes = kLanes,
           .in_lanes = {in_lanes<T, 4>(), in_lanes<T, 8>()}};
 }

@@ -12,11 +12,12 @@ namespace hadal::test {
 namespace {
 
 // Around the sizes of tiles and blocks, widths beside and beyond whole vectors, shared heads, more and fewer keys than
-// queries; the last three are narrow heads in numbers, some of them not filling the last vector.
+// queries, more and fewer than four times the width (whose scores the backward pass computes again); the last three are
+// narrow heads in numbers, some of them not filling the last vector.
 const std::vector<Shape> kShapes{{1, 1, 1, 1, 1},        {2, 3, 6, 16, 5},      {1, 2, 63, 65, 16},
                                  {1, 2, 130, 64, 33},    {1, 2, 97, 197, 64},   {2, 1, 200, 131, 100},
-                                 {1, 4, 70, 70, 128, 2}, {1, 6, 100, 49, 8, 1}, {40, 2, 11, 11, 4},
-                                 {13, 5, 9, 20, 8},      {9, 8, 20, 9, 4}};
+                                 {1, 4, 70, 70, 128, 2}, {1, 6, 100, 49, 8, 1}, {1, 2, 140, 197, 24},
+                                 {40, 2, 11, 11, 4},     {13, 5, 9, 20, 8},     {9, 8, 20, 9, 4}};
 
 std::vector<AttentionCpu> cpus() {
   std::vector<AttentionCpu> all{AttentionCpu::kAvx2, AttentionCpu::kAvx512, AttentionCpu::kAvx512Bf16};
@@ -78,6 +79,18 @@ TEST(CpuAttention, TakesAnyStrides) {
     cpu_attention(q, one, turned, {}, cpu).sum().backward();  // a gradient that is one number, expanded
     EXPECT_TRUE(q.grad().isfinite().all().item<bool>());
   }
+}
+
+// LibTorch fills new memory with what is not a number: nothing that the forward pass left out may reach the gradients.
+TEST(CpuAttention, ReadsOnlyWhatItWrote) {
+  auto& context = at::globalContext();
+  const bool before = context.deterministicAlgorithms();
+  context.setDeterministicAlgorithms(true, false);
+  ASSERT_TRUE(at::empty({100}).isnan().all().item<bool>());
+  for (const auto cpu : cpus())
+    check_all({{1, 2, 97, 197, 64}, {1, 2, 150, 131, 100}, {2, 4, 70, 70, 128, 2}}, at::kFloat, 1e-5,
+              [=](const Shape&) { return by(cpu); });
+  context.setDeterministicAlgorithms(before, false);
 }
 
 // So that joining the heads costs no copy.
