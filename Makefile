@@ -66,12 +66,12 @@ fuzz:
 	@scripts/fuzz
 
 bench: configure
-	@cmake --build $(DIR) --target hadal_bench hadal_steps hadal_attention -- --quiet
+	@cmake --build $(DIR) --target hadal_bench hadal_steps hadal_attention hadal_optimizers -- --quiet
 	@$(REFERENCE) python bench/steps.py
 	@$(REFERENCE) python bench/attention.py
 	@$(REFERENCE) python bench/steps.py --peer bench/patchtst.py --mode fp32 patchtst-train
 	@$(REFERENCE) python bench/loader.py
-	@$(REFERENCE) python bench/optimizers.py --program $(DIR)/bench/hadal_bench
+	@$(REFERENCE) python bench/optimizers.py --program $(DIR)/bench/hadal_optimizers
 
 golden:
 	@$(REFERENCE) python tests/golden/make.py

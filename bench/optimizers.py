@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
-"""A step of AdamW over GPT-2's and ResNet-50's parameter lists, Hadal beside PyTorch's fused CPU AdamW, in turn; then every
-method's share of the memory speed that the same run shows.
+"""Steps of AdamW over GPT-2's and ResNet-50's parameter lists, Hadal beside PyTorch's fused CPU AdamW; then every method's
+share of memory's speed, and AdamW beside torch::optim::AdamW.
 
-    python bench/optimizers.py [--pairs 5] [--program FILE]
+    python bench/optimizers.py [--rounds 15] [--program FILE] [--only pairs|share]
 
-step: one step. clip: clip_grad_norm_ to 1, a step, zero_grad(set_to_none=False), which Hadal does in two passes. Each pair runs
-both sides anew; printed are milliseconds and the median ratio PyTorch / Hadal: above 1, Hadal is faster. Each bound (BOUNDS)
-has a line that says pass or FAIL, and the exit code is 1 when one fails. Runs in any Python with PyTorch and torchvision;
-builds build/bench/hadal_bench first unless --program names it.
+step: one step. clip: clip_grad_norm_ to 1, a step, zero_grad(set_to_none=False), which Hadal does in two passes. The two sides
+take turns, a step each, so that both meet the same neighbours; a share of memory is taken from a step and an `a += b` side by
+side. Printed are medians of milliseconds and of the ratios, with the quarters of the ratios that lie outside cut off. Each
+bound (BOUNDS) has a line that says pass or FAIL, and the exit code is 1 when one fails. Runs in any Python with PyTorch and
+torchvision; builds build/bench/hadal_optimizers first unless --program names it.
 """
 import argparse
-import json
+import math
 import pathlib
 import statistics
 import subprocess
@@ -24,20 +25,49 @@ UNFUSED = ("adafactor", "muon")  # matrix products and whole tensors: memory is 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
-def torch_side(model, threads, runs):
-    """Median milliseconds of a step and of clip + step + zero, in a process of its own."""
+class Program:
+    """Hadal's side, a process that answers line by line."""
+
+    def __init__(self, file, model, threads, *options):
+        command = [str(file), "--threads", str(threads), *options, model]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self, line):
+        print(line, file=self.process.stdin, flush=True)
+        answer = self.process.stdout.readline().split()
+        if not answer:
+            sys.exit(f"the program ended at: {line}")
+        return answer
+
+    def milliseconds(self, line):
+        return float(self.ask(line)[0])
+
+    def methods(self):
+        print("list", file=self.process.stdin, flush=True)
+        return [(name, float(bytes_)) for name, bytes_ in (line.split() for line in iter(self.process.stdout.readline, "\n"))]
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def shapes_of(model):
     import torch
 
-    torch.set_num_threads(threads)
     if model == "gpt2":
         width = 768
         block = [(width,), (width,), (width, 3 * width), (3 * width,), (width, width), (width,), (width,), (width,),
                  (width, 4 * width), (4 * width,), (4 * width, width), (width,)]
-        shapes = [(50257, width), (1024, width), *block * 12, (width,), (width,)]
-    else:
-        import torchvision
-        with torch.device("meta"):
-            shapes = [p.shape for p in torchvision.models.resnet50().parameters()]
+        return [(50257, width), (1024, width), *block * 12, (width,), (width,)]
+    import torchvision
+    with torch.device("meta"):
+        return [p.shape for p in torchvision.models.resnet50().parameters()]
+
+
+def pytorch_side(shapes):
+    """A step, and clip + step + zero, by PyTorch."""
+    import torch
+
     params = [torch.nn.Parameter(torch.randn(s) * 0.02) for s in shapes]
     for p in params:
         p.grad = torch.randn_like(p) * 0.01
@@ -48,22 +78,27 @@ def torch_side(model, threads, runs):
         optimizer.step()
         optimizer.zero_grad(set_to_none=False)
 
-    out = {}
-    for name, work in (("step", optimizer.step), ("clip", clipped)):
-        times = []
-        for _ in range(runs + 2):
-            begin = time.perf_counter()
-            work()
-            times.append(1e3 * (time.perf_counter() - begin))
-        out[name] = statistics.median(times[2:])
-    print(json.dumps(out))
+    return {"step": optimizer.step, "clip": clipped}
 
 
-def hadal(program, pattern):
-    """Milliseconds and bytes a second by benchmark."""
-    command = [program, f"--benchmark_filter={pattern}", "--benchmark_format=json"]
-    out = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["benchmarks"]
-    return {b["name"].split("/min_time")[0]: (b["real_time"], b["bytes_per_second"]) for b in out}
+def milliseconds(work):
+    begin = time.perf_counter()
+    work()
+    return 1e3 * (time.perf_counter() - begin)
+
+
+def side_by_side(one, other, rounds):
+    """Two works take turns: the median time of each, and of other / one, with that ratio's quartiles."""
+    for work in (one, other):
+        work()
+    pairs = []
+    for i in range(rounds):
+        order = (one, other) if i % 2 else (other, one)
+        times = {work: work() for work in order}
+        pairs.append((times[one], times[other]))
+    ratios = [b / a for a, b in pairs]
+    quartiles = statistics.quantiles(ratios, n=4)
+    return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs), quartiles[1], quartiles[0], quartiles[2]
 
 
 def judge(what, value, bound):
@@ -73,51 +108,68 @@ def judge(what, value, bound):
     return good
 
 
+def beside_pytorch(model, program, rounds):
+    peer = pytorch_side(shapes_of(model))
+    good = True
+    for name, work in peer.items():
+        mine, other, ratio, low, high = side_by_side(lambda: program.milliseconds(f"{name} adamw"), lambda: milliseconds(work),
+                                                     rounds)
+        print(f"{model} {name}: PyTorch {other:.1f} ms, Hadal {mine:.1f} ms, ratio {ratio:.2f} ({low:.2f} to {high:.2f})", flush=True)
+        if name == "clip":
+            good &= judge(f"{model}: clip, step and zero, PyTorch / Hadal", ratio, BOUNDS["clip"])
+    return good
+
+
+def beside_memory(program, rounds):
+    shares = {}
+    moved = float(program.ask("memory")[1])
+    parameters = sum(math.prod(s) for s in shapes_of("gpt2"))
+    for name, bytes_ in program.methods():
+        mine, memory, ratio, low, high = side_by_side(lambda: program.milliseconds(f"step {name}"),
+                                                      lambda: program.milliseconds("memory"), rounds)
+        per_cent = [100 * r * bytes_ * parameters / moved for r in (ratio, low, high)]
+        print(f"{name}: {mine:.1f} ms, {bytes_ * parameters / mine / 1e6:.1f} GB/s, {per_cent[0]:.0f} % of memory's speed "
+              f"({per_cent[1]:.0f} to {per_cent[2]:.0f}; a += b: {moved / memory / 1e6:.1f} GB/s)", flush=True)
+        if name not in UNFUSED:
+            shares[name] = per_cent[0]
+    slowest = min(shares, key=shares.get)
+    return judge(f"{slowest}, the slowest: % of memory's speed", shares[slowest], BOUNDS["share"])
+
+
+def beside_libtorch(program, plain, rounds):
+    """torch::optim::AdamW allocates as it goes: in a program that has not changed how."""
+    mine, other, ratio, low, high = side_by_side(lambda: program.milliseconds("step adamw"),
+                                                 lambda: plain.milliseconds("libtorch"), rounds)
+    print(f"torch::optim::AdamW {other:.1f} ms, Hadal {mine:.1f} ms, ratio {ratio:.2f} ({low:.2f} to {high:.2f})", flush=True)
+    return judge("torch::optim::AdamW / Hadal's", ratio, BOUNDS["libtorch"])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--program", help="a hadal_bench that is built already")
-    parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--program", help="a hadal_optimizers that is built already")
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", choices=["pairs", "share"])
-    parser.add_argument("--torch", metavar="MODEL", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.torch:
-        return torch_side(args.torch, args.threads, args.runs)
-    program = args.program or str(ROOT / "build/bench/hadal_bench")
+    file = args.program or str(ROOT / "build/bench/hadal_optimizers")
     if not args.program:
-        subprocess.run(["cmake", "--build", str(ROOT / "build"), "--target", "hadal_bench", "--", "--quiet"], check=True)
+        subprocess.run(["cmake", "--build", str(ROOT / "build"), "--target", "hadal_optimizers", "--", "--quiet"], check=True)
 
+    import torch
+    torch.set_num_threads(args.threads)
     good = True
-    if args.only != "share":
-        for model in ("gpt2", "resnet50"):
-            rounds = []
-            for _ in range(args.pairs):
-                command = [sys.executable, __file__, "--torch", model, "--threads", str(args.threads), "--runs", str(args.runs)]
-                peer = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-                mine = hadal(program, f"^Optimizer/{model}/adamw(_clip_zero)?/min")
-                rounds.append({"step": (peer["step"], mine[f"Optimizer/{model}/adamw"][0]),
-                               "clip": (peer["clip"], mine[f"Optimizer/{model}/adamw_clip_zero"][0])})
-            for work in ("step", "clip"):
-                ratios = [p / m for p, m in (r[work] for r in rounds)]
-                print(f"{model} {work}: PyTorch {statistics.median(r[work][0] for r in rounds):.1f} ms, Hadal "
-                      f"{statistics.median(r[work][1] for r in rounds):.1f} ms, ratio {statistics.median(ratios):.2f} "
-                      f"(from {min(ratios):.2f} to {max(ratios):.2f})", flush=True)
-                if work == "clip":
-                    good &= judge(f"{model}: clip, step and zero, PyTorch / Hadal", statistics.median(ratios), BOUNDS["clip"])
-    if args.only != "pairs":
-        all_methods = hadal(program, "^(Memory|Optimizer/gpt2/)")
-        memory = all_methods.pop("Memory")[1]
-        print(f"memory (a += b): {memory / 1e9:.1f} GB/s")
-        shares = {}
-        for name, (ms, rate) in all_methods.items():
-            print(f"{name}: {ms:.1f} ms, {rate / 1e9:.1f} GB/s, {100 * rate / memory:.0f} % of memory's speed")
-            if name.split("/")[-1] not in ("libtorch_adamw", "adamw_clip_zero", *UNFUSED):
-                shares[name] = 100 * rate / memory
-        slowest = min(shares, key=shares.get)
-        good &= judge(f"{slowest}, the slowest: % of memory's speed", shares[slowest], BOUNDS["share"])
-        good &= judge("torch::optim::AdamW / Hadal's", all_methods["Optimizer/gpt2/libtorch_adamw"][0] /
-                      all_methods["Optimizer/gpt2/adamw"][0], BOUNDS["libtorch"])
+    for model in ("gpt2", "resnet50"):
+        if args.only == "share" and model != "gpt2":
+            continue
+        program = Program(file, model, args.threads)
+        if args.only != "share":
+            good &= beside_pytorch(model, program, args.rounds)
+        if args.only != "pairs" and model == "gpt2":
+            good &= beside_memory(program, args.rounds)
+            plain = Program(file, model, args.threads, "--plain-allocator")
+            good &= beside_libtorch(program, plain, args.rounds)
+            plain.close()
+        program.close()
     sys.exit(0 if good else 1)
 
 

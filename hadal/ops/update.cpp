@@ -1,6 +1,9 @@
 #include "hadal/ops/update.h"
 
+#include <atomic>
 #include <numeric>
+
+#include <ATen/Parallel.h>
 
 #include "hadal/core/parallel.h"
 
@@ -74,12 +77,17 @@ void each_block(const std::vector<int64_t>& sizes,
                 const std::function<void(size_t tensor, int64_t begin, int64_t end, size_t number)>& block) {
   std::vector<int64_t> first{0};  // the number of each tensor's first block
   for (const auto size : sizes) first.push_back(first.back() + (size + kBlock - 1) / kBlock);
-  parallel_for(0, first.back(), 8, [&](int64_t from, int64_t to) {
-    auto tensor = static_cast<size_t>(std::upper_bound(first.begin(), first.end(), from) - first.begin() - 1);
-    for (auto number = from; number < to; ++number) {
-      while (number >= first[tensor + 1]) ++tensor;
-      const auto begin = (number - first[tensor]) * kBlock;
-      block(tensor, begin, std::min(begin + kBlock, sizes[tensor]), static_cast<size_t>(number));
+  // Each thread takes the next stretch of blocks when it is through with one: memory does not serve all cores alike.
+  const int64_t threads = at::get_num_threads(), stretch = std::clamp<int64_t>(first.back() / (8 * threads), 32, 256);
+  std::atomic<int64_t> next = 0;
+  parallel_for(0, std::min(threads, (first.back() + stretch - 1) / stretch), 1, [&](int64_t, int64_t) {
+    for (auto from = next.fetch_add(stretch); from < first.back(); from = next.fetch_add(stretch)) {
+      auto tensor = static_cast<size_t>(std::upper_bound(first.begin(), first.end(), from) - first.begin() - 1);
+      for (auto number = from; number < std::min(from + stretch, first.back()); ++number) {
+        while (number >= first[tensor + 1]) ++tensor;
+        const auto begin = (number - first[tensor]) * kBlock;
+        block(tensor, begin, std::min(begin + kBlock, sizes[tensor]), static_cast<size_t>(number));
+      }
     }
   });
 }
