@@ -1,8 +1,8 @@
 #include <fmt/format.h>
 
 #include "hadal/io/file.h"
+#include "hadal/report/schedule_curve.h"
 #include "hadal/train/progress.h"
-#include "hadal/train/schedule_curve.h"
 
 #include "cli/verb.h"
 

@@ -5,11 +5,11 @@
 #include <nlohmann/json.hpp>
 
 #include "hadal/io/file.h"
+#include "hadal/report/schedule_curve.h"
 #include "hadal/train/progress.h"
 #include "hadal/train/rate_finder.h"
 #include "hadal/train/run.h"
 #include "hadal/train/run_folder.h"
-#include "hadal/train/schedule_curve.h"
 
 #include "cli/verb.h"
 

@@ -6,7 +6,7 @@
 #include <map>
 
 #include "hadal/core/format.h"
-#include "hadal/train/history.h"
+#include "hadal/report/history.h"
 #include "hadal/train/run.h"
 #include "hadal/train/trainer.h"
 

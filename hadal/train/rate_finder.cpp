@@ -7,7 +7,7 @@
 #include "hadal/core/machine.h"
 #include "hadal/io/file.h"
 #include "hadal/io/weights.h"
-#include "hadal/train/report.h"
+#include "hadal/report/report.h"
 #include "hadal/train/trainer.h"
 
 namespace hadal {

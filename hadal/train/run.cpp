@@ -9,7 +9,7 @@
 #include "hadal/core/precision.h"
 #include "hadal/io/file.h"
 #include "hadal/io/weights.h"
-#include "hadal/train/history.h"
+#include "hadal/report/history.h"
 #include "hadal/train/run_files.h"
 
 namespace hadal {

@@ -5,9 +5,9 @@
 #include "hadal/core/machine.h"
 #include "hadal/io/file.h"
 #include "hadal/io/image.h"
-#include "hadal/train/report.h"
+#include "hadal/report/report.h"
+#include "hadal/report/schedule_curve.h"
 #include "hadal/train/run.h"
-#include "hadal/train/schedule_curve.h"
 
 namespace hadal {
 namespace {

@@ -4,10 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "hadal/report/history.h"
+#include "hadal/report/tensorboard.h"
 #include "hadal/train/callback.h"
-#include "hadal/train/history.h"
 #include "hadal/train/recipe.h"
-#include "hadal/train/tensorboard.h"
 #include "hadal/train/trainer.h"
 
 namespace hadal {

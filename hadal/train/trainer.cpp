@@ -7,7 +7,7 @@
 
 #include "hadal/core/precision.h"
 #include "hadal/io/weights.h"
-#include "hadal/train/history.h"
+#include "hadal/report/history.h"
 
 namespace hadal {
 namespace {

@@ -3,8 +3,8 @@
 #include <set>
 
 #include "hadal/io/safetensors.h"
+#include "hadal/report/history.h"
 #include "hadal/train/checkpoint.h"
-#include "hadal/train/history.h"
 
 #include "tests/cli/tiny.h"
 

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "hadal/io/file.h"
-#include "hadal/train/history.h"
+#include "hadal/report/history.h"
 #include "hadal/train/run_folder.h"
 
 #include "tests/support/support.h"

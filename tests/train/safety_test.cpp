@@ -1,5 +1,5 @@
 // Steps whose loss or gradients are not finite leave no trace, and too many of them end the run.
-#include "hadal/train/history.h"
+#include "hadal/report/history.h"
 
 #include "tests/train/regression.h"
 

@@ -1,6 +1,6 @@
 // A run that ends on the mean of its weights.
 #include "hadal/io/safetensors.h"
-#include "hadal/train/history.h"
+#include "hadal/report/history.h"
 
 #include "tests/train/regression.h"
 

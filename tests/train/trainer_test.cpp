@@ -3,7 +3,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "hadal/io/safetensors.h"
-#include "hadal/train/history.h"
+#include "hadal/report/history.h"
 
 #include "tests/train/regression.h"
 

@@ -8,7 +8,7 @@
 #include "hadal/core/format.h"
 #include "hadal/core/utf8.h"
 #include "hadal/metrics/classification.h"
-#include "hadal/train/report_parts.h"
+#include "hadal/report/parts.h"
 
 namespace hadal::report {
 namespace {

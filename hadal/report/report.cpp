@@ -1,9 +1,9 @@
-#include "hadal/train/report.h"
+#include "hadal/report/report.h"
 
 #include <fmt/format.h>
 
 #include "hadal/core/format.h"
-#include "hadal/train/report_parts.h"
+#include "hadal/report/parts.h"
 
 namespace hadal {
 namespace {

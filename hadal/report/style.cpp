@@ -1,4 +1,4 @@
-#include "hadal/train/report_parts.h"
+#include "hadal/report/parts.h"
 
 namespace hadal::report {
 

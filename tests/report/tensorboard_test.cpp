@@ -1,4 +1,4 @@
-#include "hadal/train/tensorboard.h"
+#include "hadal/report/tensorboard.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "hadal/train/schedule_curve.h"
+#include "hadal/report/schedule_curve.h"
 
 #include <algorithm>
 #include <cmath>

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "hadal/metrics/metrics.h"
+#include "hadal/report/history.h"
 #include "hadal/tasks/figure.h"
-#include "hadal/train/history.h"
 
 namespace hadal {
 

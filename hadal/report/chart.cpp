@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "hadal/core/format.h"
-#include "hadal/train/report_parts.h"
+#include "hadal/report/parts.h"
 
 namespace hadal::report {
 namespace {

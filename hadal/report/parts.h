@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "hadal/report/report.h"
 #include "hadal/tasks/figure.h"
-#include "hadal/train/report.h"
 
 namespace hadal::report {
 

@@ -1,4 +1,4 @@
-#include "hadal/train/history.h"
+#include "hadal/report/history.h"
 
 #include <algorithm>
 #include <cerrno>

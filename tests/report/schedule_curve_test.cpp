@@ -1,4 +1,4 @@
-#include "hadal/train/schedule_curve.h"
+#include "hadal/report/schedule_curve.h"
 
 #include "tests/support/support.h"
 

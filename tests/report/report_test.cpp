@@ -1,4 +1,4 @@
-#include "hadal/train/report.h"
+#include "hadal/report/report.h"
 
 #include <cmath>
 #include <set>
@@ -6,7 +6,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
-#include "hadal/train/report_parts.h"
+#include "hadal/report/parts.h"
 
 #include "tests/support/support.h"
 
