@@ -47,17 +47,9 @@ double read_real(Words& words, const std::string& key, double otherwise, const L
   return text.empty() ? otherwise : read_number(Word{text}, key, limit);
 }
 
-std::vector<std::string> take_all(Words& words, const std::string& key) {
-  std::vector<std::string> out;
-  for (const auto& [name, text] : words.settings)
-    if (name == key) out.push_back(text);
-  words.take(key);
-  return out;
-}
-
 GenerateOptions read_options(Words& words) {
   GenerateOptions options;
-  options.prompts = take_all(words, "prompt");
+  options.prompts = words.take_all("prompt");
   if (const auto file = words.take("prompts"); !file.empty()) {
     for (auto& line : read_lines(file))
       if (!line.empty()) options.prompts.push_back(std::move(line));
@@ -74,7 +66,7 @@ GenerateOptions read_options(Words& words) {
   options.repetition_penalty = read_real(words, "repetition_penalty", 1, above(0));
   options.beams = read_count("beams", words.take("beams", "1"), 1);
   options.length_penalty = read_real(words, "length_penalty", 1, {});
-  options.stop = take_all(words, "stop");
+  options.stop = words.take_all("stop");
   options.seed = static_cast<uint64_t>(read_count("seed", words.take("seed", "1")));
   return options;
 }

@@ -18,7 +18,7 @@ std::string help(const Words&) {
          "  top=5            classes, or rows with anomalies=true, that a line of predictions.jsonl holds\n"
          "  pictures=true    write each picture with what the model says of it\n"
          "  limit=0          stop after this many inputs (0: all)\n"
-         "  text=\"A dog.\"    a text as it is, for models of texts\n"
+         "  text=\"A dog.\"    a text as it is, for models of texts; may come several times\n"
          "  names=cat,dog    class names, where the weights do not know them\n"
          "  size=SIDE        resize pictures to this side (default: what the model was trained with)\n"
          "  anomalies=true   for a model that forecasts: how surprising each row is, instead of what comes next\n"
@@ -35,7 +35,7 @@ int run(Words words) {
   options.top = read_count("top", words.take("top", "5"), 1);
   options.pictures = read_flag(Word{words.take("pictures", "true")}, "pictures");
   options.limit = read_count("limit", words.take("limit", "0"));
-  if (words.has("text")) options.texts = {words.take("text")};
+  options.texts = words.take_all("text");
   if (words.has("split"))
     fail_usage("predict takes files and folders behind the model, not a split of a data set; hadal eval takes one");
   auto subject = read_subject(words, true);

@@ -42,9 +42,12 @@ std::string rates_text(const TrainConfig& train) {
                   train.steps > 0 ? fmt::format("{} steps", steps)
                                   : fmt::format("{} epochs, {} steps each", train.epochs, kStepsPerEpoch));
   try {
-    const auto schedule = schedules().make(train.schedule, RunLength{steps, kStepsPerEpoch});
+    const RunLength length{steps, kStepsPerEpoch};
+    const auto rate = lr ? read_number(*lr, "lr", {}) : 1;
+    const auto schedule =
+        train.swa.over(schedule_of(train.optimizer, schedules().make(train.schedule, length)), length, rate);
     check_rates(schedule, steps);
-    const auto curves = schedule_curves(schedule, lr ? read_number(*lr, "lr", {}) : 1, steps);
+    const auto curves = schedule_curves(schedule, rate, steps);
     if (curves.empty()) text += "follows the scores\n";
     const bool unicode = display_options(stdout).unicode;
     for (const auto& curve : curves) {

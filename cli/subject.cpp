@@ -90,6 +90,9 @@ Subject read_subject(Words& words, bool to_predict) {
       if (key == "size" && schema.defaults().find_path("augment.size")) key = "augment.size";
   }
   apply_words(table, words.settings);
+  // Training holds a share of its texts out; a file that is named to be scored is scored whole.
+  if (words.has("data") && !words.has("val_share") && !words.has("data.val_share") && table.find_path("data.val_share"))
+    table.set_path("data.val_share", 0.0);
   subject.recipe = recipe_from(table, subject.run.empty() ? subject.weights.string() : subject.run.string());
   settle_here(subject.recipe.train, words);
   settle_machine(subject.recipe.train);

@@ -92,10 +92,12 @@ int find_lr(Recipe recipe, const RateFinderConfig& config, const fs::path& folde
     figure.series[0].points.emplace_back(curve->rates[i], curve->smoothed[i]);
   fmt::print("the smoothed loss, rates from {:.2g} to {:.2g}:\n{}", curve->rates.front(), curve->rates.back(),
              text_curve(figure, 72, 8, display_options(stdout).unicode));
-  fmt::print(
-      "  lowest loss    {:.2g}\n  steepest fall  {:.2g}\nsuggested: lr={:.2g}, a tenth of the rate with the lowest "
-      "loss; look at {}\n",
-      curve->lowest, curve->steepest, curve->suggested, (folder / "find_lr.html").string());
+  fmt::print("  lowest loss    {:.2g}\n  steepest fall  {:.2g}\n", curve->lowest, curve->steepest);
+  fmt::print("{}; look at {}\n",
+             curve->doubt.empty()
+                 ? fmt::format("suggested: lr={:.2g}, a tenth of the rate with the lowest loss", curve->suggested)
+                 : "nothing to suggest: " + curve->doubt,
+             (folder / "find_lr.html").string());
   return 0;
 }
 

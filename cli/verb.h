@@ -15,6 +15,8 @@ struct Words {
 
   /// Takes `key` out of the settings; `otherwise` when it is not there.
   std::string take(const std::string& key, const std::string& otherwise = "");
+  /// Each of them, where a key may come several times.
+  std::vector<std::string> take_all(const std::string& key);
   bool has(const std::string& key) const;
 };
 

@@ -36,6 +36,14 @@ bool Words::has(const std::string& key) const {
   return std::any_of(settings.begin(), settings.end(), [&](const auto& item) { return item.first == key; });
 }
 
+std::vector<std::string> Words::take_all(const std::string& key) {
+  std::vector<std::string> out;
+  for (const auto& [name, text] : settings)
+    if (name == key) out.push_back(text);
+  std::erase_if(settings, [&](const auto& item) { return item.first == key; });
+  return out;
+}
+
 std::string Words::take(const std::string& key, const std::string& otherwise) {
   auto value = otherwise;
   for (const auto& [name, text] : settings)

@@ -30,6 +30,7 @@ struct Limit {
   bool low_open = false, high_open = false;  // open: the bound itself is not allowed
   std::vector<std::string> choices;
   std::string example;
+  bool with_path = false;  // a file that goes with the part's `path`: another path sets it back
 
   /// "at least 1", "from 0 to 1", "one of a, b"; empty without limits.
   std::string text() const;
@@ -40,6 +41,7 @@ inline Limit between(double low, double high) { return {.low = low, .high = high
 inline Limit from_below(double low, double high) { return {.low = low, .high = high, .high_open = true}; }
 inline Limit one_of(std::vector<std::string> choices) { return {.choices = std::move(choices)}; }
 inline Limit example(std::string text) { return {.example = std::move(text)}; }
+inline Limit goes_with_path() { return {.with_path = true}; }
 
 /// A part chosen by name, with settings of its own: optimizer = "sgd", or { name = "sgd", lr = 0.1 }.
 struct Part {

@@ -142,10 +142,24 @@ bool read_time(Scanner& s, Calendar& out) {
   return true;
 }
 
+/// 2016070113, 201607011305, 20160701130509: a day of 1900 to 2099 with hour, minute and second.
+std::optional<Micros> read_digits(std::string_view text) {
+  if (text.size() % 2 != 0 || text.size() > 14 || !(text.starts_with("19") || text.starts_with("20"))) return {};
+  const auto two = [&](size_t at) { return at < text.size() ? (text[at] - '0') * 10 + text[at + 1] - '0' : 0; };
+  const Calendar date{.year = two(0) * 100 + two(2),
+                      .month = two(4),
+                      .day = two(6),
+                      .hour = two(8),
+                      .minute = two(10),
+                      .second = two(12)};
+  if (date.month < 1 || date.month > 12 || date.day < 1 || date.day > days_in_month(date.year, date.month) ||
+      date.hour > 23 || date.minute > 59 || date.second > 59)
+    return {};
+  return time_of(date);
+}
+
 /// What the zone at the end is ahead of UTC; nothing when this is no zone.
 std::optional<Micros> read_zone(Scanner& s) {
-  s.skip_blanks();
-  if (s.rest.empty()) return 0;
   if (is_letter(s.rest[0])) {
     const auto word = s.take_word();
     if (word != "z" && word != "utc" && word != "gmt") return std::nullopt;
@@ -217,22 +231,33 @@ Micros time_of(const Calendar& date) {
          date.second * kSecond + date.micros;
 }
 
-std::optional<Micros> parse_date(std::string_view text, bool day_first) {
+std::optional<ZonedTime> parse_zoned(std::string_view text, bool day_first) {
   Scanner s{text};
   s.skip_blanks();
   while (!s.rest.empty() && (s.rest.back() == ' ' || s.rest.back() == '\t')) s.rest.remove_suffix(1);
   const auto digits = s.digits();
-  if (digits == s.rest.size() && (digits == 10 || digits == 13))
-    return s.take_number(13) * (digits == 10 ? kSecond : kSecond / 1000);
+  if (digits == s.rest.size() && digits >= 10) {
+    if (const auto time = read_digits(s.rest)) return ZonedTime{*time, {}};
+    if (digits == 10) return ZonedTime{s.take_number(10) * kSecond, {}};
+    if (digits == 13) return ZonedTime{s.take_number(13) * (kSecond / 1000), {}};
+    return std::nullopt;
+  }
   Calendar date;
   if (!read_day(s, day_first, date)) return std::nullopt;
-  if (s.rest.empty()) return time_of(date);
+  if (s.rest.empty()) return ZonedTime{time_of(date), {}};
   if (!s.take('T') && !s.take_any(" \t")) return std::nullopt;
   s.skip_blanks();
   if (!read_time(s, date)) return std::nullopt;
+  s.skip_blanks();
+  if (s.rest.empty()) return ZonedTime{time_of(date), {}};
   const auto ahead = read_zone(s);
   if (!ahead || !s.rest.empty()) return std::nullopt;
-  return time_of(date) - *ahead;
+  return ZonedTime{time_of(date), ahead};
+}
+
+std::optional<Micros> parse_date(std::string_view text, bool day_first) {
+  const auto found = parse_zoned(text, day_first);
+  return found ? std::optional(found->utc()) : std::nullopt;
 }
 
 bool begins_with_day(const std::vector<std::string>& dates) {
@@ -275,14 +300,20 @@ TimeStep find_step(const std::vector<Micros>& times) {
   return {most->first, 0};
 }
 
-std::string format_date(Micros time) {
+std::string zone_text(Micros ahead) {
+  if (ahead == 0) return "Z";
+  const auto minutes = std::abs(ahead) / kMinute;
+  return fmt::format("{}{:02}:{:02}", ahead < 0 ? '-' : '+', minutes / 60, minutes % 60);
+}
+
+std::string format_date(Micros time, std::string_view zone) {
   const auto date = calendar(time);
   auto text = fmt::format("{:04}-{:02}-{:02}", date.year, date.month, date.day);
-  if (time % kDay == 0) return text;
+  if (time % kDay == 0 && zone.empty()) return text;
   text += fmt::format(" {:02}:{:02}", date.hour, date.minute);
   if (time % kMinute != 0) text += fmt::format(":{:02}", date.second);
   if (time % kSecond != 0) text += fmt::format(".{:06}", date.micros);
-  return text;
+  return text.append(zone);
 }
 
 }  // namespace hadal

@@ -25,10 +25,20 @@ Calendar calendar(Micros time);
 Micros time_of(const Calendar& date);
 int days_in_month(int64_t year, int month);
 
+/// A time as it is written, and how far its zone is ahead of UTC where it names one.
+struct ZonedTime {
+  Micros local = 0;
+  std::optional<Micros> ahead;
+  Micros utc() const { return local - ahead.value_or(0); }
+};
+
 /// Reads 2016-07-01, 2016/7/1, 20160701, 2016-07, 2016, 1.7.2016, 7/1/2016 (1/7/2016 with `day_first`), 1-Jul-2016,
-/// Jul 1, 2016, each with a time behind a space or T: 13:05, 13:05:09.25, 1:05 PM, and a zone: Z, UTC, +02:00 (taken
-/// off). Numbers of 10 and 13 digits are seconds and milliseconds since 1970. Nothing else is a date, nor is a day that
-/// its month does not have.
+/// Jul 1, 2016, each with a time behind a space or T: 13:05, 13:05:09.25, 1:05 PM, and a zone: Z, UTC, +02:00. Of plain
+/// digits, 2016070113, 201607011305 and 20160701130509 are a day with its hour, minute and second; other numbers of 10
+/// and 13 digits are seconds and milliseconds since 1970. Nothing else is a date, nor is a day that its month does not
+/// have.
+std::optional<ZonedTime> parse_zoned(std::string_view text, bool day_first = false);
+/// The same, in UTC where there is a zone.
 std::optional<Micros> parse_date(std::string_view text, bool day_first = false);
 
 /// Whether dates written with slashes or dashes begin with the day: so when some first number is over 12.
@@ -48,7 +58,10 @@ struct TimeStep {
 /// The step that most neighbours keep. `times` rise and are at least two.
 TimeStep find_step(const std::vector<Micros>& times);
 
-/// "2016-07-01", or with a time where there is one: "2016-07-01 13:05".
-std::string format_date(Micros time);
+/// "2016-07-01", or with a time where there is one: "2016-07-01 13:05". With a zone (see zone_text) always with a time:
+/// "2016-07-01 00:00+02:00".
+std::string format_date(Micros time, std::string_view zone = "");
+/// "Z", "+02:00".
+std::string zone_text(Micros ahead);
 
 }  // namespace hadal

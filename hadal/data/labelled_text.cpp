@@ -61,8 +61,8 @@ struct TableConfig {
   static Fields<TableConfig> fields() {
     using C = TableConfig;
     return {{"path", &C::path, "training texts: CSV, TSV or JSON lines, gzip or not; $DATA is HADAL_DATA"},
-            {"val", &C::val, "validation texts; empty: a share of the training texts"},
-            {"test", &C::test, "test texts; empty: none"},
+            {"val", &C::val, "validation texts; empty: a share of the training texts", goes_with_path()},
+            {"test", &C::test, "test texts; empty: none", goes_with_path()},
             {"text", &C::text, "column of the text: its name, or its number from 1"},
             {"label", &C::label, "column of the label"},
             {"val_share", &C::val_share, "share of the training texts held out where there is no `val`, by chance",

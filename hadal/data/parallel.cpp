@@ -79,8 +79,8 @@ struct TableConfig {
   static Fields<TableConfig> fields() {
     using C = TableConfig;
     return {{"path", &C::path, "table of the training texts (TSV or CSV), gzip or not; $DATA is HADAL_DATA"},
-            {"val", &C::val, "table of the validation texts; empty: none"},
-            {"test", &C::test, "table of the test texts; empty: none"},
+            {"val", &C::val, "table of the validation texts; empty: none", goes_with_path()},
+            {"test", &C::test, "table of the test texts; empty: none", goes_with_path()},
             {"source", &C::source, "column to translate from: its name in the first record, or its number"},
             {"target", &C::target, "column to translate to"}};
   }

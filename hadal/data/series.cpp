@@ -166,14 +166,20 @@ Series parse_series(std::string_view text, const std::string& name, const Series
   const auto rows = read_rows(text, name, options);
   const bool day_first = options.day_first || begins_with_day(rows.dates);
   const auto count = rows.dates.size();
-  std::vector<Micros> dates(count);
+  std::vector<ZonedTime> written(count);
   for (size_t i = 0; i < count; ++i) {
-    const auto date = parse_date(rows.dates[i], day_first);
+    const auto date = parse_zoned(rows.dates[i], day_first);
     if (!date)
       throw FileError(fmt::format("{} line {}", name, rows.lines[i]),
                       fmt::format("{} is no date; 2016-07-31 13:00 is one", shown(rows.dates[i])));
-    dates[i] = *date;
+    written[i] = *date;
   }
+  // Where clocks are put forward and back, times of the day would leave a hole and come twice.
+  const bool zones = std::any_of(written.begin(), written.end(), [](const auto& date) { return date.ahead; });
+  const bool one_zone =
+      std::all_of(written.begin(), written.end(), [&](const auto& date) { return date.ahead == written[0].ahead; });
+  std::vector<Micros> dates(count);
+  for (size_t i = 0; i < count; ++i) dates[i] = one_zone ? written[i].local : written[i].utc();
   std::vector<size_t> order(count);
   std::iota(order.begin(), order.end(), size_t{0});
   if (options.even)
@@ -182,6 +188,7 @@ Series parse_series(std::string_view text, const std::string& name, const Series
   Series series;
   series.columns = rows.columns;
   series.day_first = day_first;
+  if (zones) series.zone = zone_text(one_zone ? *written[0].ahead : 0);
   std::vector<size_t> starts;  // of each date among `order`
   for (size_t i = 0; i < count; ++i)
     if (i == 0 || !options.even || dates[order[i]] != dates[order[i - 1]]) {
@@ -204,17 +211,18 @@ Series parse_series(std::string_view text, const std::string& name, const Series
       while (grid.empty() || grid.back() < time) {
         grid.push_back(step.after(series.times[0], static_cast<int64_t>(grid.size())));
         if (static_cast<int64_t>(grid.size()) > limit)
-          throw FileError(name,
-                          fmt::format("most steps of {} between {} and {} have no row; even=false takes rows as "
-                                      "they come",
-                                      step.text(), format_date(series.times[0]), format_date(series.times.back())));
+          throw FileError(name, fmt::format("most steps of {} between {} and {} have no row; even=false takes rows as "
+                                            "they come",
+                                            step.text(), format_date(series.times[0], series.zone),
+                                            format_date(series.times.back(), series.zone)));
       }
       if (grid.back() != time) {
         const auto line = rows.lines[order[starts[i]]];
-        throw FileError(fmt::format("{} line {}", name, line),
-                        fmt::format("{} is not a whole number of steps of {} after the first date, {}; "
-                                    "even=false takes rows as they come",
-                                    format_date(time), step.text(), format_date(series.times[0])));
+        throw FileError(
+            fmt::format("{} line {}", name, line),
+            fmt::format("{} is not a whole number of steps of {} after the first date, {}; "
+                        "even=false takes rows as they come",
+                        format_date(time, series.zone), step.text(), format_date(series.times[0], series.zone)));
       }
       places[i] = static_cast<int64_t>(grid.size()) - 1;
     } else {
@@ -260,13 +268,12 @@ Tensor fill_holes(Series& series, int64_t longest, int64_t train_end, int64_t ne
       if (stop <= needed) continue;
       if (i == 0 && stop == end)
         fail("column \"{}\" has no value{}; columns=A,B takes others alone", column,
-             end < length ? " before " + format_date(series.time(end)) : "");
+             end < length ? " before " + series.date(end) : "");
       if (stop - i > longest)
         fail(
             "column \"{}\" misses {} values from {} to {}; data.holes={} fills holes of up to {}, data.holes={} would "
             "fill this one, and even=false takes rows as they come",
-            column, stop - i, format_date(series.time(i)), format_date(series.time(stop - 1)), longest, longest,
-            stop - i);
+            column, stop - i, series.date(i), series.date(stop - 1), longest, longest, stop - i);
       const auto left = i > 0 ? row[i - 1] : row[stop], right = train && stop < end ? row[stop] : left;
       for (auto k = i; k < stop; ++k)
         row[k] = left + (right - left) * static_cast<double>(k - i + 1) / static_cast<double>(stop - i + 1);

@@ -13,7 +13,8 @@ namespace hadal {
 struct Series {
   std::vector<std::string> columns;  // C
   Tensor values;                     // (C, T) float64, NaN where a value is missing
-  std::vector<Micros> times;         // T, rising
+  std::vector<Micros> times;         // T, rising; as written where all are of one zone, else UTC
+  std::string zone;                  // "+01:00", or "Z"; empty where the dates name none
   TimeStep step;
   bool day_first = false;  // how its dates were read
 
@@ -21,6 +22,8 @@ struct Series {
   int64_t channels() const { return values.size(0); }
   /// When row `index` is; beyond the last row, by steps.
   Micros time(int64_t index) const;
+  /// The same as text, with its zone.
+  std::string date(int64_t index) const { return format_date(time(index), zone); }
 };
 
 struct SeriesOptions {

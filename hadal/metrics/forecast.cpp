@@ -18,10 +18,11 @@ Tensor rising_quantiles(const Tensor& forecast) {
   return forecast.size(2) > 1 ? std::get<0>(forecast.sort(2)) : forecast;
 }
 
-Tensor naive_error(const Tensor& values, int64_t end, int64_t season) {
-  const auto past = values.slice(1, 0, end).to(torch::kFloat64);
+Tensor naive_error(const Tensor& values, int64_t end, int64_t season, const Tensor& known) {
+  auto past = values.slice(1, 0, end).to(torch::kFloat64);
   if (past.size(1) <= season) return torch::full({values.size(0)}, NAN, torch::kFloat64);
-  return (past.slice(1, season) - past.slice(1, 0, past.size(1) - season)).abs().mean(1);
+  if (known.defined()) past = past.masked_fill(known.slice(1, 0, end).logical_not(), NAN);
+  return (past.slice(1, season) - past.slice(1, 0, past.size(1) - season)).abs().nanmean(1);
 }
 
 ForecastScore::ForecastScore(Tensor scale, std::vector<double> quantiles) : scale_(std::move(scale)) {

@@ -16,8 +16,9 @@ Tensor pinball(const Tensor& forecast, const Tensor& truth, const Tensor& quanti
 Tensor rising_quantiles(const Tensor& forecast);
 
 /// Mean absolute error of forecasting each step of `values` (C, T) by the one `season` steps before, within the first
-/// `end` steps: what MASE divides by (Hyndman & Koehler 2006). (C) float64; NaN where there is no such step.
-Tensor naive_error(const Tensor& values, int64_t end, int64_t season);
+/// `end` steps: what MASE divides by (Hyndman & Koehler 2006). `known` (C, T) bool or undefined: false where a value
+/// was filled, which counts neither as forecast nor as truth. (C) float64; NaN where there is no such step.
+Tensor naive_error(const Tensor& values, int64_t end, int64_t season, const Tensor& known = {});
 
 /// Sums a whole split up, batch by batch.
 class ForecastScore {

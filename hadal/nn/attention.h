@@ -13,7 +13,7 @@ struct MultiHeadConfig {
   int64_t dim = 768, heads = 12;
   int64_t kv_heads = 0;  // heads of keys and values, each for heads / kv_heads of the queries (Ainslie et al. 2023,
                          // arXiv:2305.13245); 1: multi-query (Shazeer 2019, arXiv:1911.02150); 0: as many as heads
-  int64_t window = 0;    // keys further away than this are not seen; 0: no window
+  int64_t window = 0;    // only keys less than this many places away are seen; 0: no window
   double dropout = 0;    // of the attention weights
   bool bias = true;
 };

@@ -76,10 +76,10 @@ Schedule chained(const ChainedConfig& config, const RunLength& run) {
 
 Schedule sequential(const SequentialConfig& config, const RunLength& run) {
   const auto rest = behind_warmup(config, run);
-  const auto span = span_of({.every = config.every}, rest);
+  const auto span = span_of(config, run);
   std::vector<int64_t> begins = {0};
   for (const auto& milestone : config.milestones)
-    begins.push_back(span.of(milestone, "milestones") * (span.epochs ? run.steps_per_epoch : 1));
+    begins.push_back(span.place(milestone, "milestones") * (span.epochs ? run.steps_per_epoch : 1));
   require(begins.back() < rest.steps,
           "[schedule] the last part of a sequential schedule begins at step {}, the run has {}", begins.back(),
           rest.steps);
@@ -150,6 +150,25 @@ void check_rates(const Schedule& schedule, int64_t steps) {
     require(momentum >= 0 && momentum < 1, "[schedule] the momentum is {:.4g} in step {}; it must be from 0 to below 1",
             momentum, step);
   }
+}
+
+namespace {
+
+bool has_momentum(const Part& optimizer) {
+  const auto settings = optimizers().resolve(optimizer).settings;
+  if (settings.find("beta1")) return true;
+  if (const auto* momentum = settings.find("momentum")) return read_number(*momentum, "momentum", {}) > 0;
+  const auto* base = settings.find("base");  // SAM's
+  return base && has_momentum(read_part(*base, "base", optimizers().kinds()));
+}
+
+}  // namespace
+
+Schedule schedule_of(const Part& optimizer, Schedule schedule) {
+  if (has_momentum(optimizer)) return schedule;
+  auto plateaus = schedule.plateaus;
+  return {[formula = std::move(schedule.formula)](int64_t step) { return Rates{.lr_factor = formula(step).lr_factor}; },
+          std::move(plateaus)};
 }
 
 void add_combinations(ScheduleCatalog& catalog) {

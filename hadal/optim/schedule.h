@@ -32,6 +32,9 @@ const ScheduleCatalog& schedules();
 /// Throws UsageError when one of the first `steps` rates is negative or not finite, or a momentum not in [0, 1).
 void check_rates(const Schedule& schedule, int64_t steps);
 
+/// The schedule without its momentum where the optimizer has none to move: neither beta1 nor a momentum above 0.
+Schedule schedule_of(const Part& optimizer, Schedule schedule);
+
 /// The rate is lr x factor(step), as PyTorch's LambdaLR.
 Schedule lambda_schedule(std::function<double(int64_t step)> factor);
 /// Step n has lr x factor(1) x ... x factor(n), as PyTorch's MultiplicativeLR; beyond `steps` it stays.

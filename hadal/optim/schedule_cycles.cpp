@@ -16,7 +16,7 @@ struct WarmRestartsConfig : Pace {
   static Fields<WarmRestartsConfig> fields() {
     return paced<WarmRestartsConfig>(
         {{"period", &WarmRestartsConfig::period, "how long the first cosine is"},
-         {"factor", &WarmRestartsConfig::factor, "each is this many times as long as the one before", at_least(1)},
+         {"factor", &WarmRestartsConfig::factor, "each is this many times as long as the one before", between(1, 1000)},
          {"final", &WarmRestartsConfig::final, "the lowest rate, as a share of lr", between(0, 1)}});
   }
   void validate() const {

@@ -125,7 +125,7 @@ struct MultiStepConfig : Pace {
 
 TickFormula multi_step(const MultiStepConfig& config, const Span& span) {
   std::vector<int64_t> milestones;
-  for (const auto& length : config.milestones) milestones.push_back(span.of(length, "milestones"));
+  for (const auto& length : config.milestones) milestones.push_back(span.place(length, "milestones"));
   std::sort(milestones.begin(), milestones.end());
   return [gamma = config.gamma, milestones](int64_t tick) {
     const auto passed = std::upper_bound(milestones.begin(), milestones.end(), tick) - milestones.begin();

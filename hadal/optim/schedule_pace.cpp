@@ -50,9 +50,22 @@ int64_t Span::of(const Length& length, const char* name) const {
   else if (length.unit == "steps")
     require(!epochs, "[schedule] {} = \"{}\" counts steps where the schedule counts epochs; use every = \"step\"", name,
             length.text());
-  else if (length.number < 1)
+  else if (length.is_share())
     ticks *= static_cast<double>(run);
-  return length.given() ? std::max<int64_t>(1, std::llround(ticks)) : 0;
+  if (!length.given()) return 0;
+  const auto rounded = std::max<int64_t>(1, std::llround(ticks));
+  require(!length.is_share() || this->ticks == 0 || rounded <= std::max<int64_t>(1, this->ticks),
+          "[schedule] {} = {} of the run is more than the warm-up leaves, {} of {} {}", name, length.text(),
+          this->ticks, run, epochs ? "epochs" : "steps");
+  return rounded;
+}
+
+int64_t Span::place(const Length& length, const char* name) const {
+  if (!length.is_share()) return of(length, name);
+  const auto warmup = run - ticks;
+  const int64_t at = std::llround(length.number * static_cast<double>(run)) - warmup;
+  require(at > 0 || warmup == 0, "[schedule] {} = {} lies within the warm-up", name, length.text());
+  return std::max<int64_t>(1, at);
 }
 
 int64_t Span::of_or_rest(const Length& length, const char* name) const {
@@ -68,7 +81,7 @@ Span span_of(const Pace& pace, const RunLength& run) {
   if (!pace.warmup.given()) return span.ticks = span.run, span;
   auto warmup = span.of(pace.warmup, "warmup");
   // A share of a tiny run may round up to all of it.
-  if (pace.warmup.unit.empty() && pace.warmup.number < 1) warmup = std::min(warmup, span.run - 1);
+  if (pace.warmup.is_share()) warmup = std::min(warmup, span.run - 1);
   require(warmup < span.run, "[schedule] a warmup of {0} {1} leaves nothing of a run of {2} {1}; use a shorter one",
           warmup, epochs ? "epochs" : "steps", span.run);
   span.ticks = span.run - warmup;

@@ -13,6 +13,7 @@ struct Length {
   std::string unit = "";  // "", "steps" or "epochs"
 
   bool given() const { return number > 0; }
+  bool is_share() const { return unit.empty() && number < 1; }
   std::string text() const;
 };
 template <>
@@ -29,8 +30,11 @@ struct Span {
   int64_t per_epoch = 1;  // ticks in an epoch
   bool epochs = false;    // what a tick is
 
-  /// Throws UsageError for steps where epochs are counted. A share is at least one tick.
+  /// Throws UsageError for steps where epochs are counted, and for a share that is more than the warm-up leaves. A
+  /// share is at least one tick.
   int64_t of(const Length& length, const char* name) const;
+  /// The tick at a place in the run: a share counts from its beginning, anything else from the end of the warm-up.
+  int64_t place(const Length& length, const char* name) const;
   /// `length`, or up to the end of the run when it is not given.
   int64_t of_or_rest(const Length& length, const char* name) const;
 };

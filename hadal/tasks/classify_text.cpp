@@ -151,10 +151,24 @@ class ClassifyText : public Task {
     return made;
   }
 
+  const Encoded& scored(const std::string& split) {
+    if (!scored_.contains(split)) {
+      auto texts = data_.open(split);
+      auto made = encoded(texts, split);
+      made.texts = std::move(texts.texts);
+      scored_[split] = std::move(made);
+    }
+    return scored_[split];
+  }
+
   void make_loader() {
     if (!has_split("train")) fail_usage("the data has no split \"train\"; it has {}", fmt::join(data_.splits, ", "));
     train_ = encoded(training_texts(), "train");
     training_.reset();
+    const auto cut = cut_;
+    for (const auto* split : {"val", "test"})  // what is wrong with them is said now, not after the training
+      if (has_split(split)) scored(split);
+    cut_ = cut;  // of the training texts
     buckets_ = std::make_unique<Buckets>(train_->lengths, config_.tokens, context_.seed);
     const Sampler sampler{.size = buckets_->batches(), .batch = 1, .shuffle = true, .seed = context_.seed};
     loader_ = std::make_unique<Loader<Batch>>(sampler, context_.workers, [this](const BatchPlan& plan) {
@@ -199,12 +213,7 @@ class ClassifyText : public Task {
 Metrics ClassifyText::evaluate(const std::string& split, int64_t limit) {
   const torch::NoGradGuard no_grad;
   model_->eval();
-  if (!scored_.contains(split)) {
-    auto texts = data_.open(split);
-    scored_[split] = encoded(texts, split);
-    scored_[split].texts = std::move(texts.texts);
-  }
-  const auto& data = scored_[split];
+  const auto& data = scored(split);
   auto lengths = data.lengths;
   if (limit > 0 && static_cast<int64_t>(lengths.size()) > limit) lengths.resize(limit);
   const Buckets buckets(lengths, config_.tokens, 0);
@@ -235,9 +244,13 @@ Metrics ClassifyText::evaluate(const std::string& split, int64_t limit) {
 int64_t ClassifyText::predict(const PredictOptions& options, const std::function<void(const std::string&)>& line) {
   const torch::NoGradGuard no_grad;
   model_->eval();
-  const auto inputs = texts_to_predict(options);
+  const auto [inputs, failed] = texts_to_predict(options);
   const auto top = std::min<int64_t>(options.top, static_cast<int64_t>(config_.names.size()));
   AtomicFile out(options.out / "predictions.jsonl");
+  for (const auto& file : failed) {
+    out.write(failed_line(file) + "\n");
+    line(failed_line(file));
+  }
   const auto step = static_cast<size_t>(context_.batch);
   for (size_t begin = 0; begin < inputs.size(); begin += step) {
     const auto end = std::min(inputs.size(), begin + step);
@@ -263,6 +276,7 @@ int64_t ClassifyText::predict(const PredictOptions& options, const std::function
     }
   }
   out.commit();
+  throw_failed(failed, options);
   return static_cast<int64_t>(inputs.size());
 }
 

@@ -68,6 +68,11 @@ class Forecast : public Task {
     data_ = series_sources().make(config_.data);
     config_.data = series_sources().resolve(config_.data);
     const auto& series = data_.series;
+    if (remembered && config_.data.name == "csv") {
+      CsvSeriesConfig csv;
+      read_config(csv, config_.data.settings, "data");
+      check_step(*remembered, series, csv.even, csv.path);
+    }
     // A model is judged by the numbers that it learned, whatever the file's own mean and deviation are.
     if (remembered && remembered->columns == series.columns) {
       memory_ = *remembered;
@@ -78,7 +83,7 @@ class Forecast : public Task {
     scaled_ = memory_.scale.apply(series.values).contiguous();
     calendar_ = calendar_features(series, 0, series.length());
     const auto season = config_.season > 0 ? config_.season : usual_season(series.step);
-    naive_ = naive_error(scaled_, data_.borders[0], season);
+    naive_ = naive_error(scaled_, data_.borders[0], season, data_.known);
     if (!context_.train_data) return;
     const auto windows = std::make_shared<SeriesWindows>(windows_of("train"));
     for (const auto* split : {"val", "test"})  // one that is too short is refused now, not after the training
@@ -196,7 +201,7 @@ std::vector<Figure> Forecast::figures() {
       return memory_.scale.undo(row.cpu().expand({data_.series.channels(), -1}))[channel].contiguous();
     };
     CurveFigure figure{fmt::format("{} from {}, {} split", data_.series.columns.back(),
-                                   format_date(data_.series.time(windows.row(shown[i]))), judged_),
+                                   data_.series.date(windows.row(shown[i])), judged_),
                        fmt::format("steps of {}", data_.series.step.text()),
                        data_.series.columns.back(),
                        {}};

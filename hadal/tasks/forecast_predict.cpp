@@ -68,8 +68,7 @@ int64_t middle(const std::vector<double>& quantiles) {
 Json as_json(const std::string& path, const Answer& answer, const std::vector<double>& quantiles) {
   const auto& series = answer.series;
   Json json = {{"input", path}, {"columns", series.columns}, {"dates", Json::array()}, {"forecast", Json::object()}};
-  for (int64_t h = 0; h < answer.values.size(2); ++h)
-    json["dates"].push_back(format_date(series.time(series.length() + h)));
+  for (int64_t h = 0; h < answer.values.size(2); ++h) json["dates"].push_back(series.date(series.length() + h));
   const auto by_column = [&](int64_t q) {
     auto object = Json::object();
     for (int64_t c = 0; c < series.channels(); ++c)
@@ -91,7 +90,7 @@ std::string as_csv(const Answer& answer, const std::vector<double>& quantiles) {
       text += "," + csv_field(quantiles.empty() ? column : fmt::format("{} {:g}", column, quantiles[q]));
   text += '\n';
   for (int64_t h = 0; h < answer.values.size(2); ++h) {
-    text += format_date(series.time(series.length() + h));
+    text += series.date(series.length() + h);
     for (int64_t c = 0; c < series.channels(); ++c)
       for (int64_t q = 0; q < answer.values.size(1); ++q)
         text += fmt::format(",{:.8g}", answer.values[c][q][h].item<double>());
@@ -125,7 +124,7 @@ Tensor as_picture(const Answer& answer, const std::vector<double>& quantiles) {
     }
     plot.lines = {std::move(history), std::move(forecast)};
     for (const auto place : {-seen, int64_t{0}, horizon - 1})
-      plot.marks.emplace_back(place, format_date(series.time(series.length() + place)));
+      plot.marks.emplace_back(place, series.date(series.length() + place));
     plots.push_back(draw_plot(plot, 960, 260));
   }
   return torch::cat(plots, 0);
@@ -135,9 +134,7 @@ Series read_input(const TrainedForecaster& f, const CsvSeriesConfig& csv, const 
   auto series = read_series(path, {csv.date, csv.columns, csv.day_first, csv.even});
   if (series.length() < f.config.input)
     fail("{} has {} rows; the model sees {} before it forecasts", path, series.length(), f.config.input);
-  if (csv.even && !f.memory.step.empty() && series.step.text() != f.memory.step)
-    fail("{} has a row every {}, and the model learned rows every {}; bring the file to that step, or train on its own",
-         path, series.step.text(), f.memory.step);
+  check_step(f.memory, series, csv.even, path);
   return series;
 }
 
@@ -194,20 +191,19 @@ Json score_file(const TrainedForecaster& f, const CsvSeriesConfig& csv, const st
   PlotLine line{"score", {}, {214, 69, 65}};
   for (auto i = f.config.input; i < series.length(); ++i) {
     const auto score = scores[i].item<double>();
-    text += format_date(series.time(i)) + "," + score_text(score);
+    text += series.date(i) + "," + score_text(score);
     for (int64_t c = 0; c < series.channels(); ++c) text += "," + score_text(each[c][i].item<double>());
     text += '\n';
     if (!std::isnan(score)) line.points.emplace_back(i, score);
   }
   write_file(options.out / (name + ".csv"), text);
   if (options.pictures && has_image_formats() && !line.points.empty())
-    write_image(
-        options.out / "pictures" / (name + ".png"),
-        draw_plot({"squared error one step ahead",
-                   {},
-                   {line},
-                   {{static_cast<double>(f.config.input), format_date(series.time(f.config.input))},
-                    {static_cast<double>(series.length() - 1), format_date(series.time(series.length() - 1))}}}));
+    write_image(options.out / "pictures" / (name + ".png"),
+                draw_plot({"squared error one step ahead",
+                           {},
+                           {line},
+                           {{static_cast<double>(f.config.input), series.date(f.config.input)},
+                            {static_cast<double>(series.length() - 1), series.date(series.length() - 1)}}}));
   Json json = {{"input", path}, {"anomalies", Json::array()}};
   const auto most = std::min(options.top, scores.isfinite().sum().item<int64_t>());
   if (most <= 0) return json;
@@ -215,7 +211,7 @@ Json score_file(const TrainedForecaster& f, const CsvSeriesConfig& csv, const st
   for (int64_t k = 0; k < most; ++k) {
     const auto row = rows[k].item<int64_t>();
     const auto column = each.select(1, row).nan_to_num(-1).argmax().item<int64_t>();
-    json["anomalies"].push_back({{"date", format_date(series.time(row))},
+    json["anomalies"].push_back({{"date", series.date(row)},
                                  {"score", scores[row].item<double>()},
                                  {"column", series.columns[static_cast<size_t>(column)]}});
   }
@@ -278,6 +274,12 @@ SeriesMemory SeriesMemory::from(const std::map<std::string, std::string>& metada
   } catch (const nlohmann::json::exception& error) {
     fail("the weights' \"series\" is damaged: {}", error.what());
   }
+}
+
+void check_step(const SeriesMemory& memory, const Series& series, bool even, const std::string& name) {
+  if (even && !memory.step.empty() && series.step.text() != memory.step)
+    fail("{} has a row every {}, and the model learned rows every {}; bring the file to that step, or train on its own",
+         name, series.step.text(), memory.step);
 }
 
 Part as_remembered(const Part& data, const SeriesMemory& memory) {

@@ -34,6 +34,10 @@ struct TrainedForecaster {
 /// score.
 Tensor surprise(const TrainedForecaster& forecaster, const Series& series);
 
+/// Throws Error where the file `name` goes in other steps than the model learned, unless its rows are taken as they
+/// come.
+void check_step(const SeriesMemory& memory, const Series& series, bool even, const std::string& name);
+
 /// For each CSV file: a line {"input", "columns", "dates", "forecast": {column: [values]}} in OUT/predictions.jsonl,
 /// with quantiles also {"quantiles": {"0.1": {column: [values]}}}; OUT/NAME-forecast.csv with the same numbers; and a
 /// picture of history, forecast and band of the first 8 columns, OUT/pictures/NAME-forecast.png. With `anomalies`

@@ -1,13 +1,13 @@
 #include "hadal/tasks/language.h"
 
 #include <algorithm>
-#include <fstream>
 
 #include <nlohmann/json.hpp>
 
 #include "hadal/core/format.h"
 #include "hadal/core/utf8.h"
 #include "hadal/data/loader.h"
+#include "hadal/io/file.h"
 #include "hadal/io/weights.h"
 #include "hadal/tasks/language_text.h"
 #include "hadal/tasks/text_inputs.h"
@@ -85,9 +85,13 @@ class Language : public Task {
 
   /// A line a text, each file one: {"input", "tokens", "loss", "perplexity", ...}.
   int64_t predict(const PredictOptions& options, const std::function<void(const std::string&)>& line) override {
-    std::filesystem::create_directories(options.out);
-    std::ofstream out(options.out / "predictions.jsonl");
+    AtomicFile out(options.out / "predictions.jsonl");
+    const auto write = [&](const std::string& text) {
+      out.write(text + "\n");
+      line(text);
+    };
     int64_t done = 0;
+    std::vector<NamedText> failed;
     const auto enough = [&] { return options.limit > 0 && done == options.limit; };
     const auto score = [&](const std::string& input, const std::string& text) {
       const auto windows = windows_in(text, input);
@@ -96,22 +100,25 @@ class Language : public Task {
            score_text(*model_, *tokenizer_, windows, hiding(), context_.batch, 0, context_.device))
         json[name] = value;
       // A file's name need not be UTF-8.
-      const auto said = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-      out << said << '\n';
-      line(said);
+      write(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
       ++done;
     };
     for (const auto& file : options.inputs) {
       if (enough()) break;
-      score(file, read_plain_text(file));
+      try {
+        score(file, read_plain_text(file));
+      } catch (const Error& error) {
+        failed.push_back({file, error.what()});
+        write(failed_line(failed.back()));
+      }
     }
     for (const auto& text : options.texts) {
       if (enough()) break;
       check_utf8(text, "text=");
       score(text, text);
     }
-    out.flush();
-    if (!out) throw FileError((options.out / "predictions.jsonl").string(), "cannot write");
+    out.commit();
+    throw_failed(failed, options);
     return done;
   }
 

@@ -1,6 +1,6 @@
 #include "hadal/tasks/classify.h"
-#include "hadal/tasks/classify_text.h"
 #include "hadal/tasks/classify_series.h"
+#include "hadal/tasks/classify_text.h"
 #include "hadal/tasks/forecast.h"
 #include "hadal/tasks/language.h"
 #include "hadal/tasks/translate.h"

@@ -1,5 +1,7 @@
 #include "hadal/tasks/text_inputs.h"
 
+#include <nlohmann/json.hpp>
+
 #include "hadal/core/utf8.h"
 #include "hadal/data/parallel.h"
 #include "hadal/io/weights.h"
@@ -43,18 +45,38 @@ std::string tokenizer_metadata(const Part& part, const Tokenizer& tokenizer) {
   return to_toml(table);
 }
 
-std::vector<NamedText> texts_to_predict(const PredictOptions& options) {
-  std::vector<NamedText> out;
+TextInputs texts_to_predict(const PredictOptions& options) {
+  TextInputs out;
+  auto& texts = out.texts;
   for (const auto& text : options.texts) {
     check_utf8(text, "text=");
-    out.push_back({"text", text});
+    texts.push_back({"text", text});
   }
+  const auto enough = [&] { return options.limit > 0 && static_cast<int64_t>(texts.size()) >= options.limit; };
   for (const auto& input : options.inputs) {
-    auto lines = read_lines(input);
-    for (size_t i = 0; i < lines.size(); ++i) out.push_back({fmt::format("{}:{}", input, i + 1), std::move(lines[i])});
+    if (enough()) break;
+    try {
+      auto lines = read_lines(input);
+      for (size_t i = 0; i < lines.size(); ++i)
+        texts.push_back({fmt::format("{}:{}", input, i + 1), std::move(lines[i])});
+    } catch (const Error& error) {
+      out.failed.push_back({input, error.what()});
+    }
   }
-  if (options.limit > 0 && static_cast<int64_t>(out.size()) > options.limit) out.resize(options.limit);
+  if (enough()) texts.resize(options.limit);
   return out;
+}
+
+std::string failed_line(const NamedText& file) {
+  const nlohmann::ordered_json json = {{"input", file.name}, {"error", file.text}};
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+void throw_failed(const std::vector<NamedText>& failed, const PredictOptions& options) {
+  if (failed.empty()) return;
+  if (options.inputs.size() == 1 && options.texts.empty()) throw Error(failed[0].text);
+  fail("{} of {} files could not be read, the first: {}; the others are in {}", failed.size(), options.inputs.size(),
+       failed[0].text, (options.out / "predictions.jsonl").string());
 }
 
 void agree(Part& model, const char* key, int64_t value, const char* what, bool or_more) {

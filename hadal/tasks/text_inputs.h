@@ -21,8 +21,17 @@ std::string tokenizer_metadata(const Part& part, const Tokenizer& tokenizer);
 struct NamedText {
   std::string name, text;  // "FILE:LINE", or "text"
 };
-/// The texts on the command line and the lines of the input files. Throws FileError where one is empty or not UTF-8.
-std::vector<NamedText> texts_to_predict(const PredictOptions& options);
+struct TextInputs {
+  std::vector<NamedText> texts;
+  std::vector<NamedText> failed;  // files that are empty or not UTF-8, and what is wrong with each
+};
+/// The texts on the command line and the lines of the input files.
+TextInputs texts_to_predict(const PredictOptions& options);
+/// {"input", "error"} of a file that failed, as a line of predictions.jsonl.
+std::string failed_line(const NamedText& file);
+/// Throws Error where files failed, once the others are done and lie in OUT: the reason alone where there was one
+/// input.
+void throw_failed(const std::vector<NamedText>& failed, const PredictOptions& options);
 
 /// A whole-number setting of a model: what the recipe gives, which must be `value` (`or_more`: or above), or else
 /// `value` itself.

@@ -125,9 +125,17 @@ class Translate : public Task {
     return std::make_shared<const Encoded>(std::move(made));
   }
 
+  const Encoded& scored(const std::string& split) {
+    auto& data = scored_[split];
+    if (!data) data = encoded(split, false);
+    return *data;
+  }
+
   void make_loader() {
     if (!has_split("train")) fail_usage("the data has no split \"train\"; it has {}", fmt::join(data_.splits, ", "));
     train_ = encoded("train", true);
+    for (const auto* split : {"val", "test"})  // what is wrong with them is said now, not after the training
+      if (has_split(split)) scored(split);
     buckets_ = std::make_unique<Buckets>(train_->lengths, config_.tokens, context_.seed);
     const Sampler sampler{.size = buckets_->batches(), .batch = 1, .shuffle = true, .seed = context_.seed};
     loader_ = std::make_unique<Loader<Batch>>(sampler, context_.workers, [this](const BatchPlan& plan) {
@@ -186,20 +194,19 @@ class Translate : public Task {
 Metrics Translate::evaluate(const std::string& split, int64_t limit) {
   const torch::NoGradGuard no_grad;
   model_->eval();
-  auto& data = scored_[split];
-  if (!data) data = encoded(split, false);
-  const auto count = static_cast<size_t>(limit > 0 ? std::min<int64_t>(limit, static_cast<int64_t>(data->source.size()))
-                                                   : static_cast<int64_t>(data->source.size()));
+  const auto& data = scored(split);
+  const auto count = static_cast<size_t>(limit > 0 ? std::min<int64_t>(limit, static_cast<int64_t>(data.source.size()))
+                                                   : static_cast<int64_t>(data.source.size()));
   Mean loss_mean;
-  const Buckets buckets({data->lengths.begin(), data->lengths.begin() + static_cast<std::ptrdiff_t>(count)},
+  const Buckets buckets({data.lengths.begin(), data.lengths.begin() + static_cast<std::ptrdiff_t>(count)},
                         config_.tokens, 0);
   for (int64_t i = 0; i < buckets.batches(); ++i) {
-    const auto batch = to_device(make_batch(*data, buckets.batch(0, i)));
+    const auto batch = to_device(make_batch(data, buckets.batch(0, i)));
     loss_mean.add(loss(batch, 0).item<double>(), static_cast<double>(batch.answers.size(0)));
   }
   // While training goes on, the validation texts are translated greedily: it tells one epoch from another as well.
   const bool quick = context_.train_data && split == "val";
-  const auto sources = std::span(data->texts.source).first(count);
+  const auto sources = std::span(data.texts.source).first(count);
   const auto made = translator_->translate(
       sources, {.beam = {.beams = quick ? 1 : config_.beams, .length_penalty = config_.length_penalty},
                 .batch = context_.batch,
@@ -210,22 +217,26 @@ Metrics Translate::evaluate(const std::string& split, int64_t limit) {
   const auto every = std::max<size_t>(1, count / 12);
   for (size_t i = 0; i < count; ++i) {
     if (i % every == 0)
-      samples_.items.push_back({data->texts.source[i], made[i].text + "\nReference: " + data->texts.target[i]});
-    bleu.add(made[i].text, data->texts.target[i]);
-    chrf.add(made[i].text, data->texts.target[i]);
+      samples_.items.push_back({data.texts.source[i], made[i].text + "\nReference: " + data.texts.target[i]});
+    bleu.add(made[i].text, data.texts.target[i]);
+    chrf.add(made[i].text, data.texts.target[i]);
   }
   return {{"loss", loss_mean.value()}, {"bleu", bleu.score()}, {"chrf", chrf.score()}};
 }
 
 int64_t Translate::predict(const PredictOptions& options, const std::function<void(const std::string&)>& line) {
   model_->eval();
-  const auto inputs = texts_to_predict(options);
+  const auto [inputs, failed] = texts_to_predict(options);
   std::vector<std::string> texts;
   for (const auto& input : inputs) texts.push_back(input.text);
   const TranslatorOptions how{.beam = {.beams = config_.beams, .length_penalty = config_.length_penalty},
                               .batch = context_.batch,
                               .longest = config_.longest};
   AtomicFile out(options.out / "predictions.jsonl"), plain(options.out / "translations.txt");
+  for (const auto& file : failed) {
+    out.write(failed_line(file) + "\n");
+    line(failed_line(file));
+  }
   const auto step = static_cast<size_t>(context_.batch) * 16;  // enough to sort by length, few enough to see it move
   for (size_t begin = 0; begin < texts.size(); begin += step) {
     const auto some = std::span(texts).subspan(begin, std::min(step, texts.size() - begin));
@@ -243,6 +254,7 @@ int64_t Translate::predict(const PredictOptions& options, const std::function<vo
   }
   out.commit();
   plain.commit();
+  throw_failed(failed, options);
   return static_cast<int64_t>(texts.size());
 }
 

@@ -16,6 +16,14 @@ Fields<SwaConfig> SwaConfig::fields() {
            at_least(0)}};
 }
 
+Schedule SwaConfig::over(Schedule schedule, const RunLength& run, double lr) const {
+  if (!on() || rate == 0) return schedule;
+  require(lr > 0, "[train] swa.rate wants an optimizer whose lr is above 0");
+  const Span span{.ticks = run.steps, .run = run.steps, .per_epoch = run.steps_per_epoch};
+  return annealed_schedule(std::move(schedule), span.of(begin, "swa.begin"), span.of(anneal, "swa.anneal"), rate / lr,
+                           ramp == "linear");
+}
+
 Fields<TrainConfig> TrainConfig::fields() {
   using C = TrainConfig;
   return {

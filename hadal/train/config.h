@@ -18,6 +18,9 @@ struct SwaConfig {
 
   static Fields<SwaConfig> fields();
   bool on() const { return begin.given(); }
+  /// `schedule` with the rate that the averaging asks for from its begin on, in a run of so many steps; `lr` is the
+  /// optimizer's.
+  Schedule over(Schedule schedule, const RunLength& run, double lr) const;
 };
 
 struct TrainConfig {

@@ -14,6 +14,14 @@ Fields<EarlyStoppingConfig> EarlyStoppingConfig::fields() {
       {"restore_best", &C::restore_best, "leave the model with the weights of its best evaluation"}};
 }
 
+void EarlyStoppingConfig::validate() const {
+  require(on() || (metric.empty() && min_delta == 0 && min_epochs == 0),
+          "train.early_stopping has a {} but no patience, and so would never stop: add early_stopping.patience=5",
+          !metric.empty()  ? "metric"
+          : min_delta != 0 ? "min_delta"
+                           : "min_epochs");
+}
+
 void Patience::observe(const EarlyStoppingConfig& config, double score, bool higher_is_better, double epoch) {
   if (config.watch().better(score, best, higher_is_better))
     best = score, bad = 0;

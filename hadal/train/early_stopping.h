@@ -14,6 +14,7 @@ struct EarlyStoppingConfig {
   bool restore_best = true;
 
   static Fields<EarlyStoppingConfig> fields();
+  void validate() const;
   bool on() const { return patience > 0; }
   Watch watch() const { return {metric, mode, "abs", min_delta}; }
 };

@@ -51,7 +51,7 @@ inline Tensor usual_loss(const Tensor& output, const Tensor& target) {
 }
 
 /// Trains `model` in place for `options.epochs` passes over `loader`. `loss` gives the mean loss of a batch, a scalar
-/// with gradients. Throws Error when it is not finite.
+/// with gradients. Steps whose loss or gradients are not finite are skipped; throws Error after ten of them in a row.
 template <class Batch>
 void fit(nn::Module& model, Loader<Batch>& loader, std::function<Tensor(const Batch&)> loss,
          const FitOptions& options = {}) {

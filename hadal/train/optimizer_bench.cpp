@@ -139,16 +139,18 @@ OptimizerTable compare_optimizers(const Recipe& recipe, const OptimizerBenchConf
   for (const auto& name : names) {
     Standing row{.optimizer = name, .lr = default_lr(name)};
     try {
-      auto best = train(recipe, name, row.lr, config.steps, config);
+      const auto start = train(recipe, name, row.lr, config.steps, config);
+      auto best = start;
+      const auto first = row.lr;
       for (const auto towards : {config.factor, 1 / config.factor}) {
-        int64_t climbed = 0;
-        for (; climbed < config.climb; ++climbed) {
-          const auto next = train(recipe, name, row.lr * towards, config.steps, config);
-          if (!better(next.score, best.score)) break;
-          best = next;
-          row.lr *= towards;
+        auto here = start;
+        for (auto [lr, climbed] = std::pair(first * towards, int64_t{0}); climbed < config.climb; ++climbed) {
+          const auto next = train(recipe, name, lr, config.steps, config);
+          if (!better(next.score, here.score)) break;
+          here = next;
+          if (better(here.score, best.score)) best = here, row.lr = lr;
+          lr *= towards;
         }
-        if (climbed > 0) break;  // what is better upwards is not looked for downwards
       }
       if (!std::isfinite(best.score)) fail("the loss was not finite at any rate that was tried");
       row.at_steps = best.score;

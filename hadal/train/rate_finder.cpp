@@ -44,9 +44,28 @@ class Watcher : public Callback {
   double mean_ = 0, weight_ = 0;
 };
 
-void read_off(RateCurve& curve) {
+/// What the rates that were tried do not show. The first losses, up to `begin`, tell how much is noise.
+std::string doubt_of(const RateCurve& curve, size_t begin, size_t lowest, bool blew_up) {
+  const auto first = curve.smoothed[begin];
+  double squares = 0;
+  for (size_t i = 0; i <= begin; ++i) squares += (curve.losses[i] - first) * (curve.losses[i] - first);
+  const auto noise = std::max(0.02 * std::abs(first), std::sqrt(squares / static_cast<double>(begin + 1)));
+  if (first - curve.smoothed[lowest] < noise)
+    return blew_up
+               ? "the loss fell at no rate before it blew up: begin lower with find_lr.low, or take more find_lr.steps"
+               : "the loss fell at no rate: go higher with find_lr.high";
+  const auto count = curve.rates.size();
+  if (!blew_up && lowest + 1 >= count - count / 20)
+    return "the loss still falls at the last rate: go higher with find_lr.high";
+  return "";
+}
+
+void read_off(RateCurve& curve, bool blew_up) {
   const auto& smoothed = curve.smoothed;
-  const auto lowest = static_cast<size_t>(std::min_element(smoothed.begin(), smoothed.end()) - smoothed.begin());
+  // The first tenth is the mean of too few losses to be the lowest.
+  const auto begin = smoothed.size() / 10;
+  const auto lowest = static_cast<size_t>(
+      std::min_element(smoothed.begin() + static_cast<std::ptrdiff_t>(begin), smoothed.end()) - smoothed.begin());
   size_t steepest = 0;
   for (size_t i = 1; i < lowest; ++i)
     if (smoothed[i + 1] - smoothed[i - 1] < smoothed[steepest + 1] - smoothed[std::max<size_t>(steepest, 1) - 1])
@@ -54,6 +73,7 @@ void read_off(RateCurve& curve) {
   curve.lowest = curve.rates[lowest];
   curve.steepest = curve.rates[steepest];
   curve.suggested = curve.lowest / 10;
+  curve.doubt = doubt_of(curve, begin, lowest, blew_up);
 }
 
 }  // namespace
@@ -98,7 +118,7 @@ std::optional<RateCurve> find_rate(Task& task, TrainConfig train, const RateFind
   if (watcher.curve.rates.size() < 3)
     fail("[find_lr] the loss is not finite after {} steps at a rate of {:.3g}; begin lower with find_lr.low",
          watcher.curve.rates.size(), config.low);
-  read_off(watcher.curve);
+  read_off(watcher.curve, std::ssize(watcher.curve.rates) < config.steps);
   return std::move(watcher.curve);
 }
 
@@ -111,13 +131,14 @@ void write_rate_curve(const std::filesystem::path& folder, const std::string& na
     figure.series[1].points.emplace_back(std::log10(curve.rates[i]), curve.smoothed[i]);
   }
   write_file(folder / "find_lr.csv", csv);
-  const ReportInput report{.title = name + ": learning rate",
-                           .about = "The loss of a short training whose rate grows from step to step",
-                           .facts = {{"Suggested", fmt::format("{:.2g}", curve.suggested)},
-                                     {"Lowest loss at", fmt::format("{:.2g}", curve.lowest)},
-                                     {"Steepest fall at", fmt::format("{:.2g}", curve.steepest)}},
-                           .figures = {figure},
-                           .machine = {machine_line()}};
+  const ReportInput report{
+      .title = name + ": learning rate",
+      .about = "The loss of a short training whose rate grows from step to step",
+      .facts = {{"Suggested", curve.doubt.empty() ? fmt::format("{:.2g}", curve.suggested) : "nothing: " + curve.doubt},
+                {"Lowest loss at", fmt::format("{:.2g}", curve.lowest)},
+                {"Steepest fall at", fmt::format("{:.2g}", curve.steepest)}},
+      .figures = {figure},
+      .machine = {machine_line()}};
   write_file(folder / "find_lr.html", make_report(report));
 }
 

@@ -23,6 +23,7 @@ struct RateCurve {
   double lowest = 0;                            // the rate with the lowest smoothed loss
   double steepest = 0;                          // where the smoothed loss falls fastest per decade
   double suggested = 0;                         // a tenth of `lowest`: the loss still falls well there
+  std::string doubt;                            // why that may be wrong: the curve is cut off at one of its ends
 };
 
 /// Trains `task` as `train` says, but for rate, averages and evaluations, and puts weights and random streams back as

@@ -68,7 +68,8 @@ std::string full_path(const std::string& key, const Table& table, const Schema& 
   fail_usage("unknown setting {}{}", key, suggest(key, known));
 }
 
-/// Puts data=PATH into the table. Shapes and waves are drawn: there the path goes to the kind that takes any.
+/// Puts data=PATH into the table, and takes away what named files beside the old path. Shapes and waves are drawn:
+/// there the path goes to the kind that takes any.
 void set_data_path(Table& table, const Schema& schema, const PartKinds& kinds, const std::string& path) {
   const auto kind_path = "data." + kinds.key;
   const auto* kind = table.find_path(kind_path);
@@ -84,6 +85,14 @@ void set_data_path(Table& table, const Schema& schema, const PartKinds& kinds, c
         break;
       }
   table.set_path("data.path", Word{path});
+  kind = table.find_path(kind_path);
+  if (!kind) kind = schema.defaults().find_path(kind_path);
+  const auto part = kind ? kinds.schema(read_text(*kind, kind_path, {})) : std::nullopt;
+  if (!part) return;
+  auto data = *table.find("data")->get_if<Table>();
+  for (const auto& field : part->fields())
+    if (field.limit.with_path) data.erase(field.name);
+  table.set("data", data);
 }
 
 /// The part that `key` names, at the top of a recipe or under train; nullptr when it names no part.

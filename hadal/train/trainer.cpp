@@ -7,6 +7,7 @@
 
 #include "hadal/core/precision.h"
 #include "hadal/io/weights.h"
+#include "hadal/optim/clip.h"
 #include "hadal/report/history.h"
 
 namespace hadal {
@@ -39,6 +40,8 @@ Trainer::Trainer(Task& task, const TrainConfig& config, std::filesystem::path fo
             config_.optimizer.name, config_.schedule.name);
     require(!optimizer->averages() || !config_.swa.on(),
             "[train] {} and train.swa are two averages of the weights; leave out train.swa", config_.optimizer.name);
+    require(!optimizer->averages() || config_.ema == 0,
+            "[train] {} and train.ema are two averages of the weights; leave out train.ema", config_.optimizer.name);
     auto parameters = optimizer->parameters();
     require(!parameters.empty(), "[train] groups freeze every parameter{}: nothing is left to train",
             count > 1 ? " of " + task_.phases()[phase] : "");
@@ -63,10 +66,7 @@ Trainer::Trainer(Task& task, const TrainConfig& config, std::filesystem::path fo
             "[train] swa takes weights every {} steps from step {} on, but the run has {}; begin earlier", swa_every_,
             swa_start_, state.steps);
     swa_ = std::make_unique<Swa>(task_.model());
-    require(config_.swa.rate == 0 || lr() > 0, "[train] swa.rate wants an optimizer whose lr is above 0");
-    if (config_.swa.rate > 0)
-      schedule_ = annealed_schedule(schedule_, swa_start_, run.of(config_.swa.anneal, "swa.anneal"),
-                                    config_.swa.rate / lr(), config_.swa.ramp == "linear");
+    schedule_ = config_.swa.over(std::move(schedule_), {state.steps, steps_per_epoch_}, lr());
   }
   evaluation_steps_ =
       std::max<int64_t>(1, std::llround(config_.evaluate_every * static_cast<double>(steps_per_epoch_)));
@@ -75,7 +75,7 @@ Trainer::Trainer(Task& task, const TrainConfig& config, std::filesystem::path fo
 void Trainer::use(Schedule schedule) {
   for (const auto& plateau : schedule.plateaus) check(plateau->watch(), "plateau");
   check_rates(schedule, progress_.state.steps);
-  schedule_ = std::move(schedule);
+  schedule_ = schedule_of(config_.optimizer, std::move(schedule));
 }
 
 void Trainer::resume(const std::filesystem::path& path) {
@@ -94,9 +94,10 @@ void Trainer::resume(const std::filesystem::path& path) {
   progress_ = checkpoint.progress;
 }
 
+/// Weights that are not finite are not worth coming back to: the checkpoint before stays.
 void Trainer::save_checkpoint() {
   saved_at_ = now();
-  if (folder_.empty()) return;
+  if (folder_.empty() || !bad_weight().empty()) return;
   Checkpoint checkpoint{progress_, {{"model", state_dict(task_.model()).entries}}};
   for (size_t phase = 0; phase < phases_.size(); ++phase)
     checkpoint.groups.emplace_back(fmt::format("optimizer.{}", phase), phases_[phase].optimizer->state());
@@ -116,10 +117,16 @@ void Trainer::checkpoint_if_due() {
   if (by_steps || by_time) save_checkpoint();
 }
 
+/// The first weight that is not finite; empty when all are.
+std::string Trainer::bad_weight() const {
+  for (const auto& phase : phases_)
+    if (auto name = first_not_finite(*phase.optimizer); !name.empty()) return name;
+  return {};
+}
+
 /// Refuses what cannot be watched before the run begins.
 void Trainer::check(const Watch& watch, const char* who) const {
   const auto goal = task_.goal();
-  watch.higher_is_better(goal.metric, goal.higher_is_better);
   const auto name = watch.name(goal.metric), split = name.substr(0, name.find('/'));
   require(split == "train" || (split == "val" && task_.has_split("val")),
           "[train] the {} watches {}, but the run scores no {} split; metric = \"train/loss\" is always there", who,
@@ -128,6 +135,7 @@ void Trainer::check(const Watch& watch, const char* who) const {
   for (auto& metric : known) metric = split + "/" + metric;
   require(known.empty() || std::find(known.begin(), known.end(), name) != known.end(),
           "[train] the {} watches {}, which this run does not measure{}", who, name, suggest(name, known));
+  watch.higher_is_better(goal.metric, goal.higher_is_better);
 }
 
 /// The value of the score that `watch` follows. Throws UsageError when this run has none of that name.
@@ -170,6 +178,11 @@ void Trainer::begin_epoch() {
 }
 
 void Trainer::evaluate() {
+  if (const auto where = bad_weight(); !where.empty())
+    throw NotFinite(
+        fmt::format("[train] {} is not finite after step {}; a lower learning rate, clip=1 or a warm-up "
+                    "usually helps",
+                    where, progress_.state.step));
   std::list<Optimizer::Scored> scored;
   for (auto& phase : phases_) scored.emplace_back(*phase.optimizer);
   const Average::Swap averaged(ema_.get());

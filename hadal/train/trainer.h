@@ -79,6 +79,7 @@ class Trainer {
   void evaluate();
   void check(const Watch& watch, const char* who) const;
   double watched(const Watch& watch, const Metrics& values, const char* who) const;
+  std::string bad_weight() const;
   void save_checkpoint();
   void checkpoint_if_due();
   bool loss_scaling() const { return config_.precision == "fp16"; }

@@ -18,11 +18,13 @@ class FindLr : public testing::Test {
 };
 
 TEST_F(FindLr, SuggestsARateAndWritesItsCurve) {
-  const auto ran = find({"find_lr=true", "find_lr.steps=20"});
+  const auto ran = find({"find_lr=true", "find_lr.steps=60"});
   EXPECT_EQ(ran.code, 0) << ran.err;
   EXPECT_THAT(ran.out, testing::HasSubstr("suggested: lr="));
   EXPECT_TRUE(read_file(folder_ / "found/find_lr.csv").starts_with("step,lr,loss,smoothed\n1,1e-07,"));
   EXPECT_TRUE(std::filesystem::exists(folder_ / "found/find_lr.html"));
+  EXPECT_THAT(find({"find_lr=true", "find_lr.high=1e-6"}).out,
+              testing::HasSubstr("nothing to suggest: the loss fell at no rate: go higher"));
   // It is no run, so that the training may have the same folder.
   EXPECT_FALSE(std::filesystem::exists(folder_ / "found/weights"));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "found/config.toml"));

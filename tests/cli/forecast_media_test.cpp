@@ -73,6 +73,15 @@ TEST_F(Forecasts, GoBeyondTheFilesEnd) {
   EXPECT_TRUE(std::filesystem::exists(*folder_ / "predicted/pictures/later-forecast.png"));
 }
 
+TEST_F(Forecasts, AreJudgedInTheStepsThatWereLearned) {
+  std::string days = "date,low,high\n";
+  for (int64_t i = 0; i < 400; ++i) days += fmt::format("{},{},{}\n", format_date(i * kDay), i % 7, i % 5);
+  write_file(*folder_ / "days.csv", days);
+  expect_mistake(run({"eval", "run", "data=days.csv"}), 1,
+                 "days.csv has a row every 1 d, and the model learned rows every 1 h");
+  EXPECT_EQ(run({"eval", "run", "data=days.csv", "even=false", "out=days"}).code, 0);
+}
+
 TEST_F(Forecasts, WriteOverNoInput) {
   write_file(*folder_ / "load.csv", waves(100));
   const auto before = read_file(*folder_ / "load.csv");

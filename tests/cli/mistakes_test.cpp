@@ -68,7 +68,7 @@ TEST_F(Mistakes, SettingsThatDoNotFitTheRun) {
   expect_mistake(train({"train.swa.begin=0.999"}), 2,
                  "swa takes weights every 8 steps from step 16 on, but the run has 16");
   expect_mistake(train({"train.swa.begin=0.5", "ema=0.9"}), 2, "two averages");
-  expect_mistake(train({"train.early_stopping.patience=2", "train.early_stopping.metric=f1"}), 2,
+  expect_mistake(train({"train.early_stopping.patience=2", "train.early_stopping.metric=macro_f1"}), 2,
                  "wants mode = \"min\" or \"max\"");
   expect_mistake(train({"freeze=backbone"}), 2, "freeze: \"backbone\" is the name of no parameter");
   expect_mistake(train({"bad_steps=0"}), 2, "train.bad_steps wants an integer of at least 1");
@@ -76,9 +76,8 @@ TEST_F(Mistakes, SettingsThatDoNotFitTheRun) {
   expect_mistake(
       train({"schedule=cyclic", "train.schedule.up=4", "train.schedule.mode=formula", "train.schedule.scale=-5"}), 2,
       "a rate must be finite and not negative");
-  expect_mistake(train({"train.early_stopping.patience=2", "train.early_stopping.metric=acuracy",
-                        "train.early_stopping.mode=max"}),
-                 2, "watches val/acuracy, which this run does not measure; nearest: val/accuracy");
+  expect_mistake(train({"train.early_stopping.patience=2", "train.early_stopping.metric=acuracy"}), 2,
+                 "watches val/acuracy, which this run does not measure; nearest: val/accuracy");
   expect_mistake(train({"train.groups=[{match=\"*\", frozen=true}]"}), 2, "groups freeze every parameter");
   expect_mistake(train({"optimizer=schedule_free_adamw"}), 2, "take schedule=constant, not one_cycle");
   EXPECT_FALSE(std::filesystem::exists(folder_ / "run"));

@@ -26,6 +26,19 @@ TEST(Dates, AreReadInEveryCommonForm) {
   EXPECT_EQ(read("2016-07-01 13:05:09.25"), "2016-07-01 13:05:09.250000");
   EXPECT_EQ(read("2016-07-01T13:05:00+02:00"), "2016-07-01 11:05");
   EXPECT_EQ(read("2016-07-01 13:05:00 -0130"), "2016-07-01 14:35");
+  EXPECT_EQ(read("2016070113"), "2016-07-01 13:00");
+  EXPECT_EQ(read("201607011305"), "2016-07-01 13:05");
+  EXPECT_EQ(read("20160701130509"), "2016-07-01 13:05:09");
+  EXPECT_EQ(read("1999999999"), "2033-05-18 03:33:19");  // no month 99: seconds since 1970
+}
+
+TEST(Dates, KeepTheirZoneAside) {
+  const auto date = parse_zoned("2016-07-01T13:05:00+02:00");
+  EXPECT_EQ(format_date(date->local, zone_text(*date->ahead)), "2016-07-01 13:05+02:00");
+  EXPECT_EQ(zone_text(*parse_zoned("2016-07-01 00:00Z")->ahead), "Z");
+  EXPECT_EQ(zone_text(*parse_zoned("2016-07-01 00:00 -0330")->ahead), "-03:30");
+  EXPECT_FALSE(parse_zoned("2016-07-01 00:00")->ahead);
+  EXPECT_EQ(format_date(parse_date("2016-07-01").value(), "Z"), "2016-07-01 00:00Z");
 }
 
 TEST(Dates, NothingElseIsOne) {
@@ -41,6 +54,8 @@ TEST(Dates, NothingElseIsOne) {
                            "1/2/16",
                            "3.14",
                            "12345",
+                           "201613011305",
+                           "20160701240000",
                            "2016-07-01x",
                            "2016-07-01 10",
                            "Foo 1, 2016",

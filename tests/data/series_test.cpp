@@ -39,6 +39,19 @@ TEST(Series, PutsRowsInOrder) {
   EXPECT_EQ(row(read("date,a\n13/1/2020,1\n14/1/2020,2\n")), (std::vector<double>{1, 2}));
 }
 
+TEST(Series, TimesAreAsWrittenWhereTheZoneStays) {
+  const auto one = read("date,a\n2020-01-25T22:00:00+01:00,1\n2020-01-25T23:00:00+01:00,2\n");
+  EXPECT_EQ(one.date(1), "2020-01-25 23:00+01:00");
+  EXPECT_EQ(one.date(2), "2020-01-26 00:00+01:00");
+  EXPECT_EQ(calendar(one.time(0)).hour, 22);
+  // Clocks go forward: the hours in between stay even in UTC.
+  const auto two =
+      read("date,a\n2020-03-29T01:00:00+01:00,1\n2020-03-29T03:00:00+02:00,2\n2020-03-29T04:00:00+02:00,3\n");
+  EXPECT_EQ(two.length(), 3);
+  EXPECT_EQ(two.date(3), "2020-03-29 03:00Z");
+  EXPECT_EQ(read(kHours).date(0), "2020-01-01");
+}
+
 TEST(Series, GapsAndEmptyFieldsAreHoles) {
   auto series = read("date,a\n2020-01-01,1\n2020-01-02,NA\n2020-01-04,7\n2020-01-05,9\n2020-01-06,\n2020-01-07,11\n");
   EXPECT_EQ(series.length(), 7);

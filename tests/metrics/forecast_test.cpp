@@ -77,4 +77,8 @@ TEST(NaiveError, IsThatOfTheSeasonBefore) {
   EXPECT_DOUBLE_EQ(naive_error(values, 4, 1).item<double>(), 2);
   EXPECT_DOUBLE_EQ(naive_error(values, 4, 2).item<double>(), 4);
   EXPECT_TRUE(std::isnan(naive_error(values, 4, 4).item<double>()));
+  // Steps from and to what was filled do not count.
+  const auto holed = torch::tensor({{1.0, 3.0, 99.0, 99.0, 6.0, 7.0}});
+  const auto known = torch::tensor({{true, true, false, false, true, true}});
+  EXPECT_DOUBLE_EQ(naive_error(holed, 6, 1, known).item<double>(), 1.5);
 }

@@ -242,6 +242,21 @@ TEST(Optimizer, LayersMoveAtTheirOwnRates) {
     }
 }
 
+TEST(Optimizer, MuonLeavesEmbeddingsAndLastLayersToAdamW) {
+  TensorsByName params;
+  for (const auto* name : {"hidden.weight", "block.projection.weight", "linear.weight", "projection.weight",
+                           "fc.weight", "head.weight", "positions", "encoder.position_enc", "wte.weight"}) {
+    params.emplace_back(name, torch::ones({3, 3}).requires_grad_());
+    params.back().second.mutable_grad() = torch::randn({3, 3});
+  }
+  const auto optimizer = optimizers().make({"muon", {}}, {{params}});
+  optimizer->step({});
+  std::vector<std::string> orthogonal;
+  for (const auto& [name, tensor] : optimizer->state())
+    if (name.starts_with("momentum_buffer.")) orthogonal.push_back(name.substr(16));
+  EXPECT_THAT(orthogonal, testing::UnorderedElementsAre("hidden.weight", "block.projection.weight"));
+}
+
 TEST(Optimizer, MuonsAdamWTakesEverySettingOfAdamW) {
   const auto path = [](const Part& part) {
     auto vector = torch::ones({5}, at::kDouble).requires_grad_();
@@ -347,6 +362,7 @@ TEST(Optimizer, RefusesWrongSettings) {
   EXPECT_ERROR(make("adafactor", {{"beta2_decay", 0.5}}), "beta2_decay wants a number of at most 0");
   EXPECT_ERROR(make("muon", {{"ns_coefficients", List{1.0, 2.0}}}), "ns_coefficients wants 3 numbers, got 2");
   EXPECT_ERROR(make("lbfgs", {{"line_search_fn", "wolfe"}}), "nearest: strong_wolfe");
+  EXPECT_ERROR(make("sam", {{"base", Table{{"name", "adamw"}, {"lr", -3}}}}), "train.optimizer.base.lr wants a number");
   EXPECT_ERROR(make("sam", {{"base", "lbfgs"}}), "base = \"lbfgs\" evaluates the loss again itself");
   EXPECT_ERROR(make("sam", {{"base", "adamx"}}), "nearest: adam");
   for (const auto& name : {"sam", "lbfgs"}) EXPECT_ERROR(make(name, {})->step({}), "give it a closure");

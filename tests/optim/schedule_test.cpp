@@ -76,26 +76,42 @@ TEST(Schedule, LengthsAreSharesStepsOrEpochs) {
   EXPECT_EQ(*schedules().resolve({"cosine", {{"warmup", 0.25}}}).settings.find("warmup"), Value(0.25));
 }
 
+TEST(Schedule, SharesAreOfTheWholeRun) {
+  const auto falls = [](int64_t step) {
+    return factor("name = \"multi_step\", every = \"step\", milestones = [0.5, 0.9], warmup = 0.2", step);
+  };
+  EXPECT_DOUBLE_EQ(falls(49), 1);
+  EXPECT_DOUBLE_EQ(falls(50), 0.1);
+  EXPECT_DOUBLE_EQ(falls(89), 0.1);
+  EXPECT_NEAR(falls(90), 0.01, 1e-15);
+  const auto parts = [](int64_t step) {
+    return factor("name = \"sequential\", warmup = 0.2, parts = [\"constant\", \"linear\"], milestones = [0.5]", step);
+  };
+  EXPECT_DOUBLE_EQ(parts(50), 1);
+  EXPECT_DOUBLE_EQ(parts(75), 0.5);
+}
+
 TEST(Schedule, AWarmUpGoesBeforeAnyOfThem) {
   EXPECT_NEAR(factor("name = \"linear\", warmup = 0.1, final = 0.2", 0), 1.0 / 11, 1e-12);
   EXPECT_NEAR(factor("name = \"linear\", warmup = 0.1, final = 0.2", 9), 10.0 / 11, 1e-12);
   EXPECT_DOUBLE_EQ(factor("name = \"linear\", warmup = 0.1, final = 0.2", 10), 1);
   EXPECT_NEAR(factor("name = \"linear\", warmup = 0.1, final = 0.2", 55), 0.6, 1e-12);
-  const std::vector<std::string> all = {"name = \"constant\"",
-                                        "name = \"polynomial\"",
-                                        "name = \"exponential\", gamma = 0.9",
-                                        "name = \"step\", period = 2",
-                                        "name = \"multi_step\", milestones = [2, 4]",
-                                        "name = \"cosine\"",
-                                        "name = \"wsd\", cooldown = \"2 epochs\"",
-                                        "name = \"warm_restarts\", period = 30",
-                                        "name = \"cyclic\", up = 10",
-                                        "name = \"one_cycle\"",
-                                        "name = \"plateau\"",
-                                        "name = \"lambda\", factor = \"1 - t / T\"",
-                                        "name = \"multiplicative\", factor = \"0.99\"",
-                                        "name = \"sequential\", parts = [\"constant\", \"cosine\"], milestones = [0.5]",
-                                        "name = \"chained\", parts = [\"linear\", \"cosine\"]"};
+  const std::vector<std::string> all = {
+      "name = \"constant\"",
+      "name = \"polynomial\"",
+      "name = \"exponential\", gamma = 0.9",
+      "name = \"step\", period = 2",
+      "name = \"multi_step\", milestones = [2, 4]",
+      "name = \"cosine\"",
+      "name = \"wsd\", cooldown = \"2 epochs\"",
+      "name = \"warm_restarts\", period = 30",
+      "name = \"cyclic\", up = 10",
+      "name = \"one_cycle\"",
+      "name = \"plateau\"",
+      "name = \"lambda\", factor = \"1 - t / T\"",
+      "name = \"multiplicative\", factor = \"0.99\"",
+      "name = \"sequential\", parts = [\"constant\", \"cosine\"], milestones = [\"5 epochs\"]",
+      "name = \"chained\", parts = [\"linear\", \"cosine\"]"};
   for (const auto& settings : all)
     for (const bool by_epoch : {false, true}) {
       SCOPED_TRACE(settings);
@@ -217,6 +233,12 @@ TEST(Schedule, WrongSettingsAreRefusedWithTheReason) {
       {"name = \"inverse_sqrt\", warmup = 1000", "a warmup of 1000 steps leaves nothing"},
       {"name = \"inverse_sqrt\"", "wants its warmup, which decides how fast it falls: warmup = 4000"},
       {"name = \"wsd\", warmup = 40, cooldown = 61", "warmup and cooldown take 101 of 100 steps"},
+      {"name = \"linear\", warmup = 0.3, length = 0.9",
+       "length = 0.9 of the run is more than the warm-up leaves, 70 of 100"},
+      {"name = \"multi_step\", every = \"step\", warmup = 0.3, milestones = [0.2]",
+       "milestones = 0.2 lies within the warm-up"},
+      {"name = \"warm_restarts\", period = 5, factor = 4611686018427387904",
+       "train.schedule.factor wants an integer from 1 to 1000"},
       {"name = \"constant\", factor = 0.5", "a constant factor of 0.5 wants a length"},
       {"name = \"exponential\"", "wants gamma, the factor of each epoch: gamma = 0.95"},
       {"name = \"exponential\", gamma = -0.5", "train.schedule.gamma wants a number from 0 to 1, got -0.5"},
@@ -224,7 +246,7 @@ TEST(Schedule, WrongSettingsAreRefusedWithTheReason) {
       {"name = \"multi_step\"", "wants its milestones: milestones = [\"30 epochs\", \"60 epochs\"]"},
       {"name = \"warm_restarts\"", "wants its period: period = \"10 epochs\""},
       {"name = \"warm_restarts\", period = 5, factor = 0",
-       "train.schedule.factor wants an integer of at least 1, got 0"},
+       "train.schedule.factor wants an integer from 1 to 1000, got 0"},
       {"name = \"cyclic\"", "wants the length of its rise: up = \"2 epochs\""},
       {"name = \"cyclic\", up = 5, max_momentum = 1", "train.schedule.max_momentum wants a number from 0 to below 1"},
       {"name = \"one_cycle\", pct_start = 1.5", "train.schedule.pct_start wants a number from 0 to 1, got 1.5"},
@@ -261,8 +283,7 @@ TEST(Schedule, RatesThatAreNoneAreFoundBeforehand) {
   EXPECT_NO_THROW(check("name = \"cyclic\", up = 10, mode = \"formula\", scale = \"1 / x\""));
   EXPECT_ERROR(check("name = \"cyclic\", up = 10, mode = \"formula\", scale = \"-x\""),
                "[schedule] the rate is -0.08 x lr in step 2; a rate must be finite and not negative");
-  EXPECT_ERROR(check("name = \"cyclic\", up = 10, mode = \"formula\", scale = \"1 / (2 - x)\""),
-               "nan x lr in step 20");
+  EXPECT_ERROR(check("name = \"cyclic\", up = 10, mode = \"formula\", scale = \"1 / (2 - x)\""), "nan x lr in step 20");
   EXPECT_ERROR(check("name = \"cyclic\", up = 10, mode = \"formula\", scale = \"20\""),
                "the momentum is -0.1 in step 5; it must be from 0 to below 1");
   EXPECT_ERROR(check_rates(lambda_schedule([](int64_t step) { return 1.0 - static_cast<double>(step); }), 3),

@@ -111,6 +111,7 @@ TEST(ClassifyText, PutsBertsTokensAroundATextWhereThereAreSome) {
   for (int byte = 0; byte < 256; ++byte)
     ranks += fmt::format("{}{}== {}\n", digits[byte >> 2], digits[(byte & 3) << 4], byte);
   write_file(folder / "bytes.tiktoken", ranks);
+  write_file(folder / "test.csv", table(4));
   write_file(folder / "train.csv", "verdict,what\nyes,abcdefghijk\nno,b\n");  // 11 tokens, the model reads 12
   auto wanted = settings(folder);
   wanted.set_path("data.val_share", 0.0);
@@ -157,8 +158,8 @@ TEST(ClassifyText, MistakesSayTheWayOut) {
   test::TemporaryFolder folder;
   write_file(folder / "train.csv", table(40));
   write_file(folder / "test.csv", "what,verdict\nx,yse\n");
-  auto task = make(settings(folder));
-  EXPECT_ERROR(task->evaluate("test", 0), "[classify_text] the test text 1 has the label \"yse\"; nearest: yes");
+  EXPECT_ERROR(make(settings(folder)), "[classify_text] the test text 1 has the label \"yse\"; nearest: yes");
+  write_file(folder / "test.csv", table(4));
   auto other = settings(folder);
   other.set_path("model.classes", 3);
   EXPECT_ERROR(make(other), "model.classes is 3 and the classes are 2");

@@ -80,6 +80,8 @@ TEST(EarlyStopping, RefusesWhatItCannotWatch) {
   EXPECT_ERROR(Trainer(task, config), "the early stopping watches val/loss, but the run scores no val split");
   config.swa.begin = {0.5};
   EXPECT_ERROR(config.validate(), "leave out train.early_stopping");
+  EXPECT_ERROR((EarlyStoppingConfig{.min_delta = 0.1}.validate()),
+               "train.early_stopping has a min_delta but no patience, and so would never stop");
 }
 
 }  // namespace

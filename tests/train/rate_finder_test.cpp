@@ -47,6 +47,19 @@ TEST(RateFinder, SuggestsARateThatTrainsAndLeavesTheModelAlone) {
   EXPECT_LT(seen.events.back().losses[0].second, 0.5 * seen.events[0].losses[0].second);
 }
 
+TEST(RateFinder, SaysWhereTheCurveIsCutOff) {
+  const auto doubt = [](double low, double high) {
+    Regression task({});
+    auto config = quiet_config();
+    config.optimizer = {"sgd", {}};
+    return find_rate(task, config, {.low = low, .high = high, .steps = 60})->doubt;
+  };
+  EXPECT_THAT(doubt(1e-7, 1e-6), testing::HasSubstr("fell at no rate: go higher"));
+  EXPECT_THAT(doubt(1e-2, 0.2), testing::HasSubstr("still falls at the last rate"));
+  EXPECT_THAT(doubt(0.7, 30), testing::HasSubstr("fell at no rate before it blew up: begin lower"));
+  EXPECT_EQ(doubt(1e-4, 100), "");
+}
+
 TEST(RateFinder, TakesEveryOptimiserAsItIsSet) {
   const auto losses_of = [](const Part& optimizer) {
     Regression task({});

@@ -106,7 +106,9 @@ TEST(Resume, EveryOptimiserGoesOn) {
     SCOPED_TRACE(name);
     auto config = hard_config({name, {}});
     config.accumulate = 1;
-    config.schedule = {optimizers().make({name, {}}, {})->averages() ? "constant" : "linear", {}};
+    const bool averages = optimizers().make({name, {}}, {})->averages();
+    config.schedule = {averages ? "constant" : "linear", {}};
+    if (averages) config.ema = 0;
     const test::TemporaryFolder straight, folder;
     sit(straight.path(), config);
     sit(folder.path(), config, [](int64_t step) { stop_requested() = step == 7; });

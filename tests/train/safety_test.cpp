@@ -1,5 +1,6 @@
 // Steps whose loss or gradients are not finite leave no trace, and too many of them end the run.
 #include "hadal/report/history.h"
+#include "hadal/train/checkpoint.h"
 
 #include "tests/train/regression.h"
 
@@ -62,6 +63,25 @@ TEST(Safety, TooManyInARowEndTheRunAndNameTheFirstBadParameter) {
                "that is not finite; a lower learning rate");
   Poisoned at_once({4}, 1);
   EXPECT_ERROR(at_once.run(), "the loss is nan in step 4: 0.weight is the first that is not finite");
+}
+
+TEST(Safety, WeightsThatAreNotFiniteAreNeitherKeptNorScored) {
+  const test::TemporaryFolder folder;
+  Regression task({});
+  auto config = quiet_config();
+  config.optimizer = {"sgd", {{"lr", 1e-3}}};
+  config.checkpoint_steps = 1;
+  Trainer trainer(task, config, folder.path());
+  Listener seen;
+  seen.act = [&](int64_t step) {
+    const torch::NoGradGuard no_grad;
+    if (step == 3) task.model().named_parameters()["3.weight"].fill_(INFINITY);  // as too high a rate makes it
+  };
+  trainer.listen(seen);
+  EXPECT_ERROR(trainer.run(), "[train] 3.weight is not finite after step 5");  // where it is scored
+  const auto kept = Checkpoint::load(folder / "checkpoint/last.safetensors");
+  EXPECT_EQ(kept.progress.state.step, 2);
+  for (const auto& [name, tensor] : kept.group("model")) EXPECT_TRUE(tensor.isfinite().all().item<bool>()) << name;
 }
 
 TEST(Safety, AGradientAloneCanBeBad) {

@@ -124,6 +124,25 @@ TEST(Trainer, AnOptimiserThatAveragesWantsAConstantRateAndNoOtherAverage) {
     config.schedule = {"constant", {}};
     config.swa.begin = {0.5};
     EXPECT_ERROR(Trainer(task, config), "and train.swa are two averages of the weights");
+    config.swa = {};
+    config.ema = 0.9;
+    EXPECT_ERROR(Trainer(task, config), "and train.ema are two averages of the weights");
+  }
+}
+
+TEST(Trainer, AScheduleMovesNoMomentumThatIsNotThere) {
+  for (const auto& [optimizer, moves] :
+       std::vector<std::pair<Part, bool>>{{{"adam", {}}, true},
+                                          {{"sgd", {}}, false},
+                                          {{"sgd", {{"momentum", 0.9}}}, true},
+                                          {{"adagrad", {}}, false},
+                                          {{"sam", {{"base", Table{{"name", "adam"}}}}}, true},
+                                          {{"sam", {}}, false}}) {
+    Regression task({});
+    auto config = quiet_config();
+    config.optimizer = optimizer;
+    config.schedule = {"one_cycle", {}};
+    EXPECT_EQ(Trainer(task, config).schedule()(3).momentum.has_value(), moves) << optimizer.name;
   }
 }
 

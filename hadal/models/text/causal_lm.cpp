@@ -16,7 +16,7 @@ Fields<CausalLmConfig> CausalLmConfig::fields() {
           {"heads", &C::heads, "attention heads in a block", at_least(1)},
           {"kv_heads", &C::kv_heads, "heads of keys and values (0: as many as heads)", at_least(0)},
           {"mlp", &C::mlp, "width inside a block's MLP", at_least(1)},
-          {"window", &C::window, "how many tokens back a block looks (0: all)", at_least(0)},
+          {"window", &C::window, "how many tokens a block sees, the token's own among them (0: all)", at_least(0)},
           {"activation", &C::activation, "inside the MLP", one_of(activations())},
           {"norm", &C::norm, "normalisation", one_of({"layer", "rms"})},
           {"norm_eps", &C::norm_eps, "added to the variance in the norms", above(0)},
