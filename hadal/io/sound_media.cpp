@@ -58,7 +58,8 @@ Sound decode_sound(std::span<const std::byte> bytes, std::string_view name, cons
   if (frames == 0) throw FileError(name, "a sound without a sample");
   if (info.frames > 0 && info.frames < (int64_t{1} << 60) && frames < info.frames)
     throw FileError(name, fmt::format("cut short: {} of {} samples", frames, info.frames));
-  auto samples = torch::from_blob(all.data(), {frames, channels}, torch::kFloat32).t().clone(at::MemoryFormat::Contiguous);
+  auto samples =
+      torch::from_blob(all.data(), {frames, channels}, torch::kFloat32).t().clone(at::MemoryFormat::Contiguous);
   return {samples.isfinite().all().item<bool>() ? samples : samples.nan_to_num(0, 0, 0), info.samplerate};
 }
 
