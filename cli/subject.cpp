@@ -47,6 +47,21 @@ void settle_here(TrainConfig& train, const Words& words) {
   if (!given("precision") && train.precision == "fp16" && train.device == "cpu") train.precision = "auto";
 }
 
+/// Training holds a share of its texts out; a file that is named to be scored is scored whole.
+void score_whole(Table& table, const Words& words) {
+  const auto given = [&](const std::string& key) { return words.has(key) || words.has("data." + key); };
+  if (!(words.has("data") || given("path")) || given("val_share")) return;
+  const auto* task = table.find("task");
+  const auto schema = recipe_schema(task ? read_text(*task, "task", {}) : "classify");
+  const auto* data = schema.find("data");
+  if (!data || !data->kinds) return;
+  const auto path = "data." + data->kinds->key;
+  const auto* kind = table.find_path(path);
+  if (!kind) kind = schema.defaults().find_path(path);
+  const auto part = kind ? data->kinds->schema(read_text(*kind, path, {})) : std::nullopt;
+  if (part && part->find("val_share")) table.set_path("data.val_share", 0.0);
+}
+
 }  // namespace
 
 Subject read_subject(Words& words, bool to_predict) {
@@ -90,9 +105,7 @@ Subject read_subject(Words& words, bool to_predict) {
       if (key == "size" && schema.defaults().find_path("augment.size")) key = "augment.size";
   }
   apply_words(table, words.settings);
-  // Training holds a share of its texts out; a file that is named to be scored is scored whole.
-  if (words.has("data") && !words.has("val_share") && !words.has("data.val_share") && table.find_path("data.val_share"))
-    table.set_path("data.val_share", 0.0);
+  if (!to_predict) score_whole(table, words);
   subject.recipe = recipe_from(table, subject.run.empty() ? subject.weights.string() : subject.run.string());
   settle_here(subject.recipe.train, words);
   settle_machine(subject.recipe.train);

@@ -238,7 +238,18 @@ void apply_words(Table& table, const std::vector<std::pair<std::string, std::str
     const auto* now = table.find_path(path + "." + part->kinds->key);
     if (!now || read_text(*now, path, {}) != text) table.set_path(path, Table{{part->kinds->key, Word{text}}});
   }
-  for (auto& [key, word] : settings) table.set_path(full_path(key, table, schema), std::move(word));
+  // Another path sets back what went with the old one, unless the words give that too.
+  const auto* data = schema.find("data");
+  std::stable_partition(settings.begin(), settings.end(), [&](const auto& setting) {
+    return data && data->kinds && full_path(setting.first, table, schema) == "data.path";
+  });
+  for (auto& [key, word] : settings) {
+    const auto path = full_path(key, table, schema);
+    if (path == "data.path" && data && data->kinds)
+      set_data_path(table, schema, *data->kinds, word.text);
+    else
+      table.set_path(path, std::move(word));
+  }
 }
 
 void settle_machine(TrainConfig& train) {

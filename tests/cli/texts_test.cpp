@@ -40,6 +40,9 @@ TEST_F(Texts, ANamedFileIsScoredWhole) {
   ASSERT_EQ(ran.code, 0) << ran.err;
   EXPECT_THAT(ran.out, testing::HasSubstr("no split but train"));  // neither the run's test file nor a share by chance
   EXPECT_THAT(run({"eval", "run", "out=own"}).out, testing::HasSubstr("test/accuracy"));
+  EXPECT_THAT(run({"eval", "run", "path=other.csv", "out=by-path"}).out, testing::HasSubstr("no split but train"));
+  EXPECT_THAT(run({"eval", "run", "test=other.csv", "path=train.csv", "out=by-test"}).out,
+              testing::HasSubstr("test/accuracy"));
   expect_mistake(run({"eval", "run", "data=nowhere.csv"}), 1, "nowhere.csv");
   expect_mistake(run({"eval", "run", "data=odd.csv"}), 1, "the train text 1 has the label \"maybe\"");
   EXPECT_THAT(run({"eval", "run", "data=other.csv", "test=odd.csv"}).err, testing::HasSubstr("maybe"));
