@@ -240,9 +240,8 @@ void apply_words(Table& table, const std::vector<std::pair<std::string, std::str
   }
   // Another path sets back what went with the old one, unless the words give that too.
   const auto* data = schema.find("data");
-  std::stable_partition(settings.begin(), settings.end(), [&](const auto& setting) {
-    return data && data->kinds && full_path(setting.first, table, schema) == "data.path";
-  });
+  std::stable_partition(settings.begin(), settings.end(),
+                        [](const auto& setting) { return setting.first == "path" || setting.first == "data.path"; });
   for (auto& [key, word] : settings) {
     const auto path = full_path(key, table, schema);
     if (path == "data.path" && data && data->kinds)
