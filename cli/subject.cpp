@@ -52,13 +52,7 @@ void score_whole(Table& table, const Words& words) {
   const auto given = [&](const std::string& key) { return words.has(key) || words.has("data." + key); };
   if (!(words.has("data") || given("path")) || given("val_share")) return;
   const auto* task = table.find("task");
-  const auto schema = recipe_schema(task ? read_text(*task, "task", {}) : "classify");
-  const auto* data = schema.find("data");
-  if (!data || !data->kinds) return;
-  const auto path = "data." + data->kinds->key;
-  const auto* kind = table.find_path(path);
-  if (!kind) kind = schema.defaults().find_path(path);
-  const auto part = kind ? data->kinds->schema(read_text(*kind, path, {})) : std::nullopt;
+  const auto part = data_schema(table, recipe_schema(task ? read_text(*task, "task", {}) : "classify"));
   if (part && part->find("val_share")) table.set_path("data.val_share", 0.0);
 }
 

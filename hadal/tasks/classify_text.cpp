@@ -247,10 +247,7 @@ int64_t ClassifyText::predict(const PredictOptions& options, const std::function
   const auto [inputs, failed] = texts_to_predict(options);
   const auto top = std::min<int64_t>(options.top, static_cast<int64_t>(config_.names.size()));
   AtomicFile out(options.out / "predictions.jsonl");
-  for (const auto& file : failed) {
-    out.write(failed_line(file) + "\n");
-    line(failed_line(file));
-  }
+  write_failed(failed, out, line);
   const auto step = static_cast<size_t>(context_.batch);
   for (size_t begin = 0; begin < inputs.size(); begin += step) {
     const auto end = std::min(inputs.size(), begin + step);

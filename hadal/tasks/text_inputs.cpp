@@ -72,6 +72,15 @@ std::string failed_line(const NamedText& file) {
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+void write_failed(const std::vector<NamedText>& failed, AtomicFile& out,
+                  const std::function<void(const std::string&)>& line) {
+  for (const auto& file : failed) {
+    const auto text = failed_line(file);
+    out.write(text + "\n");
+    line(text);
+  }
+}
+
 void throw_failed(const std::vector<NamedText>& failed, const PredictOptions& options) {
   if (failed.empty()) return;
   if (options.inputs.size() == 1 && options.texts.empty()) throw Error(failed[0].text);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "hadal/data/tokenizer.h"
+#include "hadal/io/file.h"
 #include "hadal/tasks/task.h"
 
 namespace hadal {
@@ -29,6 +30,9 @@ struct TextInputs {
 TextInputs texts_to_predict(const PredictOptions& options);
 /// {"input", "error"} of a file that failed, as a line of predictions.jsonl.
 std::string failed_line(const NamedText& file);
+/// Such a line for each, to the file and to whoever listens.
+void write_failed(const std::vector<NamedText>& failed, AtomicFile& out,
+                  const std::function<void(const std::string&)>& line);
 /// Throws Error where files failed, once the others are done and lie in OUT: the reason alone where there was one
 /// input.
 void throw_failed(const std::vector<NamedText>& failed, const PredictOptions& options);

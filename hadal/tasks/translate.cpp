@@ -233,10 +233,7 @@ int64_t Translate::predict(const PredictOptions& options, const std::function<vo
                               .batch = context_.batch,
                               .longest = config_.longest};
   AtomicFile out(options.out / "predictions.jsonl"), plain(options.out / "translations.txt");
-  for (const auto& file : failed) {
-    out.write(failed_line(file) + "\n");
-    line(failed_line(file));
-  }
+  write_failed(failed, out, line);
   const auto step = static_cast<size_t>(context_.batch) * 16;  // enough to sort by length, few enough to see it move
   for (size_t begin = 0; begin < texts.size(); begin += step) {
     const auto some = std::span(texts).subspan(begin, std::min(step, texts.size() - begin));

@@ -71,23 +71,15 @@ std::string full_path(const std::string& key, const Table& table, const Schema& 
 /// Puts data=PATH into the table, and takes away what named files beside the old path. Shapes and waves are drawn:
 /// there the path goes to the kind that takes any.
 void set_data_path(Table& table, const Schema& schema, const PartKinds& kinds, const std::string& path) {
-  const auto kind_path = "data." + kinds.key;
-  const auto* kind = table.find_path(kind_path);
-  if (!kind) kind = schema.defaults().find_path(kind_path);
-  const auto has_path = [&](const std::string& name) {
-    const auto part = kinds.schema(name);
-    return !part || part->find("path");  // an unknown kind is refused later, by its name
-  };
-  if (kind && !has_path(read_text(*kind, kind_path, {})))
+  // An unknown kind is refused later, by its name.
+  if (const auto part = data_schema(table, schema); part && !part->find("path"))
     for (const auto& name : kinds.names())
-      if (has_path(name)) {
+      if (kinds.schema(name)->find("path")) {
         table.set("data", Table{{kinds.key, name}});
         break;
       }
   table.set_path("data.path", Word{path});
-  kind = table.find_path(kind_path);
-  if (!kind) kind = schema.defaults().find_path(kind_path);
-  const auto part = kind ? kinds.schema(read_text(*kind, kind_path, {})) : std::nullopt;
+  const auto part = data_schema(table, schema);
   if (!part) return;
   auto data = *table.find("data")->get_if<Table>();
   for (const auto& field : part->fields())
@@ -112,6 +104,15 @@ Schema recipe_schema(const std::string& task) {
   for (const auto& field : item.schema.fields()) fields.insert(fields.end() - 1, field);
   defaults.merge(item.schema.defaults());
   return {std::move(fields), std::move(defaults)};
+}
+
+std::optional<Schema> data_schema(const Table& table, const Schema& recipe) {
+  const auto* data = recipe.find("data");
+  if (!data || !data->kinds) return {};
+  const auto path = "data." + data->kinds->key;
+  const auto* kind = table.find_path(path);
+  if (!kind) kind = recipe.defaults().find_path(path);
+  return kind ? data->kinds->schema(read_text(*kind, path, {})) : std::nullopt;
 }
 
 Recipe recipe_from(const Table& table, const std::string& name) {

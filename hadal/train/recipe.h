@@ -35,6 +35,8 @@ std::vector<std::pair<std::string, std::filesystem::path>> list_recipes();
 
 /// Every setting a recipe for this task has.
 Schema recipe_schema(const std::string& task);
+/// The settings of the kind of data that `table` names, or of the task's own; nothing when that is no kind.
+std::optional<Schema> data_schema(const Table& table, const Schema& recipe);
 
 /// Puts `key=value` words over a recipe's table. A key is a dotted path, one of the short names that every verb shares
 /// (data, batch, seed, device, precision, threads, workers), or the last part of a path when only one setting ends so.
