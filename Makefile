@@ -9,6 +9,7 @@
 #   make golden     remake the golden files (the same Python)
 #   make recipes    train every recipe and compare with the numbers it names (hours)
 .DEFAULT_GOAL := build
+SHELL := bash
 PRESET ?= default
 DIR := $(if $(filter default,$(PRESET)),build,build-$(PRESET))
 REFERENCE ?= $(wildcard ../shared/peers/reference)
@@ -19,7 +20,7 @@ compile = @made=$(DIR)/.made-$(1); \
   if [ ! -e $$made ] || [ -n "$$(find CMakeLists.txt cmake $(2) $(DIR)/build.ninja -newer $$made -print -quit)" ]; then \
     echo "building in $(DIR)/; the first time takes some minutes"; \
   fi; \
-  cmake --build $(DIR) --target $(1) -- --quiet && touch $$made
+  set -o pipefail; cmake --build $(DIR) --target $(1) -- --quiet | sed '/no work to do/d' && touch $$made
 
 .PHONY: configure build demo test check format-check lint sanitize fuzz bench golden recipes
 

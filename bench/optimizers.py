@@ -2,13 +2,14 @@
 """Steps of AdamW over GPT-2's and ResNet-50's parameter lists, Hadal beside PyTorch's fused CPU AdamW; then every method's
 share of memory's speed, and AdamW beside torch::optim::AdamW.
 
-    python bench/optimizers.py [--rounds 15] [--program FILE] [--only pairs|share]
+    python bench/optimizers.py [--rounds 15] [--program FILE] [--only pairs|share|libtorch]
 
 step: one step. clip: clip_grad_norm_ to 1, a step, zero_grad(set_to_none=False), which Hadal does in two passes. The two sides
-take turns, a step each, so that both meet the same neighbours; a share of memory is taken from a step and an `a += b` side by
-side. Printed are medians of milliseconds and of the ratios, with the quarters of the ratios that lie outside cut off. Each
-bound (BOUNDS) has a line that says pass or FAIL, and the exit code is 1 when one fails. Runs in any Python with PyTorch and
-torchvision; builds build/bench/hadal_optimizers first unless --program names it.
+take turns, two steps each of which the second counts, so that both meet the same neighbours and neither the other's idle
+threads; a share of memory is taken from a step and an `a += b` side by side. Printed are medians of milliseconds and of the
+ratios, with the quarters of the ratios that lie outside cut off. Each bound (BOUNDS) has a line that says pass or FAIL, and
+the exit code is 1 when one fails. Runs in any Python with PyTorch and torchvision; builds build/bench/hadal_optimizers first
+unless --program names it.
 """
 import argparse
 import math
@@ -93,8 +94,10 @@ def side_by_side(one, other, rounds):
         work()
     pairs = []
     for i in range(rounds):
-        order = (one, other) if i % 2 else (other, one)
-        times = {work: work() for work in order}
+        times = {}
+        for work in (one, other) if i % 2 else (other, one):
+            work()  # while the other side's idle threads still spin, and its own wake up
+            times[work] = work()
         pairs.append((times[one], times[other]))
     ratios = [b / a for a, b in pairs]
     quartiles = statistics.quantiles(ratios, n=4)
@@ -149,7 +152,7 @@ def main():
     parser.add_argument("--program", help="a hadal_optimizers that is built already")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--only", choices=["pairs", "share"])
+    parser.add_argument("--only", choices=["pairs", "share", "libtorch"])
     args = parser.parse_args()
     file = args.program or str(ROOT / "build/bench/hadal_optimizers")
     if not args.program:
@@ -159,13 +162,14 @@ def main():
     torch.set_num_threads(args.threads)
     good = True
     for model in ("gpt2", "resnet50"):
-        if args.only == "share" and model != "gpt2":
+        if model != "gpt2" and args.only not in (None, "pairs"):
             continue
         program = Program(file, model, args.threads)
-        if args.only != "share":
+        if args.only in (None, "pairs"):
             good &= beside_pytorch(model, program, args.rounds)
-        if args.only != "pairs" and model == "gpt2":
+        if model == "gpt2" and args.only in (None, "share"):
             good &= beside_memory(program, args.rounds)
+        if model == "gpt2" and args.only in (None, "libtorch"):
             plain = Program(file, model, args.threads, "--plain-allocator")
             good &= beside_libtorch(program, plain, args.rounds)
             plain.close()
