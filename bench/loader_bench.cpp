@@ -6,8 +6,8 @@
 #include <benchmark/benchmark.h>
 
 #include "hadal/core/error.h"
-#include "hadal/data/augment.h"
 #include "hadal/data/loader.h"
+#include "hadal/data/vision/augment.h"
 #include "hadal/io/file.h"
 
 using namespace hadal;

@@ -1,6 +1,6 @@
 #include <benchmark/benchmark.h>
 
-#include "hadal/data/shapes.h"
+#include "hadal/data/vision/shapes.h"
 
 using namespace hadal;
 

@@ -6,7 +6,7 @@
 
 #include "hadal/core/precision.h"
 #include "hadal/core/utf8.h"
-#include "hadal/data/parallel.h"
+#include "hadal/data/text/parallel.h"
 #include "hadal/io/file.h"
 
 #include "cli/verb.h"

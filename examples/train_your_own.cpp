@@ -2,8 +2,8 @@
 // Build it with `cmake --build build --target example_train_your_own`; it needs no files.
 #include <cstdio>
 
-#include "hadal/data/augment.h"
-#include "hadal/data/shapes.h"
+#include "hadal/data/vision/augment.h"
+#include "hadal/data/vision/shapes.h"
 #include "hadal/metrics/classification.h"
 #include "hadal/train/fit.h"
 #include "hadal/train/progress.h"

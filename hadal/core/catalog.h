@@ -18,8 +18,8 @@ class Catalog {
   struct Item {
     std::string name, about;
     Schema schema;
-    std::function<Product(const Table& settings, Args...)> make;
-    std::function<Table(const Table& settings)> resolve;
+    std::function<Product(const Table& settings, const std::string& path, Args...)> make;
+    std::function<Table(const Table& settings, const std::string& path)> resolve;
   };
 
   /// `what` names the kind of thing in messages: "model", "optimizer". `path` is where its settings stand in a recipe
@@ -31,17 +31,19 @@ class Catalog {
   /// it.
   template <Configured Config, class Make>
   void add(const std::string& name, const std::string& about, const Config& preset, Make make) {
-    const auto configure = [preset, path = path_.value_or(name)](const Table& settings) {
+    const auto configure = [preset](const Table& settings, const std::string& path) {
       Config config = preset;
       read_config(config, settings, path);
       validate_config(config);
       return config;
     };
     items_.push_back({name, about, Schema::of(preset),
-                      [configure, make](const Table& settings, Args... args) -> Product {
-                        return make(configure(settings), std::forward<Args>(args)...);
+                      [configure, make](const Table& settings, const std::string& path, Args... args) -> Product {
+                        return make(configure(settings, path), std::forward<Args>(args)...);
                       },
-                      [configure](const Table& settings) { return write_config(configure(settings)); }});
+                      [configure](const Table& settings, const std::string& path) {
+                        return write_config(configure(settings, path));
+                      }});
   }
 
   const std::vector<Item>& items() const { return items_; }
@@ -62,10 +64,16 @@ class Catalog {
     return *item;
   }
   Product make(const Part& part, Args... args) const {
-    return at(part.name).make(part.settings, std::forward<Args>(args)...);
+    return make_at(path_.value_or(part.name), part, std::forward<Args>(args)...);
+  }
+  /// A part whose settings stand elsewhere, "train.optimizer.base": so say messages.
+  Product make_at(const std::string& path, const Part& part, Args... args) const {
+    return at(part.name).make(part.settings, path, std::forward<Args>(args)...);
   }
   /// The part with every setting written out, checked: what config.toml keeps.
-  Part resolve(const Part& part) const { return {part.name, at(part.name).resolve(part.settings)}; }
+  Part resolve(const Part& part) const {
+    return {part.name, at(part.name).resolve(part.settings, path_.value_or(part.name))};
+  }
 
   /// For a Part field: {"optimizer", &TrainConfig::optimizer, "...", optimizers().kinds()}. The catalog must outlive
   /// it.

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <unordered_map>
 
-#include "hadal/data/text_split.h"
-#include "hadal/data/unicode.h"
+#include "hadal/data/text/text_split.h"
+#include "hadal/data/text/unicode.h"
 
 namespace hadal {
 namespace {

@@ -74,25 +74,12 @@ class Sam : public Optimizer {
   std::optional<Scored> scored_;
 };
 
-/// The base's settings stand one level deeper than those of an optimiser that goes alone: so must messages say.
-std::unique_ptr<Optimizer> make_base(const OptimizerCatalog& catalog, const Part& base,
-                                     const std::vector<ParamGroup>& groups) {
-  try {
-    return catalog.make(base, groups);
-  } catch (const UsageError& error) {
-    static const std::string path = "train.optimizer.";
-    std::string text = error.what();
-    for (size_t at = 0; (at = text.find(path, at)) != std::string::npos;) text.insert(at += path.size(), "base.");
-    throw UsageError(text);
-  }
-}
-
 }  // namespace
 
 void register_sam(OptimizerCatalog& catalog) {
   catalog.add("sam", "flat minima: steps with the gradients of the worst point nearby, around any other optimiser",
               SamConfig{}, [&catalog](const SamConfig& config, std::vector<ParamGroup> groups) {
-                auto base = make_base(catalog, config.base, groups);
+                auto base = catalog.make_at("train.optimizer.base", config.base, groups);
                 return std::make_unique<Sam>(config, std::move(groups), std::move(base));
               });
 }

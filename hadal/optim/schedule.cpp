@@ -70,7 +70,8 @@ Schedule behind(const Pace& pace, const RunLength& run, Schedule whole) {
 
 Schedule chained(const ChainedConfig& config, const RunLength& run) {
   std::vector<Schedule> parts;
-  for (const auto& part : config.parts) parts.push_back(schedules().make(part, behind_warmup(config, run)));
+  for (const auto& part : config.parts)
+    parts.push_back(schedules().make_at("train.schedule.parts", part, behind_warmup(config, run)));
   return behind(config, run, chained_schedule(std::move(parts)));
 }
 
@@ -87,7 +88,8 @@ Schedule sequential(const SequentialConfig& config, const RunLength& run) {
   for (size_t i = 0; i < config.parts.size(); ++i) {
     const auto end = i + 1 < begins.size() ? begins[i + 1] : rest.steps;
     require(end > begins[i], "[schedule] milestones must rise, got {} after {}", end, begins[i]);
-    parts.push_back(schedules().make(config.parts[i], RunLength{end - begins[i], run.steps_per_epoch}));
+    parts.push_back(
+        schedules().make_at("train.schedule.parts", config.parts[i], RunLength{end - begins[i], run.steps_per_epoch}));
   }
   return behind(config, run, sequential_schedule(std::move(parts), {begins.begin() + 1, begins.end()}));
 }

@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "hadal/data/loader.h"
-#include "hadal/data/mix.h"
-#include "hadal/data/sources.h"
+#include "hadal/data/vision/mix.h"
+#include "hadal/data/vision/sources.h"
 #include "hadal/io/weights.h"
 #include "hadal/metrics/classification.h"
 #include "hadal/models/vision/classifier.h"

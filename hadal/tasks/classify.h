@@ -1,6 +1,6 @@
 // Image classification: one label a picture.
 #pragma once
-#include "hadal/data/augment.h"
+#include "hadal/data/vision/augment.h"
 #include "hadal/tasks/task.h"
 
 namespace hadal {

@@ -1,6 +1,6 @@
 // Classification of pictures that are no data set: files and folders named on the command line.
 #pragma once
-#include "hadal/data/augment.h"
+#include "hadal/data/vision/augment.h"
 #include "hadal/models/vision/classifier.h"
 #include "hadal/tasks/task.h"
 

@@ -6,11 +6,12 @@
 
 #include "hadal/core/format.h"
 #include "hadal/data/loader.h"
-#include "hadal/data/sources.h"
+#include "hadal/data/path.h"
 #include "hadal/io/file.h"
 #include "hadal/io/weights.h"
 #include "hadal/metrics/classification.h"
 #include "hadal/models/forecast/series_classifier.h"
+#include "hadal/tasks/predictions.h"
 
 namespace hadal {
 namespace {
@@ -173,34 +174,17 @@ int64_t ClassifySeries::predict(const PredictOptions& options, const std::functi
   model_->eval();
   auto paths = options.inputs;
   if (options.limit > 0 && std::ssize(paths) > options.limit) paths.resize(static_cast<size_t>(options.limit));
-  const auto top = std::min<int64_t>(options.top, std::ssize(config_.names));
-  std::string lines, first_error;
-  int64_t done = 0;
-  for (const auto& path : paths) {
-    nlohmann::ordered_json json = {{"input", path}};
-    try {
+  Predictions predictions(options, line);
+  for (const auto& path : paths) try {
       const MappedFile file(path);
       const auto features = sound_features(file.bytes(), path, source_.config.mel);
       const auto x = place_series(features, source_.config.length, {}, nullptr).unsqueeze(0).to(context_.device);
-      const auto [values, classes] = model_->forward(x).to(torch::kFloat32).softmax(1).cpu()[0].topk(top);
-      json["top"] = nlohmann::ordered_json::array();
-      for (int64_t k = 0; k < top; ++k)
-        json["top"].push_back({{"class", config_.names.at(static_cast<size_t>(classes[k].item<int64_t>()))},
-                               {"score", values[k].item<double>()}});
-      ++done;
+      const auto probabilities = model_->forward(x).to(torch::kFloat32).softmax(1).cpu()[0];
+      predictions.add({{"input", path}, {"top", top_classes(probabilities, config_.names, options.top)}});
     } catch (const Error& error) {
-      if (first_error.empty()) first_error = error.what();
-      json["error"] = error.what();
+      predictions.fail(path, error.what());
     }
-    const auto text = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    lines += text + '\n';
-    line(text);
-  }
-  write_file(options.out / "predictions.jsonl", lines);
-  if (!first_error.empty() && paths.size() == 1) throw Error(first_error);
-  if (!first_error.empty())
-    fail("{} of {} sounds could not be read, the first: {}", std::ssize(paths) - done, paths.size(), first_error);
-  return done;
+  return predictions.finish(paths.size(), "sounds could not be read");
 }
 
 }  // namespace

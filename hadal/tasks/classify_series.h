@@ -1,6 +1,6 @@
 // Classification of series: one label a sound, seen as its spectrogram.
 #pragma once
-#include "hadal/data/sounds.h"
+#include "hadal/data/sound/sounds.h"
 #include "hadal/tasks/task.h"
 
 namespace hadal {

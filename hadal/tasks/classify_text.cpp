@@ -6,9 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include "hadal/core/format.h"
-#include "hadal/data/buckets.h"
-#include "hadal/data/labelled_text.h"
 #include "hadal/data/loader.h"
+#include "hadal/data/text/buckets.h"
+#include "hadal/data/text/labelled_text.h"
 #include "hadal/io/file.h"
 #include "hadal/io/weights.h"
 #include "hadal/metrics/classification.h"
@@ -244,10 +244,8 @@ Metrics ClassifyText::evaluate(const std::string& split, int64_t limit) {
 int64_t ClassifyText::predict(const PredictOptions& options, const std::function<void(const std::string&)>& line) {
   const torch::NoGradGuard no_grad;
   model_->eval();
-  const auto [inputs, failed] = texts_to_predict(options);
-  const auto top = std::min<int64_t>(options.top, static_cast<int64_t>(config_.names.size()));
-  AtomicFile out(options.out / "predictions.jsonl");
-  write_failed(failed, out, line);
+  Predictions predictions(options, line);
+  const auto inputs = texts_to_predict(options, predictions);
   const auto step = static_cast<size_t>(context_.batch);
   for (size_t begin = 0; begin < inputs.size(); begin += step) {
     const auto end = std::min(inputs.size(), begin + step);
@@ -259,22 +257,14 @@ int64_t ClassifyText::predict(const PredictOptions& options, const std::function
     }
     const auto logits =
         model_->forward(padded(rows, 0).to(context_.device), torch::tensor(lengths, torch::kInt64).to(context_.device));
-    const auto [values, classes] = logits.to(torch::kFloat32).softmax(1).cpu().topk(top, 1);
-    for (auto i = begin; i < end; ++i) {
-      const auto row = static_cast<int64_t>(i - begin);
-      nlohmann::ordered_json json = {
-          {"input", inputs[i].name}, {"text", inputs[i].text}, {"top", nlohmann::ordered_json::array()}};
-      for (int64_t k = 0; k < top; ++k)
-        json["top"].push_back(
-            {{"class", config_.names.at(classes[row][k].item<int64_t>())}, {"score", values[row][k].item<double>()}});
-      const auto text = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-      out.write(text + "\n");
-      line(text);
-    }
+    const auto probabilities = logits.to(torch::kFloat32).softmax(1).cpu();
+    for (auto i = begin; i < end; ++i)
+      predictions.add(
+          {{"input", inputs[i].name},
+           {"text", inputs[i].text},
+           {"top", top_classes(probabilities[static_cast<int64_t>(i - begin)], config_.names, options.top)}});
   }
-  out.commit();
-  throw_failed(failed, options);
-  return static_cast<int64_t>(inputs.size());
+  return finish_texts(predictions, options);
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 
 #include "hadal/core/format.h"
 #include "hadal/data/loader.h"
-#include "hadal/data/series_windows.h"
+#include "hadal/data/series/windows.h"
 #include "hadal/io/weights.h"
 #include "hadal/metrics/classification.h"
 #include "hadal/metrics/forecast.h"

@@ -1,6 +1,6 @@
 // Forecasting: what a series of numbers will be, over a horizon of steps.
 #pragma once
-#include "hadal/data/series_sources.h"
+#include "hadal/data/series/sources.h"
 #include "hadal/tasks/task.h"
 
 namespace hadal {

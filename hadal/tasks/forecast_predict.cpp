@@ -6,12 +6,13 @@
 
 #include <nlohmann/json.hpp>
 
-#include "hadal/data/sources.h"
+#include "hadal/data/path.h"
 #include "hadal/io/csv.h"
 #include "hadal/io/file.h"
 #include "hadal/io/image.h"
 #include "hadal/io/plot.h"
 #include "hadal/metrics/forecast.h"
+#include "hadal/tasks/predictions.h"
 
 namespace hadal {
 namespace {
@@ -306,30 +307,14 @@ int64_t predict_series(const TrainedForecaster& forecaster, const PredictOptions
     paths.resize(static_cast<size_t>(options.limit));
   const bool anomalies = forecaster.config.anomalies;
   const auto names = output_names(options, anomalies ? "anomalies" : "forecast");
-  int64_t done = 0;
-  std::string first_error, lines;
-  for (size_t i = 0; i < paths.size(); ++i) {
-    const auto& path = paths[i];
-    Json json;
-    try {
-      json = anomalies ? score_file(forecaster, csv, path, names[i], options)
-                       : forecast(forecaster, csv, path, names[i], options);
-      ++done;
+  Predictions predictions(options, line);
+  for (size_t i = 0; i < paths.size(); ++i) try {
+      predictions.add(anomalies ? score_file(forecaster, csv, paths[i], names[i], options)
+                                : forecast(forecaster, csv, paths[i], names[i], options));
     } catch (const Error& error) {
-      if (first_error.empty()) first_error = error.what();
-      json = {{"input", path}, {"error", error.what()}};
+      predictions.fail(paths[i], error.what());
     }
-    const auto text = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    lines += text + '\n';
-    line(text);
-  }
-  write_file(options.out / "predictions.jsonl", lines);
-  if (!first_error.empty() && paths.size() == 1) throw Error(first_error);
-  if (!first_error.empty())
-    fail("{} of {} files could not be forecast, the first: {}; the others are in {}",
-         static_cast<int64_t>(paths.size()) - done, paths.size(), first_error,
-         (options.out / "predictions.jsonl").string());
-  return done;
+  return predictions.finish(paths.size(), anomalies ? "files could not be scored" : "files could not be forecast");
 }
 
 }  // namespace hadal

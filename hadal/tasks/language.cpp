@@ -85,13 +85,8 @@ class Language : public Task {
 
   /// A line a text, each file one: {"input", "tokens", "loss", "perplexity", ...}.
   int64_t predict(const PredictOptions& options, const std::function<void(const std::string&)>& line) override {
-    AtomicFile out(options.out / "predictions.jsonl");
-    const auto write = [&](const std::string& text) {
-      out.write(text + "\n");
-      line(text);
-    };
+    Predictions predictions(options, line);
     int64_t done = 0;
-    std::vector<NamedText> failed;
     const auto enough = [&] { return options.limit > 0 && done == options.limit; };
     const auto score = [&](const std::string& input, const std::string& text) {
       const auto windows = windows_in(text, input);
@@ -99,8 +94,7 @@ class Language : public Task {
       for (const auto& [name, value] :
            score_text(*model_, *tokenizer_, windows, hiding(), context_.batch, 0, context_.device))
         json[name] = value;
-      // A file's name need not be UTF-8.
-      write(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+      predictions.add(json);
       ++done;
     };
     for (const auto& file : options.inputs) {
@@ -108,8 +102,7 @@ class Language : public Task {
       try {
         score(file, read_plain_text(file));
       } catch (const Error& error) {
-        failed.push_back({file, error.what()});
-        write(failed_line(failed.back()));
+        predictions.fail(file, error.what());
       }
     }
     for (const auto& text : options.texts) {
@@ -117,9 +110,7 @@ class Language : public Task {
       check_utf8(text, "text=");
       score(text, text);
     }
-    out.commit();
-    throw_failed(failed, options);
-    return done;
+    return finish_texts(predictions, options);
   }
 
   std::vector<std::string> generate(const GenerateOptions& options, const TextListener& listen) override {

@@ -1,7 +1,7 @@
 // Texts a language model writes, and scores of whole texts: what predict, eval and generate share.
 #pragma once
-#include "hadal/data/text.h"
-#include "hadal/data/tokenizer.h"
+#include "hadal/data/text/text.h"
+#include "hadal/data/text/tokenizer.h"
 #include "hadal/models/text/language_model.h"
 #include "hadal/tasks/task.h"
 

@@ -1,9 +1,7 @@
 #include "hadal/tasks/text_inputs.h"
 
-#include <nlohmann/json.hpp>
-
 #include "hadal/core/utf8.h"
-#include "hadal/data/parallel.h"
+#include "hadal/data/text/parallel.h"
 #include "hadal/io/weights.h"
 
 namespace hadal {
@@ -45,14 +43,13 @@ std::string tokenizer_metadata(const Part& part, const Tokenizer& tokenizer) {
   return to_toml(table);
 }
 
-TextInputs texts_to_predict(const PredictOptions& options) {
-  TextInputs out;
-  auto& texts = out.texts;
+std::vector<NamedText> texts_to_predict(const PredictOptions& options, Predictions& predictions) {
+  std::vector<NamedText> texts;
   for (const auto& text : options.texts) {
     check_utf8(text, "text=");
     texts.push_back({"text", text});
   }
-  const auto enough = [&] { return options.limit > 0 && static_cast<int64_t>(texts.size()) >= options.limit; };
+  const auto enough = [&] { return options.limit > 0 && std::ssize(texts) >= options.limit; };
   for (const auto& input : options.inputs) {
     if (enough()) break;
     try {
@@ -60,32 +57,15 @@ TextInputs texts_to_predict(const PredictOptions& options) {
       for (size_t i = 0; i < lines.size(); ++i)
         texts.push_back({fmt::format("{}:{}", input, i + 1), std::move(lines[i])});
     } catch (const Error& error) {
-      out.failed.push_back({input, error.what()});
+      predictions.fail(input, error.what());
     }
   }
-  if (enough()) texts.resize(options.limit);
-  return out;
+  if (enough()) texts.resize(static_cast<size_t>(options.limit));
+  return texts;
 }
 
-std::string failed_line(const NamedText& file) {
-  const nlohmann::ordered_json json = {{"input", file.name}, {"error", file.text}};
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
-void write_failed(const std::vector<NamedText>& failed, AtomicFile& out,
-                  const std::function<void(const std::string&)>& line) {
-  for (const auto& file : failed) {
-    const auto text = failed_line(file);
-    out.write(text + "\n");
-    line(text);
-  }
-}
-
-void throw_failed(const std::vector<NamedText>& failed, const PredictOptions& options) {
-  if (failed.empty()) return;
-  if (options.inputs.size() == 1 && options.texts.empty()) throw Error(failed[0].text);
-  fail("{} of {} files could not be read, the first: {}; the others are in {}", failed.size(), options.inputs.size(),
-       failed[0].text, (options.out / "predictions.jsonl").string());
+int64_t finish_texts(Predictions& predictions, const PredictOptions& options) {
+  return predictions.finish(options.inputs.size() + options.texts.size(), "inputs could not be read");
 }
 
 void agree(Part& model, const char* key, int64_t value, const char* what, bool or_more) {

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "hadal/data/tokenizer.h"
-#include "hadal/io/file.h"
+#include "hadal/data/text/tokenizer.h"
+#include "hadal/tasks/predictions.h"
 #include "hadal/tasks/task.h"
 
 namespace hadal {
@@ -22,20 +22,9 @@ std::string tokenizer_metadata(const Part& part, const Tokenizer& tokenizer);
 struct NamedText {
   std::string name, text;  // "FILE:LINE", or "text"
 };
-struct TextInputs {
-  std::vector<NamedText> texts;
-  std::vector<NamedText> failed;  // files that are empty or not UTF-8, and what is wrong with each
-};
-/// The texts on the command line and the lines of the input files.
-TextInputs texts_to_predict(const PredictOptions& options);
-/// {"input", "error"} of a file that failed, as a line of predictions.jsonl.
-std::string failed_line(const NamedText& file);
-/// Such a line for each, to the file and to whoever listens.
-void write_failed(const std::vector<NamedText>& failed, AtomicFile& out,
-                  const std::function<void(const std::string&)>& line);
-/// Throws Error where files failed, once the others are done and lie in OUT: the reason alone where there was one
-/// input.
-void throw_failed(const std::vector<NamedText>& failed, const PredictOptions& options);
+/// The texts on the command line and the lines of the input files; files that are empty or not UTF-8 have failed.
+std::vector<NamedText> texts_to_predict(const PredictOptions& options, Predictions& predictions);
+int64_t finish_texts(Predictions& predictions, const PredictOptions& options);
 
 /// A whole-number setting of a model: what the recipe gives, which must be `value` (`or_more`: or above), or else
 /// `value` itself.

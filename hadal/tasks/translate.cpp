@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "hadal/core/format.h"
-#include "hadal/data/buckets.h"
 #include "hadal/data/loader.h"
-#include "hadal/data/parallel.h"
+#include "hadal/data/text/buckets.h"
+#include "hadal/data/text/parallel.h"
 #include "hadal/io/file.h"
 #include "hadal/io/weights.h"
 #include "hadal/metrics/classification.h"
@@ -100,8 +100,16 @@ class Translate : public Task {
     torch::manual_seed(context_.seed);
     model_ = translators().make(config_.model);
     if (!context_.weights.empty()) load_weights(*model_, context_.weights);
+    require(config_.longest <= model_->most_tokens(),
+            "longest = {} tokens, and the model has {} learned positions: lower it or raise model.longest",
+            config_.longest, model_->most_tokens());
     model_->to(context_.device);
     translator_ = std::make_unique<Translator>(*model_, tokenizer_, context_.device);
+  }
+
+  void check_length(int64_t tokens, const std::string& name) const {
+    if (tokens > model_->most_tokens())
+      fail("{} has {} tokens, and the model {} learned positions", name, tokens, model_->most_tokens());
   }
 
   std::shared_ptr<const Encoded> encoded(const std::string& split, bool for_training) {
@@ -116,6 +124,7 @@ class Translate : public Task {
         ++left_out_;
         continue;
       }
+      check_length(longer, fmt::format("{} text {}", split, i + 1));
       texts.source[kept] = texts.source[i], texts.target[kept] = texts.target[i], ++kept;
       made.source.push_back(std::move(source));
       made.target.push_back(std::move(target));
@@ -226,33 +235,31 @@ Metrics Translate::evaluate(const std::string& split, int64_t limit) {
 
 int64_t Translate::predict(const PredictOptions& options, const std::function<void(const std::string&)>& line) {
   model_->eval();
-  const auto [inputs, failed] = texts_to_predict(options);
+  Predictions predictions(options, line);
+  const auto inputs = texts_to_predict(options, predictions);
   std::vector<std::string> texts;
-  for (const auto& input : inputs) texts.push_back(input.text);
+  for (const auto& input : inputs) {
+    check_length(std::ssize(translator_->encode(input.text)), input.name);
+    texts.push_back(input.text);
+  }
   const TranslatorOptions how{.beam = {.beams = config_.beams, .length_penalty = config_.length_penalty},
                               .batch = context_.batch,
                               .longest = config_.longest};
-  AtomicFile out(options.out / "predictions.jsonl"), plain(options.out / "translations.txt");
-  write_failed(failed, out, line);
+  AtomicFile plain(options.out / "translations.txt");
   const auto step = static_cast<size_t>(context_.batch) * 16;  // enough to sort by length, few enough to see it move
   for (size_t begin = 0; begin < texts.size(); begin += step) {
     const auto some = std::span(texts).subspan(begin, std::min(step, texts.size() - begin));
     const auto made = translator_->translate(some, how);
     for (size_t i = 0; i < some.size(); ++i) {
-      const nlohmann::ordered_json json = {{"input", inputs[begin + i].name},
-                                           {"text", some[i]},
-                                           {"translation", made[i].text},
-                                           {"score", made[i].score}};
-      const auto text = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-      out.write(text + "\n");
+      predictions.add({{"input", inputs[begin + i].name},
+                       {"text", some[i]},
+                       {"translation", made[i].text},
+                       {"score", made[i].score}});
       plain.write(made[i].text + "\n");
-      line(text);
     }
   }
-  out.commit();
   plain.commit();
-  throw_failed(failed, options);
-  return static_cast<int64_t>(texts.size());
+  return finish_texts(predictions, options);
 }
 
 }  // namespace

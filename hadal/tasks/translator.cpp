@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "hadal/data/buckets.h"
+#include "hadal/data/text/buckets.h"
 
 namespace hadal {
 

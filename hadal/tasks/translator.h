@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "hadal/data/tokenizer.h"
+#include "hadal/data/text/tokenizer.h"
 #include "hadal/models/text/beam_search.h"
 #include "hadal/models/text/transformer.h"
 

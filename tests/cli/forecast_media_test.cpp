@@ -3,7 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "hadal/data/dates.h"
+#include "hadal/data/series/dates.h"
 #include "hadal/io/csv.h"
 
 #include "tests/support/program.h"

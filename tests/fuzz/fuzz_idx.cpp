@@ -1,4 +1,4 @@
-#include "hadal/data/idx.h"
+#include "hadal/data/vision/idx.h"
 
 #include "tests/fuzz/fuzz.h"
 

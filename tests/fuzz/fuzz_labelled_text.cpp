@@ -1,4 +1,4 @@
-#include "hadal/data/labelled_text.h"
+#include "hadal/data/text/labelled_text.h"
 
 #include "tests/fuzz/fuzz.h"
 

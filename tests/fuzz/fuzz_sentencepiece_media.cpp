@@ -1,4 +1,4 @@
-#include "hadal/data/sentencepiece.h"
+#include "hadal/data/text/sentencepiece.h"
 
 #include "tests/fuzz/fuzz.h"
 

@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "hadal/data/text_split.h"
+#include "hadal/data/text/text_split.h"
 #include "hadal/io/file.h"
 
 #include "tests/support/support.h"

@@ -267,6 +267,8 @@ TEST(Schedule, WrongSettingsAreRefusedWithTheReason) {
       {"name = \"chained\"", "a chained schedule wants its parts"},
       {"name = \"chained\", parts = [\"cosin\"]", "train.schedule.parts \"cosin\" is not known; nearest: cosine"},
       {"name = \"chained\", parts = [{ name = \"cosine\", fnal = 0.1 }]", "unknown setting train.schedule.parts.fnal"},
+      {"name = \"chained\", parts = [{ name = \"exponential\", gamma = -0.5 }]",
+       "train.schedule.parts.gamma wants a number from 0 to 1, got -0.5"},
       {"name = \"cosine\", every = \"day\"", "train.schedule.every = \"day\" is not known"},
       {"name = \"lambda\"", "train.schedule.factor wants a formula of t and T"},
       {"name = \"lambda\", factor = \"log(t)\"", "is -inf at t = 0; a rate must be finite and not negative"},

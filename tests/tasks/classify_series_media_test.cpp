@@ -5,7 +5,7 @@
 #include "hadal/tasks/classify_series.h"
 #include "hadal/train/trainer.h"
 
-#include "tests/data/sounds_drawn.h"
+#include "tests/data/sound/sounds_drawn.h"
 #include "tests/support/support.h"
 
 using namespace hadal;

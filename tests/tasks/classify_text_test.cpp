@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "hadal/core/random.h"
-#include "hadal/data/labelled_text.h"
+#include "hadal/data/text/labelled_text.h"
 #include "hadal/io/file.h"
 #include "hadal/io/weights.h"
 #include "hadal/train/trainer.h"

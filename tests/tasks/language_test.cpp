@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "hadal/core/utf8.h"
-#include "hadal/data/bpe_tokenizer.h"
-#include "hadal/data/text.h"
+#include "hadal/data/text/bpe_tokenizer.h"
+#include "hadal/data/text/text.h"
 #include "hadal/io/file.h"
 #include "hadal/models/text/generate.h"
 #include "hadal/tasks/language_text.h"

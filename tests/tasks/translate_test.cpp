@@ -138,6 +138,17 @@ TEST(Translate, MistakesSayTheWayOut) {
   table.set("longest", 2);
   EXPECT_THAT(make(settings(folder))->summary(), testing::Not(testing::HasSubstr("left out")));
   EXPECT_ERROR(Trainer(*make(table), {.precision = "fp32", .device = "cpu"}), "the training split holds no batch");
+  table = settings(folder);
+  table.set_path("model.positions", "learned");
+  table.set_path("model.longest", 40);
+  EXPECT_ERROR(make(table), "longest = 200 tokens, and the model has 40 learned positions: lower it or raise");
+  table.set("longest", 40);
+  const auto learned = make(table);
+  EXPECT_ERROR(learned->predict({.texts = {std::string(41, '.')}, .out = folder / "out"}, [](const auto&) {}),
+               "text has 43 tokens, and the model 40 learned positions");
+  write_file(folder / "test.en", "dog\n" + std::string(41, '.') + "\n");
+  write_file(folder / "test.de", "Hund\n.\n");
+  EXPECT_ERROR(make(table)->evaluate("test", 0), "test text 2 has 43 tokens, and the model 40 learned positions");
   std::filesystem::remove(folder / "train.en");
   std::filesystem::remove(folder / "train.de");
   EXPECT_ERROR(make(settings(folder)), "there is no training text to learn one from");

@@ -1,6 +1,8 @@
 // The encoder-decoder of "Attention Is All You Need" (Vaswani et al. 2017, arXiv:1706.03762), over one vocabulary for
 // both sides.
 #pragma once
+#include <limits>
+
 #include "hadal/core/catalog.h"
 #include "hadal/nn/transformer.h"
 
@@ -38,6 +40,9 @@ struct TransformerImpl : nn::Module {
   DecodingCache make_cache(int64_t batch, int64_t length) const {
     return transformer->decoder->make_cache(batch, length);
   }
+
+  /// Tokens that a text may have: learned positions end.
+  int64_t most_tokens() const { return positions_.defined() ? config_.longest : std::numeric_limits<int64_t>::max(); }
 
   EncoderDecoder transformer{nullptr};
   nn::Embedding embedding{nullptr};

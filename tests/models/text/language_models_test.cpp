@@ -17,12 +17,12 @@ namespace {
 
 std::shared_ptr<LanguageModel> small(const std::string& name, const Table& more = {}) {
   torch::manual_seed(0);
-  const auto& item = language_models().at(name);
   Table settings{{"vocabulary", 11}, {"context", 12}, {"dim", 24}, {"depth", 2}, {"heads", 6}, {"mlp", 16}};
-  if (const auto* shared = item.schema.defaults().find("kv_heads"); shared && *shared->get_if<int64_t>() > 0)
+  if (const auto* shared = language_models().at(name).schema.defaults().find("kv_heads");
+      shared && *shared->get_if<int64_t>() > 0)
     settings.set("kv_heads", 2);
   settings.merge(more);
-  auto model = item.make(settings);
+  auto model = language_models().make({name, settings});
   for (auto& parameter : model->parameters())
     if (parameter.dim() == 2) parameter.data().normal_(0, 0.3);
   model->eval();

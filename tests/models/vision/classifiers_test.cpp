@@ -32,7 +32,7 @@ std::shared_ptr<ImageClassifier> small(const ClassifierCatalog::Item& item, Tabl
     set("image", 12);
   }
   settings.merge(more);
-  return item.make(settings);
+  return classifiers().make({item.name, settings});
 }
 
 /// The same, with values where first weights are zero (a head), so that its outputs tell something.

@@ -1,0 +1,139 @@
+#include "hadal/data/sound/sounds.h"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <set>
+
+#include "hadal/core/parallel.h"
+#include "hadal/io/sound.h"
+
+namespace hadal {
+namespace {
+
+/// LABEL and INDEX of "7_theo_12.wav".
+std::pair<std::string, int64_t> parts_of(const std::string& path, const std::string& name) {
+  const auto stem = std::filesystem::path(path).stem().string();
+  const auto first = stem.find('_'), last = stem.rfind('_');
+  int64_t index = -1;
+  if (first != std::string::npos && first > 0) {
+    const auto* begin = stem.data() + last + 1;
+    const auto [end, error] = std::from_chars(begin, stem.data() + stem.size(), index);
+    if (error != std::errc() || end != stem.data() + stem.size()) index = -1;
+  }
+  if (index < 0) throw FileError(name, "a sound's name must be LABEL_..._INDEX, such as 7_theo_12.wav");
+  return {stem.substr(0, first), index};
+}
+
+bool is_sound(const std::string& path) {
+  auto ending = std::filesystem::path(path).extension().string();
+  std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
+  return ending == ".wav" || ending == ".flac" || ending == ".ogg";
+}
+
+}  // namespace
+
+Fields<SoundsConfig> SoundsConfig::fields() {
+  using C = SoundsConfig;
+  return {{"path", &C::path, "folder or archive of LABEL_..._INDEX.wav; $DATA is HADAL_DATA"},
+          {"length", &C::length, "steps of the spectrogram that the model sees; shorter ones are padded", at_least(1)},
+          {"test", &C::test, "indices below it are the test split", at_least(0)},
+          {"val", &C::val, "as many indices behind those of the test split are the val split", at_least(0)},
+          {"mel", &C::mel, "the spectrogram"}};
+}
+
+void SoundsConfig::validate() const {
+  require(!path.empty(), "say which sounds: data=FOLDER or data=ARCHIVE");
+  mel.validate();
+}
+
+Tensor sound_features(std::span<const std::byte> bytes, std::string_view name, const MelConfig& config) {
+  const auto sound = decode_sound(bytes, name);
+  if (sound.rate != config.rate)
+    throw FileError(name, fmt::format("has {} samples a second, data.mel.rate is {}", sound.rate, config.rate));
+  const auto mel = log_mel(sound.samples.mean(0), config);
+  return (mel - mel.mean()) / mel.std(false).clamp_min(1e-5);
+}
+
+Sounds::Sounds(const FileTree& tree, const SoundsConfig& config, const std::vector<std::string>& labels)
+    : classes_(labels) {
+  struct Found {
+    int64_t file, index;
+    std::string label;
+  };
+  std::vector<Found> found;
+  std::set<std::string> there;
+  for (int64_t i = 0; i < tree.size(); ++i) {
+    if (!is_sound(tree.path(i))) continue;
+    const auto [label, index] = parts_of(tree.path(i), tree.name(i));
+    if (!labels.empty() && std::find(labels.begin(), labels.end(), label) == labels.end())
+      throw FileError(tree.name(i),
+                      fmt::format("the label \"{}\" is none of the model's: {}", label, fmt::join(labels, ", ")));
+    there.insert(label);
+    found.push_back({i, index, label});
+  }
+  if (found.empty()) throw FileError(tree.root(), "holds no sound (wav, flac, ogg)");
+  if (classes_.empty()) classes_.assign(there.begin(), there.end());
+  std::vector<Item> items(found.size());
+  parallel_for(0, static_cast<int64_t>(found.size()), 16, [&](int64_t first, int64_t last) {
+    const torch::NoGradGuard no_grad;
+    for (auto i = first; i < last; ++i) {
+      const auto& [file, index, label] = found[static_cast<size_t>(i)];
+      const auto bytes = tree.read(file);
+      items[static_cast<size_t>(i)] = {
+          sound_features(std::as_bytes(std::span(bytes.data(), bytes.size())), tree.name(file), config.mel),
+          std::find(classes_.begin(), classes_.end(), label) - classes_.begin()};
+    }
+  });
+  for (size_t i = 0; i < found.size(); ++i) {
+    auto& into = found[i].index < config.test ? test_ : found[i].index < config.test + config.val ? val_ : train_;
+    into.push_back(std::move(items[i]));
+  }
+}
+
+const std::vector<Sounds::Item>& Sounds::of(const std::string& split) const {
+  return split == "train" ? train_ : split == "val" ? val_ : test_;
+}
+
+std::pair<Tensor, int64_t> Sounds::get(const std::string& split, int64_t index) const {
+  const auto& item = of(split).at(static_cast<size_t>(index));
+  return {item.features, item.label};
+}
+
+Fields<SeriesAugment> SeriesAugment::fields() {
+  using C = SeriesAugment;
+  return {{"stretch", &C::stretch, "faster or slower by up to this share", from_below(0, 1)},
+          {"gain", &C::gain, "deviation of a number added to all of a sample", at_least(0)},
+          {"mask_bands", &C::mask_bands, "up to so many neighbouring channels are masked, twice", at_least(0)},
+          {"mask_steps", &C::mask_steps, "up to so many neighbouring steps are masked, twice", at_least(0)}};
+}
+
+Tensor place_series(const Tensor& features, int64_t length, const SeriesAugment& augment, Random* random) {
+  const torch::NoGradGuard no_grad;
+  auto x = features;
+  if (random && augment.stretch > 0) {
+    const auto factor = 1 + random->uniform(-augment.stretch, augment.stretch);
+    const auto steps = std::max<int64_t>(1, std::llround(static_cast<double>(x.size(1)) * factor));
+    x = torch::upsample_linear1d(x.unsqueeze(0), steps, false)[0];
+  }
+  auto out = torch::zeros({x.size(0), length});
+  const auto room = length - x.size(1);
+  const auto begin = random ? (room >= 0 ? random->between(0, room) : -random->between(0, -room)) : room / 2;
+  const auto kept = std::min(length, x.size(1));
+  out.slice(1, std::max<int64_t>(begin, 0), std::max<int64_t>(begin, 0) + kept)
+      .copy_(x.slice(1, std::max<int64_t>(-begin, 0), std::max<int64_t>(-begin, 0) + kept));
+  if (!random) return out;
+  if (augment.gain > 0) out += augment.gain * random->normal();
+  const auto mask = [&](int64_t dimension, int64_t most) {
+    for (int twice = 0; most > 0 && twice < 2; ++twice) {
+      const auto size = out.size(dimension), width = std::min(random->between(0, most), size);
+      const auto from = random->between(0, size - width);
+      out.slice(dimension, from, from + width).zero_();
+    }
+  };
+  mask(0, augment.mask_bands);
+  mask(1, augment.mask_steps);
+  return out;
+}
+
+}  // namespace hadal

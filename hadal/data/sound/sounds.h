@@ -1,0 +1,60 @@
+// Sounds with one label each, as spectrograms: series of many channels.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "hadal/core/random.h"
+#include "hadal/data/sound/mel.h"
+#include "hadal/io/archive.h"
+
+namespace hadal {
+
+struct SoundsConfig {
+  std::string path;
+  int64_t length = 64, test = 5, val = 5;
+  MelConfig mel;
+
+  static Fields<SoundsConfig> fields();
+  void validate() const;
+};
+
+/// One sound as a model sees it: its log-mel spectrogram at mean 0 and deviation 1, (bands, frames).
+Tensor sound_features(std::span<const std::byte> bytes, std::string_view name, const MelConfig& config);
+
+/// WAV, FLAC and Ogg files called LABEL_..._INDEX.wav, in a folder or archive: those with an index below `test` are the
+/// test split, those below test + val the val split. Classes are `labels` in their order, of which not all need occur;
+/// without them the labels that there are, sorted. Throws FileError for a name without label or index, for a label that
+/// is not among `labels`, and for a broken sound.
+class Sounds {
+ public:
+  Sounds(const FileTree& tree, const SoundsConfig& config, const std::vector<std::string>& labels = {});
+
+  int64_t size(const std::string& split) const { return static_cast<int64_t>(of(split).size()); }
+  /// (bands, frames), and the class number.
+  std::pair<Tensor, int64_t> get(const std::string& split, int64_t index) const;
+  const std::vector<std::string>& classes() const { return classes_; }
+
+ private:
+  struct Item {
+    Tensor features;
+    int64_t label;
+  };
+  const std::vector<Item>& of(const std::string& split) const;
+
+  std::vector<std::string> classes_;
+  std::vector<Item> train_, val_, test_;
+};
+
+struct SeriesAugment {
+  double stretch = 0, gain = 0;
+  int64_t mask_bands = 0, mask_steps = 0;
+
+  static Fields<SeriesAugment> fields();
+};
+
+/// `features` (C, T) placed into (C, length) zeros: in the middle, or, to train, at a random place, stretched in time,
+/// with bands and steps masked (Park et al. 2019, "SpecAugment", arXiv:1904.08779). What is too long is cut at both
+/// ends.
+Tensor place_series(const Tensor& features, int64_t length, const SeriesAugment& augment, Random* random);
+
+}  // namespace hadal

@@ -1,0 +1,177 @@
+#include "hadal/data/text/bpe_tokenizer.h"
+
+#include <algorithm>
+
+#include "hadal/core/error.h"
+#include "hadal/data/text/text_split.h"
+#include "hadal/data/text/unicode.h"
+
+namespace hadal {
+
+/// Where the ids of one text gather.
+struct BpeTokenizer::Encoding {
+  std::vector<int64_t> ids;
+  std::vector<int32_t> symbols;
+  bool first = true;  // nothing of the text has been seen yet
+};
+
+namespace {
+
+/// How bytes are written where a vocabulary of characters has to spell them.
+std::string byte_token(int byte) { return fmt::format("<0x{:02X}>", byte); }
+
+bool in_word(std::string_view text, size_t at) {
+  const auto kind = char_kind(any_character_at(text, at).code);
+  return kind == CharKind::letter || kind == CharKind::number || text[at] == '_';
+}
+
+size_t char_before(std::string_view text, size_t at) {
+  do --at;
+  while (at > 0 && (static_cast<uint8_t>(text[at]) & 0xC0) == 0x80);
+  return at;
+}
+
+bool space_at(std::string_view text, size_t at) {
+  return char_kind(any_character_at(text, at).code) == CharKind::space;
+}
+
+}  // namespace
+
+BpeTokenizer::BpeTokenizer(BpeParts parts) : parts_(std::move(parts)), merges_(parts_.vocabulary.merges) {
+  const auto& tokens = parts_.vocabulary.tokens;
+  size_ = static_cast<int64_t>(tokens.size());
+  for (const auto& token : parts_.added) size_ = std::max(size_, token.id + 1);
+  for (size_t i = 0; i < tokens.size(); ++i)
+    if (!tokens[i].empty()) ids_.emplace(tokens[i], static_cast<int32_t>(i));
+  if (parts_.bytes || parts_.byte_fallback) {
+    for (int byte = 0; byte < 256; ++byte) {
+      const auto token = parts_.bytes ? std::string(1, static_cast<char>(byte)) : byte_token(byte);
+      const auto at = ids_.find(token);
+      if (at == ids_.end())
+        throw FileError(parts_.name, fmt::format("the vocabulary has no token for the byte 0x{:02x}", byte));
+      byte_ids_.push_back(at->second);
+    }
+  }
+  static const std::string nothing;
+  literals_.assign(static_cast<size_t>(size_), &nothing);
+  for (size_t i = 0; i < tokens.size(); ++i) literals_[i] = &tokens[i];
+  for (const auto& token : parts_.added) {
+    literals_[static_cast<size_t>(token.id)] = &token.text;
+    auto looked_for = token;
+    if (token.normalized)
+      for (const auto& step : parts_.steps.normalize) looked_for.text = step(std::move(looked_for.text));
+    if (looked_for.text.empty()) continue;
+    added_[token.normalized].begins[static_cast<uint8_t>(looked_for.text[0])] = true;
+    added_[token.normalized].tokens.push_back(std::move(looked_for));
+  }
+  for (auto& list : added_)
+    std::stable_sort(list.tokens.begin(), list.tokens.end(),
+                     [](const AddedToken& a, const AddedToken& b) { return a.text.size() > b.text.size(); });
+}
+
+std::optional<int64_t> BpeTokenizer::special(std::string_view token) const {
+  for (const auto& added : parts_.added)
+    if (added.text == token) return added.id;
+  return std::nullopt;
+}
+
+/// The leftmost added token at or behind `from`, the longest of those that begin there.
+std::optional<BpeTokenizer::Hit> BpeTokenizer::find_added(std::string_view text, size_t from, bool normalized) const {
+  const auto& [tokens, begins] = added_[normalized];
+  for (auto at = from; at < text.size(); ++at) {
+    if (!begins[static_cast<uint8_t>(text[at])]) continue;
+    for (const auto& token : tokens) {
+      auto begin = at, end = at + token.text.size();
+      if (!text.substr(at).starts_with(token.text)) continue;
+      if (token.single_word && at > 0 && in_word(text, char_before(text, at))) continue;
+      if (token.single_word && end < text.size() && in_word(text, end)) continue;
+      while (token.lstrip && begin > from && space_at(text, char_before(text, begin))) begin = char_before(text, begin);
+      while (token.rstrip && end < text.size() && space_at(text, end)) end += any_character_at(text, end).length;
+      return Hit{begin, end, token.id};
+    }
+  }
+  return std::nullopt;
+}
+
+std::vector<int64_t> BpeTokenizer::encode(std::string_view text) const {
+  Encoding made;
+  made.ids.reserve(text.size() / 3);
+  // Raw tokens cut the text, then those of the normalised text cut what is between them.
+  const std::function<void(std::string_view, bool)> cut = [&](std::string_view part, bool normalized) {
+    const auto between = [&](std::string_view plain) {
+      if (plain.empty()) return;
+      if (normalized) return encode_plain(plain, made);
+      if (parts_.steps.normalize.empty()) return cut(plain, true);
+      std::string changed(plain);
+      for (const auto& step : parts_.steps.normalize) changed = step(std::move(changed));
+      cut(changed, true);
+    };
+    size_t at = 0;
+    while (const auto hit = added_[normalized].tokens.empty() ? std::nullopt : find_added(part, at, normalized)) {
+      between(part.substr(at, hit->begin - at));
+      made.ids.push_back(hit->id);
+      made.first = false;
+      at = hit->end;
+    }
+    between(part.substr(at));
+  };
+  cut(text, false);
+  return std::move(made.ids);
+}
+
+void BpeTokenizer::encode_plain(std::string_view text, Encoding& to) const {
+  const auto& cuts = parts_.steps.cut;
+  const std::function<void(size_t, std::string_view)> pass = [&](size_t step, std::string_view piece) {
+    if (piece.empty()) return;
+    if (step == cuts.size()) return encode_piece(piece, to);
+    cuts[step](piece, to.first, [&](std::string_view smaller) { pass(step + 1, smaller); });
+  };
+  pass(0, text);
+}
+
+void BpeTokenizer::encode_piece(std::string_view piece, Encoding& to) const {
+  to.first = false;
+  if (parts_.whole_pieces || piece.size() == 1)
+    if (const auto whole = ids_.find(piece); whole != ids_.end()) return to.ids.push_back(whole->second);
+  auto& symbols = to.symbols;
+  symbols.clear();
+  if (parts_.bytes)
+    for (const auto c : piece) symbols.push_back(byte_ids_[static_cast<uint8_t>(c)]);
+  else
+    for (size_t at = 0; at < piece.size();) {
+      const auto length = any_character_at(piece, at).length;
+      add_character(piece.substr(at, length), symbols);
+      at += length;
+    }
+  merges_.apply(symbols);
+  to.ids.insert(to.ids.end(), symbols.begin(), symbols.end());
+}
+
+void BpeTokenizer::add_character(std::string_view character, std::vector<int32_t>& symbols) const {
+  if (const auto known = ids_.find(character); known != ids_.end()) return symbols.push_back(known->second);
+  if (parts_.byte_fallback) {
+    for (const auto c : character) symbols.push_back(byte_ids_[static_cast<uint8_t>(c)]);
+  } else if (parts_.unknown) {
+    if (!parts_.fuse_unknown || symbols.empty() || symbols.back() != *parts_.unknown)
+      symbols.push_back(*parts_.unknown);
+  } else {
+    fail("[tokenizer] the vocabulary of {} has no token for \"{}\" (and none for what is unknown)", parts_.name,
+         character);
+  }
+}
+
+std::string BpeTokenizer::decode(std::span<const int64_t> ids) const {
+  check_ids(ids, size_);
+  std::string out;
+  if (parts_.steps.decode.empty()) {
+    for (const auto id : ids) out += *literals_[static_cast<size_t>(id)];
+    return out;
+  }
+  std::vector<std::string> tokens;
+  for (const auto id : ids) tokens.push_back(*literals_[static_cast<size_t>(id)]);
+  for (const auto& step : parts_.steps.decode) step(tokens);
+  for (const auto& token : tokens) out += token;
+  return out;
+}
+
+}  // namespace hadal

@@ -1,0 +1,101 @@
+#include "hadal/data/vision/sources.h"
+
+#include <algorithm>
+
+#include "hadal/data/path.h"
+#include "hadal/data/vision/idx.h"
+#include "hadal/data/vision/image_folder.h"
+#include "hadal/data/vision/shapes.h"
+
+namespace hadal {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct IdxConfig {
+  std::string path = "$DATA/mnist";
+  int64_t val = 5000;
+
+  static Fields<IdxConfig> fields() {
+    return {
+        {"path", &IdxConfig::path, "folder with MNIST's files; $DATA is HADAL_DATA"},
+        {"val", &IdxConfig::val, "pictures of the training file held out for validation, its last ones", at_least(0)}};
+  }
+};
+
+ClassificationSource open_idx(const IdxConfig& config) {
+  const auto folder = data_path(config.path);
+  return {idx_splits(folder, config.val), true,
+          [=](const std::string& split) { return std::make_shared<IdxData>(folder, split, config.val); }};
+}
+
+struct FolderConfig {
+  std::string path;
+  int64_t channels = 3, cache_mb = 1024;
+
+  static Fields<FolderConfig> fields() {
+    return {{"path", &FolderConfig::path, "folder or archive: [SPLIT/]CLASS/picture.jpg; $DATA is HADAL_DATA"},
+            {"channels", &FolderConfig::channels, "3: colour, 1: grey", between(1, 3)},
+            {"cache_mb", &FolderConfig::cache_mb, "memory for decoded pictures, in MB (0: decode every time)",
+             at_least(0)}};
+  }
+  void validate() const {
+    require(!path.empty(), "data.path is not set: name a folder or archive of pictures, data=FOLDER");
+    require(channels == 1 || channels == 3, "data.channels wants 1 or 3, got {}", channels);
+  }
+};
+
+ClassificationSource open_folder(const FolderConfig& config) {
+  const FileTree tree(data_path(config.path));
+  const auto splits = image_folder_splits(tree);
+  return {splits.empty() ? std::vector<std::string>{"train", "val", "test"} : splits, !splits.empty(),
+          [=](const std::string& split) {
+            return std::make_shared<ImageFolder>(tree, split,
+                                                 ImageFolderOptions{config.channels, config.cache_mb << 20});
+          }};
+}
+
+/// MNIST's files make a folder an IDX data set; everything else is a folder or archive of pictures.
+bool holds_idx(const fs::path& folder) {
+  std::error_code error;
+  return std::any_of(fs::directory_iterator(folder, error), fs::directory_iterator(),
+                     [](const fs::directory_entry& entry) {
+                       const auto name = entry.path().filename().string();
+                       return name.find("-images") != std::string::npos && name.find("idx3-ubyte") != std::string::npos;
+                     });
+}
+
+struct AutoConfig {
+  std::string path;
+  static Fields<AutoConfig> fields() { return {{"path", &AutoConfig::path, "folder or archive; $DATA is HADAL_DATA"}}; }
+  void validate() const { require(!path.empty(), "say which data: data=FOLDER or data=ARCHIVE"); }
+};
+
+ClassificationSource open_any(const AutoConfig& config) {
+  if (holds_idx(data_path(config.path))) return open_idx({.path = config.path, .val = 0});
+  return open_folder({.path = config.path});
+}
+
+ClassificationSource open_shapes(const ShapesClassificationConfig& config) {
+  ClassificationSource source{
+      {"train"}, true, [=](const std::string& split) { return std::make_shared<ShapesClassification>(config, split); }};
+  if (config.val > 0) source.splits.emplace_back("val");
+  if (config.test > 0) source.splits.emplace_back("test");
+  return source;
+}
+
+}  // namespace
+
+const ClassificationCatalog& classification_sources() {
+  static const auto catalog = [] {
+    ClassificationCatalog made("kind of data", "data");
+    made.add("auto", "by what the path holds", AutoConfig{}, open_any);
+    made.add("idx", "MNIST's files", IdxConfig{}, open_idx);
+    made.add("folder", "pictures in class folders, in a folder or archive", FolderConfig{}, open_folder);
+    made.add("shapes", "shapes that Hadal draws itself", ShapesClassificationConfig{}, open_shapes);
+    return made;
+  }();
+  return catalog;
+}
+
+}  // namespace hadal

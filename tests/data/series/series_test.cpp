@@ -1,0 +1,231 @@
+#include "hadal/data/series/series.h"
+
+#include "hadal/data/series/windows.h"
+#include "hadal/io/file.h"
+
+#include "tests/io/hostile.h"
+
+using namespace hadal;
+using namespace hadal::test;
+
+namespace {
+
+Series read(const std::string& text, const SeriesOptions& options = {}) { return parse_series(text, "s.csv", options); }
+
+std::vector<double> row(const Series& series, int64_t channel = 0) {
+  const auto flat = series.values[channel].contiguous();
+  return {flat.const_data_ptr<double>(), flat.const_data_ptr<double>() + flat.numel()};
+}
+
+const std::string kHours = "date,a,b\n2020-01-01 00:00,1,10\n2020-01-01 01:00,2,20\n2020-01-01 02:00,3,30\n";
+
+}  // namespace
+
+TEST(Series, ReadsNumbersByDate) {
+  const auto series = read(kHours);
+  EXPECT_EQ(series.columns, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(row(series, 1), (std::vector<double>{10, 20, 30}));
+  EXPECT_EQ(series.step.text(), "1 h");
+  EXPECT_EQ(format_date(series.time(5)), "2020-01-01 05:00");
+  EXPECT_EQ(row(read(kHours, {.columns = {"b"}})), (std::vector<double>{10, 20, 30}));
+  // The dates' column is found wherever it stands and whatever it is called.
+  EXPECT_EQ(read("x;when\n1;2020-01-01\n2;2020-01-02\n").columns, std::vector<std::string>{"x"});
+  EXPECT_EQ(read("x,Time\n1,1577836800\n2,1577836860\n").step.text(), "1 min");
+}
+
+TEST(Series, PutsRowsInOrder) {
+  const auto series = read("date,a\n2020-01-03,3\n2020-01-01,1\n2020-01-02,2\n2020-01-02,4\n");
+  EXPECT_EQ(row(series), (std::vector<double>{1, 3, 3}));  // rows of one date become their mean
+  EXPECT_EQ(row(read("date,a\n13/1/2020,1\n14/1/2020,2\n")), (std::vector<double>{1, 2}));
+}
+
+TEST(Series, TimesAreAsWrittenWhereTheZoneStays) {
+  const auto one = read("date,a\n2020-01-25T22:00:00+01:00,1\n2020-01-25T23:00:00+01:00,2\n");
+  EXPECT_EQ(one.date(1), "2020-01-25 23:00+01:00");
+  EXPECT_EQ(one.date(2), "2020-01-26 00:00+01:00");
+  EXPECT_EQ(calendar(one.time(0)).hour, 22);
+  // Clocks go forward: the hours in between stay even in UTC.
+  const auto two =
+      read("date,a\n2020-03-29T01:00:00+01:00,1\n2020-03-29T03:00:00+02:00,2\n2020-03-29T04:00:00+02:00,3\n");
+  EXPECT_EQ(two.length(), 3);
+  EXPECT_EQ(two.date(3), "2020-03-29 03:00Z");
+  EXPECT_EQ(read(kHours).date(0), "2020-01-01");
+}
+
+TEST(Series, GapsAndEmptyFieldsAreHoles) {
+  auto series = read("date,a\n2020-01-01,1\n2020-01-02,NA\n2020-01-04,7\n2020-01-05,9\n2020-01-06,\n2020-01-07,11\n");
+  EXPECT_EQ(series.length(), 7);
+  EXPECT_TRUE(std::isnan(row(series)[1]) && std::isnan(row(series)[2]) && std::isnan(row(series)[5]));
+  const auto known = fill_holes(series, 2, series.length());
+  EXPECT_EQ(row(series), (std::vector<double>{1, 3, 5, 7, 9, 10, 11}));
+  EXPECT_TRUE(torch::equal(known[0], torch::tensor({true, false, false, true, true, false, true})));
+  auto whole = read(kHours);
+  EXPECT_FALSE(fill_holes(whole, 2, whole.length()).defined());
+}
+
+TEST(Series, WhatIsJudgedKnowsNothingOfWhatComesAfter) {
+  const std::string text = "date,a\n2020-01-01,1\n2020-01-02,\n2020-01-03,3\n2020-01-04,\n2020-01-05,500\n";
+  const auto filled = [&](int64_t train_end) {
+    auto series = read(text);
+    fill_holes(series, 2, train_end);
+    return row(series);
+  };
+  EXPECT_EQ(filled(5), (std::vector<double>{1, 2, 3, 251.5, 500}));  // to learn from: a straight line
+  EXPECT_EQ(filled(3), (std::vector<double>{1, 2, 3, 3, 500}));      // no part of the spike behind a hole gets into it
+  EXPECT_EQ(filled(2), (std::vector<double>{1, 1, 3, 3, 500}));      // a hole at the end of the training rows
+  EXPECT_EQ(filled(0), (std::vector<double>{1, 1, 3, 3, 500}));
+  auto across = read("date,a\n2020-01-01,1\n2020-01-02,\n2020-01-03,\n2020-01-04,4\n");
+  fill_holes(across, 1, 2);
+  EXPECT_EQ(row(across), (std::vector<double>{1, 1, 1, 4}));
+}
+
+TEST(Series, HolesBeforeWhatIsNeededStay) {
+  const std::string text = "date,a\n2020-01-01,1\n2020-01-05,5\n2020-01-06,\n2020-01-07,7\n";
+  auto series = read(text);
+  fill_holes(series, 1, 0, 5);
+  EXPECT_TRUE(std::isnan(row(series)[1]));
+  EXPECT_EQ(row(series)[5], 5);
+  EXPECT_ERROR(fill_holes(series, 1, 0, 3), "misses 3 values");
+}
+
+TEST(Series, RefusesLongHoles) {
+  auto series = read("date,a\n2020-01-01,1\n2020-01-02,2\n2020-01-06,7\n");
+  EXPECT_ERROR(fill_holes(series, 2, 5),
+               "column \"a\" misses 3 values from 2020-01-03 to 2020-01-05; data.holes=2 fills holes of up to 2, "
+               "data.holes=3 would fill this one, and even=false takes rows as they come");
+  auto empty = read("date,a,b\n2020-01-01,1,\n2020-01-02,2,\n");
+  EXPECT_ERROR(fill_holes(empty, 100, 2), "column \"b\" has no value; columns=A,B takes others alone");
+  auto late = read("date,a\n2020-01-01,\n2020-01-02,\n2020-01-03,3\n");
+  EXPECT_ERROR(fill_holes(late, 100, 2), "column \"a\" has no value before 2020-01-03");
+}
+
+TEST(Series, TheColumnOfDatesIsOneThatHoldsDates) {
+  EXPECT_EQ(read("day,when,a\n1,2020-01-01,5\n2,2020-01-02,6\n").columns, (std::vector<std::string>{"day", "a"}));
+  EXPECT_EQ(read("a,utc_timestamp\n1,2020-01-01T00:00:00Z\n2,2020-01-01T01:00:00Z\n").step.text(), "1 h");
+  EXPECT_EQ(read("Year,a\n2019,1\n2020,2\n").step.text(), "1 year");
+  EXPECT_ERROR(read("year,month,place,a\n2019,1,Kiel,1\n2019,2,Kiel,2\n"),
+               "s.csv: no column holds dates: \"month\" holds \"1\", \"place\" holds \"Kiel\"; date=NAME names it");
+}
+
+TEST(Series, ColumnsHaveNamesOfTheirOwn) {
+  // The index that pandas writes is no series.
+  EXPECT_EQ(read(",date,a\n7,2020-01-01,5\n8,2020-01-02,6\n").columns, std::vector<std::string>{"a"});
+  EXPECT_EQ(row(read("Unnamed: 0,date,a\n0,2020-01-01,5\n1,2020-01-02,6\n")), (std::vector<double>{5, 6}));
+  EXPECT_EQ(read(",date,a\n7,2020-01-01,5\n9,2020-01-02,6\n").channels(), 2);
+  EXPECT_ERROR(read(",date\n0,2020-01-01\n1,2020-01-02\n"), "has dates and no column of numbers");
+  const std::string twice = "date,a,b,a\n2020-01-01,1,2,3\n2020-01-02,1,2,3\n";
+  EXPECT_ERROR(read(twice), "s.csv: has more than one column called \"a\"; columns=A,B takes others alone");
+  EXPECT_EQ(read(twice, {.columns = {"b"}}).channels(), 1);
+  EXPECT_ERROR(read(kHours, {.columns = {"b", "b"}}), "columns= names \"b\" twice");
+}
+
+TEST(Series, SaysWhatIsWrongAndWhere) {
+  EXPECT_ERROR(read("date,Wert\xe4\n2020-01-01,1\n2020-01-02,2\n"), "s.csv at byte 9: not UTF-8 (byte 0xe4)");
+  EXPECT_ERROR(read(""), "s.csv: the file is empty");
+  EXPECT_ERROR(read("date,a\n"), "0 rows are no series");
+  EXPECT_ERROR(read("date,a\n2020-01-01,1\n"), "1 rows are no series");
+  EXPECT_ERROR(read("date\n2020-01-01\n2020-01-02\n"), "has dates and no column of numbers");
+  EXPECT_ERROR(read("a,b\n1,2\n"), "no column holds dates; date=NAME names it");
+  EXPECT_ERROR(read("date,a\n2020-01-01,1\n2020-01-02,abc\n"),
+               "s.csv line 3: column \"a\" holds \"abc\", which is no number");
+  EXPECT_ERROR(read("date,a\n2020-01-01,inf\n2020-01-02,1\n"), "line 2: column \"a\" holds \"inf\"");
+  EXPECT_ERROR(read("date,a\n2020-01-01,1\nsoon,2\n"), "s.csv line 3: \"soon\" is no date; 2016-07-31 13:00 is one");
+  EXPECT_ERROR(read("date,a\n2020-01-01,1\n2020-01-02\n"), "s.csv line 3: 1 field, the first line has 2");
+  EXPECT_ERROR(read(kHours + "2020-01-01 02:30,1,1\n"),
+               "s.csv line 5: 2020-01-01 02:30 is not a whole number of steps of 1 h after the first date, 2020-01-01; "
+               "even=false takes rows as they come");
+  EXPECT_EQ(read(kHours + "2020-01-01 02:30,1,1\n", {.even = false}).length(), 4);
+  EXPECT_ERROR(read(kHours, {.columns = {"c"}}), "s.csv has no column \"c\"");
+  EXPECT_ERROR(read(kHours, {.date = "day"}), "s.csv has no column \"day\"");
+  EXPECT_ERROR(read("date,a\n2020-01-01 00:00:01,1\n2020-01-01 00:00:02,1\n2100-01-01 00:00:00,1\n"),
+               "most steps of 1 s between 2020-01-01 00:00:01 and 2100-01-01 have no row");
+}
+
+TEST(Series, SurvivesDamage) {
+  damage_everywhere(
+      [](std::span<const std::byte> bytes) {
+        auto series = parse_series({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, "s.csv");
+        fill_holes(series, 3, 1);
+      },
+      kHours, false);
+}
+
+TEST(Series, CalendarFeaturesAreGluonTs) {
+  const auto series = read("date,a\n2020-12-31 22:30,1\n2020-12-31 23:00,2\n");
+  const auto features = calendar_features(series, 1, 2);
+  EXPECT_EQ(features.sizes(), (std::vector<int64_t>{5, 2}));
+  const auto expected = torch::tensor({{0.0, 30 / 59.0}, {1.0, 1.0}, {3 / 6.0, 3 / 6.0}, {1.0, 1.0}, {1.0, 1.0}}) - 0.5;
+  EXPECT_LT((features - expected).abs().max().item<double>(), 1e-6);
+}
+
+TEST(SplitBorders, FollowNameSharesAndDates) {
+  Series ett;
+  ett.values = torch::zeros({1, 17420}, torch::kFloat64);
+  EXPECT_EQ(split_borders(ett, {}, "data/ETTh2.csv"), (std::array<int64_t, 3>{8640, 11520, 14400}));
+  EXPECT_EQ(split_borders(ett, {}, "data/weather.csv"), (std::array<int64_t, 3>{12194, 13936, 17420}));
+  EXPECT_EQ(split_borders(ett, {}, "ETTm1.csv"),
+            (std::array<int64_t, 3>{12194, 13936, 17420}));  // too short for months
+  EXPECT_EQ(split_borders(ett, {"0.5", "10000"}, "x"), (std::array<int64_t, 3>{8710, 10000, 17420}));
+  const auto days = read("date,a\n2020-01-01,1\n2020-01-02,2\n2020-01-03,3\n2020-01-04,4\n");
+  EXPECT_EQ(split_borders(days, {"2020-01-03", "2020-01-04"}, "x"), (std::array<int64_t, 3>{2, 3, 4}));
+  EXPECT_EQ(split_borders(ett, {"0.5", "0.75", "1"}, "x")[2], 17420);  // all of them, not the first row
+  const auto slashes = read("date,a\n12/1/2020,1\n13/1/2020,2\n14/1/2020,3\n15/1/2020,4\n");
+  EXPECT_TRUE(slashes.day_first);
+  EXPECT_EQ(split_borders(slashes, {"13/1/2020", "1/2/2020"}, "x"), (std::array<int64_t, 3>{1, 4, 4}));
+  EXPECT_ERROR(split_borders(days, {"3", "2"}, "x.csv"),
+               "data.borders end after 3, 2 and 4 rows; they must rise and end within the 4 rows of x.csv");
+  EXPECT_ERROR(split_borders(days, {"soon", "2"}, "x"), "got \"soon\"");
+  EXPECT_ERROR(split_borders(days, {"2"}, "x"), "data.borders wants where train, val and test end");
+}
+
+TEST(SplitBorders, AreWrittenAsNumbersOrTexts) {
+  const auto texts = [](const std::string& borders) {
+    CsvSeriesConfig config;
+    read_config(config, parse_toml("borders = " + borders, "recipe.toml"));
+    CsvSeriesConfig again;  // as config.toml keeps it
+    read_config(again, write_config(config));
+    EXPECT_EQ(again.borders.texts, config.borders.texts);
+    return config.borders.texts;
+  };
+  EXPECT_EQ(texts("[8640, 11520, 14400]"), (std::vector<std::string>{"8640", "11520", "14400"}));
+  EXPECT_EQ(texts("[0.7, 0.8, 1.0]"), (std::vector<std::string>{"0.7", "0.8", "1.0"}));
+  EXPECT_EQ(texts("[\"2017-07-01\", \"0.8\"]"), (std::vector<std::string>{"2017-07-01", "0.8"}));
+  EXPECT_ERROR(texts("[true]"), "borders wants text");
+}
+
+TEST(Scale, KnowsTheTrainRowsAlone) {
+  const auto values = torch::tensor({{1.0, 3.0, 100.0}, {5.0, 5.0, 5.0}}, torch::kFloat64);
+  const auto scale = Scale::of(values, 2);
+  const auto scaled = scale.apply(values);
+  EXPECT_TRUE(torch::equal(scaled[0], torch::tensor({-1.f, 1.f, 98.f})));
+  EXPECT_TRUE(torch::equal(scaled[1], torch::zeros({3})));  // a column that never moves
+  EXPECT_TRUE(torch::allclose(scale.undo(scaled), values));
+}
+
+TEST(SeriesWindows, AreAllThereAre) {
+  const auto scaled = torch::arange(40, torch::kFloat32).view({2, 20});
+  const auto known = torch::ones({2, 20}, torch::kBool);
+  known[0][9] = false;
+  const auto calendar = torch::arange(20, torch::kFloat32).view({1, 20});
+  const SeriesWindows train(scaled, known, calendar, {0, 10}, 4, 3, "train");
+  EXPECT_EQ(train.size(), 10 - 4 - 3 + 1);
+  const SeriesWindows test(scaled, known, calendar, {10, 20}, 4, 3, "test");
+  EXPECT_EQ(test.size(), 10 - 3 + 1);
+  const std::vector<int64_t> ends = {0, 7};
+  const auto batch = test.get(ends);  // what is seen may lie before the split; the last horizon ends with it
+  EXPECT_TRUE(torch::equal(batch.history[0], scaled.slice(1, 6, 10)));
+  EXPECT_TRUE(torch::equal(batch.future[0], scaled.slice(1, 10, 13)));
+  EXPECT_TRUE(torch::equal(batch.future[1], scaled.slice(1, 17, 20)));
+  EXPECT_TRUE(torch::equal(batch.calendar[1], calendar.slice(1, 13, 20)));
+  const std::vector<int64_t> last = {3};
+  EXPECT_FALSE(train.get(last).known[0][0][2].item<bool>());
+}
+
+TEST(SeriesWindows, SayWhatIsTooLong) {
+  const auto make = [](int64_t input, int64_t horizon) {
+    return SeriesWindows(torch::zeros({1, 30}), {}, torch::zeros({0, 30}), {0, 20}, input, horizon, "train");
+  };
+  EXPECT_EQ(make(10, 10).size(), 1);
+  EXPECT_ERROR(make(4, 21), "[forecast] the horizon of 21 steps is longer than the train split, which has 20 rows");
+  EXPECT_ERROR(make(15, 6), "[forecast] the train split has 20 rows, too few for input=15 and horizon=6 together");
+}

@@ -1,0 +1,146 @@
+#include <array>
+#include <thread>
+
+#include "hadal/data/vision/image_folder.h"
+#include "hadal/io/file.h"
+#include "hadal/io/image.h"
+
+#include "tests/support/support.h"
+
+using namespace hadal;
+
+namespace {
+
+std::string png(int64_t grey, int64_t side = 2) {
+  return encode_png(torch::full({side, side, 3}, grey, torch::kUInt8));
+}
+
+/// train: two cats and a dog; val: a dog. Grey 10, 20, ... by path.
+void write_pets(const std::filesystem::path& root) {
+  write_file(root / "train/cat/a.png", png(10));
+  write_file(root / "train/cat/b.PNG", png(20));
+  write_file(root / "train/dog/c.png", png(30));
+  write_file(root / "train/dog/notes.txt", "not a picture");
+  write_file(root / "train/cat/.hidden.png", "not a picture");
+  write_file(root / "val/dog/d.png", png(40));
+}
+
+int64_t grey(const ImageFolder& data, int64_t i) { return data.get(i).image.max().item<int64_t>(); }
+
+}  // namespace
+
+TEST(ImageFolder, ReadsSplitsAndClassesInOrder) {
+  test::TemporaryFolder folder;
+  write_pets(folder.path());
+  const ImageFolder train(FileTree(folder.path()), "train"), val(FileTree(folder.path()), "val");
+  EXPECT_EQ(train.classes(), (std::vector<std::string>{"cat", "dog"}));
+  ASSERT_EQ(train.size(), 3);
+  EXPECT_EQ(train.get(0).image.sizes(), (std::vector<int64_t>{2, 2, 3}));
+  EXPECT_EQ(grey(train, 0), 10);
+  EXPECT_EQ(grey(train, 1), 20);
+  EXPECT_EQ(grey(train, 2), 30);
+  EXPECT_EQ(train.get(2).label, 1);
+  EXPECT_THAT(train.name(2), testing::EndsWith("train/dog/c.png"));
+  EXPECT_EQ(train.get_encoded(2), png(30));
+  ASSERT_EQ(val.size(), 1);
+  EXPECT_EQ(val.get(0).label, 1) << "val has no cats, a dog is still class 1";
+  EXPECT_EQ(ImageFolder(FileTree(folder.path()), "val", {.channels = 1}).get(0).image.size(2), 1);
+}
+
+TEST(ImageFolder, FindsItBelowALeadingFolderAndWithoutSplits) {
+  test::TemporaryFolder folder;
+  write_pets(folder / "set/pets");
+  EXPECT_EQ(ImageFolder(FileTree(folder / "set"), "train").size(), 3);
+  const ImageFolder plain(FileTree(folder / "set/pets/train"), "val");
+  EXPECT_EQ(plain.size(), 3);
+  EXPECT_EQ(plain.classes().back(), "dog");
+  write_file(folder / "ride/bus/a.png", png(1));
+  write_file(folder / "ride/train/b.png", png(2));
+  EXPECT_EQ(ImageFolder(FileTree(folder / "ride"), "train").classes(), (std::vector<std::string>{"bus", "train"}));
+}
+
+TEST(ImageFolder, FindsItWhateverLiesBesideAndAround) {
+  test::TemporaryFolder folder;
+  write_pets(folder / "set/a/b");
+  write_file(folder / "set/README.md", "what it is");
+  write_file(folder / "set/a/labels/cat/1.txt", "not a picture");
+  EXPECT_THAT(image_folder_splits(FileTree(folder / "set")), testing::ElementsAre("train", "val"));
+  EXPECT_EQ(ImageFolder(FileTree(folder / "set"), "train").classes(), (std::vector<std::string>{"cat", "dog"}));
+  write_file(folder / "one/photos/cover.png", png(1));
+  write_file(folder / "one/photos/cat/a.png", png(1));
+  write_file(folder / "one/photos/dog/a.png", png(2));
+  EXPECT_EQ(ImageFolder(FileTree(folder / "one"), "train").classes(), (std::vector<std::string>{"cat", "dog"}));
+  write_file(folder / "alone/cat/a.png", png(1));
+  EXPECT_EQ(ImageFolder(FileTree(folder / "alone"), "val").classes(), (std::vector<std::string>{"cat"}));
+}
+
+TEST(ImageFolder, KnowsSplitsByOtherNames) {
+  for (const auto& [train, val, test] :
+       {std::array{"Train", "Valid", "Test"}, std::array{"training", "validation", "TESTING"}}) {
+    test::TemporaryFolder folder;
+    write_pets(folder / "pets");
+    write_file(folder / "pets/test/cat/e.png", png(50));
+    for (const auto& [old, now] : {std::pair{"train", train}, std::pair{"val", val}, std::pair{"test", test}})
+      std::filesystem::rename(folder / "pets" / old, folder / "pets" / now);
+    const FileTree tree(folder.path());
+    EXPECT_THAT(image_folder_splits(tree), testing::ElementsAre("train", "val", "test"));
+    EXPECT_EQ(ImageFolder(tree, "train").size(), 3);
+    EXPECT_EQ(grey(ImageFolder(tree, "val"), 0), 40);
+    EXPECT_EQ(ImageFolder(tree, "val").get(0).label, 1);
+    EXPECT_EQ(grey(ImageFolder(tree, "test"), 0), 50);
+    write_file(folder / "pets/VAL/cat/e.png", png(60));
+    EXPECT_ERROR(image_folder_splits(FileTree(folder.path())), "are both the val split; keep one");
+  }
+}
+
+TEST(ImageFolder, CachesUpToItsLimitFromManyThreads) {
+  test::TemporaryFolder folder;
+  write_pets(folder.path());
+  const ImageFolder train(FileTree(folder.path()), "train", {.cache_bytes = 2 * 12});  // two pictures of 12 bytes
+  std::vector<std::thread> threads;
+  std::atomic<int64_t> wrong = 0;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&] {
+      for (int64_t i = 0; i < 90; ++i) wrong += grey(train, i % 3) != (i % 3 + 1) * 10;
+    });
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+  int64_t kept = 0;
+  for (int64_t i = 0; i < 3; ++i) kept += train.get(i).image.data_ptr() == train.get(i).image.data_ptr();
+  EXPECT_EQ(kept, 2);
+}
+
+TEST(ImageFolder, MistakesSayWhatIsThere) {
+  test::TemporaryFolder folder;
+  write_pets(folder.path());
+  const auto open = [&](const std::string& split) { return ImageFolder(FileTree(folder.path()), split).size(); };
+  EXPECT_ERROR(open("test"), "has no split test; it has train, val");
+  EXPECT_ERROR(open("trian"), "unknown split \"trian\"");
+  write_file(folder / "val/dgo/e.png", png(1));
+  EXPECT_ERROR(open("val"), "val/dgo: train has no class dgo; nearest: dog");
+  write_file(folder / "train/emu/readme.txt", "none yet");
+  EXPECT_ERROR(open("train"), "train/emu: class folder without a picture");
+  std::filesystem::remove(folder / "train/emu/readme.txt");
+  EXPECT_ERROR(open("train"), "train/emu: class folder without a picture");
+  std::filesystem::remove(folder / "train/emu");
+  EXPECT_EQ(open("train"), 3);
+  write_file(folder / "train/cat/b.PNG", png(20).substr(0, 40));
+  EXPECT_ERROR(ImageFolder(FileTree(folder.path()), "train").get(1), "train/cat/b.PNG");
+  write_file(folder / "latin/caf\xe9/a.png", png(1));
+  EXPECT_ERROR(ImageFolder(FileTree(folder / "latin"), "train"), "the class's name is not UTF-8 (byte 0xe9)");
+  write_file(folder / "flat/a.png", png(1));
+  EXPECT_ERROR(ImageFolder(FileTree(folder / "flat"), "train"), "flat: no class folders with pictures");
+}
+
+TEST(ImageFolder, ReadsCifar10FromItsArchive) {
+  const auto archive = test::data_folder() / "cifar10/cifar10-jpg.tar.gz";
+  NEEDS_DATA(archive);
+  const FileTree tree(archive);
+  const ImageFolder train(tree, "train"), val(tree, "val");
+  EXPECT_EQ(train.size(), 45000);
+  EXPECT_EQ(val.size(), 5000);
+  EXPECT_EQ(val.classes().size(), 10u);
+  EXPECT_EQ(val.classes().front(), "airplane");
+  EXPECT_EQ(val.get(4999).image.sizes(), (std::vector<int64_t>{32, 32, 3}));
+  EXPECT_ERROR(ImageFolder(tree, "test"), "has no split test; it has train, val");
+}
