@@ -16,7 +16,7 @@ namespace {
 
 std::string help(const Words&) {
   return "WHAT is a run folder, or a weights file with model=NAME and tokenizer=NAME. One text is written to the "
-         "terminal as it\ngrows, several one after the other.\n\n"
+         "terminal as it\ngrows; of several, which are made at once, the later ones wait for those before them.\n\n"
          "  prompt=TEXT            what the text begins with; may come several times (default: a line end). Empty: "
          "only the\n                         tokenizer's start of a text, where it has one (Llama's <s>)\n"
          "  prompts=FILE           a prompt a line, from a file\n"
@@ -71,6 +71,36 @@ GenerateOptions read_options(Words& words) {
   return options;
 }
 
+/// Shows texts as they grow, one after the other: what comes of a later one waits.
+class Stream {
+ public:
+  explicit Stream(std::vector<std::string> prompts) : texts_(std::move(prompts)), done_(texts_.size()) { begin(); }
+
+  void add(size_t index, const std::string& piece, bool done) {
+    texts_[index] += piece;
+    done_[index] = done;
+    if (index == now_) show(piece);
+    while (now_ < texts_.size() && done_[now_]) {
+      fmt::print("\n");
+      ++now_;
+      begin();
+    }
+    std::fflush(stdout);
+  }
+
+ private:
+  void begin() const {
+    if (now_ == texts_.size()) return;
+    if (texts_.size() > 1) fmt::print("{}--- {}\n", now_ > 0 ? "\n" : "", now_ + 1);
+    show(texts_[now_]);
+  }
+  static void show(const std::string& text) { fmt::print("{}", text); }
+
+  std::vector<std::string> texts_;  // prompts, and what has come behind them
+  std::vector<bool> done_;
+  size_t now_ = 0;
+};
+
 int run(Words words) {
   const auto out = words.take("out");
   const auto options = read_options(words);
@@ -80,23 +110,16 @@ int run(Words words) {
                words.plain[0]);
   auto task = make_task(subject, false);
   const Autocast autocast(torch::Device(subject.recipe.train.device), subject.recipe.train.precision);
-  const bool one = options.prompts.size() * static_cast<size_t>(options.count) == 1;
-  const auto prompt_of = [&](size_t index) { return options.prompts.at(index / static_cast<size_t>(options.count)); };
+  std::vector<std::string> prompts;
+  for (const auto& prompt : options.prompts) prompts.insert(prompts.end(), static_cast<size_t>(options.count), prompt);
   const auto begin = std::chrono::steady_clock::now();
-  if (one) fmt::print("{}", prompt_of(0));
-  const auto texts = task->generate(options, [&](size_t, const std::string& piece, bool) {
-    if (!one) return;
-    fmt::print("{}", piece);
-    std::fflush(stdout);
-  });
+  Stream stream(prompts);
+  const auto texts = task->generate(
+      options, [&](size_t index, const std::string& piece, bool done) { stream.add(index, piece, done); });
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   std::string lines;
-  for (size_t i = 0; i < texts.size(); ++i) {
-    if (!one) fmt::print("{}--- {}\n{}{}\n", i ? "\n" : "", i + 1, prompt_of(i), texts[i]);
-    lines += nlohmann::ordered_json{{"prompt", prompt_of(i)}, {"text", texts[i]}}.dump() + "\n";
-  }
-  if (one) fmt::print("\n");
-  std::fflush(stdout);
+  for (size_t i = 0; i < texts.size(); ++i)
+    lines += nlohmann::ordered_json{{"prompt", prompts[i]}, {"text", texts[i]}}.dump() + "\n";
   fmt::print(stderr, "{} text{} in {:.1f} s\n", texts.size(), texts.size() == 1 ? "" : "s", seconds.count());
   if (!out.empty()) write_file(std::filesystem::path(out) / "generations.jsonl", lines);
   return 0;

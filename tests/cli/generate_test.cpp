@@ -1,4 +1,8 @@
 // Training a language model on a text file, then scoring it and letting it write.
+#include <sstream>
+
+#include <nlohmann/json.hpp>
+
 #include "hadal/core/utf8.h"
 
 #include "tests/cli/tiny.h"
@@ -63,6 +67,16 @@ TEST_F(Generate, WritesSeveralAtOnce) {
   const auto lines = read_file(*folder_ / "many/generations.jsonl");
   EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 4);
   EXPECT_THAT(lines, HasSubstr("{\"prompt\":\"fox\",\"text\":\""));
+  std::istringstream each(lines);
+  std::string shown;
+  int number = 0;
+  for (std::string line; std::getline(each, line);) {
+    const auto json = nlohmann::json::parse(line);
+    shown += fmt::format("{}--- {}\n{}{}\n", number ? "\n" : "", number + 1, json["prompt"].get<std::string>(),
+                         json["text"].get<std::string>());
+    ++number;
+  }
+  EXPECT_EQ(ran.out, shown) << "each grows on the terminal to what it is in the end";
   // As Windows' editors write it.
   write_file(*folder_ / "prompts.txt", "\xEF\xBB\xBFthe \r\n\r\nfox\r\n");
   EXPECT_EQ(run({"generate", "run", "prompts=prompts.txt", "tokens=5", "count=2", "temperature=0"}).out, ran.out);

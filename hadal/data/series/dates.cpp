@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <map>
 
 #include <fmt/format.h>
+
+#include "hadal/core/error.h"
 
 namespace hadal {
 namespace {
@@ -270,8 +273,13 @@ bool begins_with_day(const std::vector<std::string>& dates) {
 }
 
 Micros TimeStep::after(Micros time, int64_t count) const {
-  if (months == 0) return time + micros * count;
+  // Microseconds in 64 bits end in the year 294247.
+  constexpr double kMost = 200'000;
   auto date = calendar(time);
+  const auto years = months > 0 ? static_cast<double>(months) / 12 : static_cast<double>(micros) / (365.25 * kDay);
+  if (std::abs(static_cast<double>(date.year) + years * static_cast<double>(count)) > kMost)
+    fail("{} steps of {} after {} is beyond the year {}", count, text(), format_date(time), kMost);
+  if (months == 0) return time + micros * count;
   const bool last = is_last_day(date);
   const auto number = month_number(date) + months * count;
   date.year = floor_divide(number, 12);

@@ -49,7 +49,8 @@ struct TimeStep {
   Micros micros = 0;
   int64_t months = 0;
 
-  /// `count` steps after (before, when negative) `time`; the 31st becomes a shorter month's last day.
+  /// `count` steps after (before, when negative) `time`; the 31st becomes a shorter month's last day. Throws Error
+  /// beyond the year 200000.
   Micros after(Micros time, int64_t count) const;
   /// "1 h", "15 min", "1 d", "1 month".
   std::string text() const;

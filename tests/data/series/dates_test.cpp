@@ -106,4 +106,7 @@ TEST(TimeStep, WalksOverShortMonths) {
   EXPECT_EQ(format_date(month.after(time("2016-02-29"), 1)), "2016-03-31");
   EXPECT_EQ(format_date(month.after(time("2016-01-15"), -1)), "2015-12-15");
   EXPECT_EQ(format_date(TimeStep{kHour, 0}.after(time("2016-12-31 23:00"), 2)), "2017-01-01 01:00");
+  EXPECT_EQ(format_date(TimeStep{0, 12 * 5254}.after(time("2021-01-31"), 37)), "196419-01-31");
+  for (const auto& step : {TimeStep{0, 12 * 5254}, TimeStep{5254 * 365 * kDay, 0}})
+    EXPECT_ERROR(step.after(time("2021-01-31"), 56), " after 2021-01-31 is beyond the year 200000");
 }
