@@ -4,6 +4,7 @@
 #include <sndfile.h>
 
 #include "hadal/core/error.h"
+#include "hadal/io/bytes.h"
 #include "hadal/io/sound.h"
 
 namespace hadal {
@@ -34,9 +35,21 @@ struct Memory {
   static sf_count_t write(const void*, sf_count_t, void*) { return 0; }
 };
 
+/// libsndfile takes a WAV that is cut short for a shorter one. Programs that write to a pipe leave a size that is none.
+void check_whole_wav(std::span<const std::byte> bytes, std::string_view name) {
+  constexpr size_t kHeader = 8;
+  constexpr int64_t kNone = 0x7ff00000;
+  if (bytes.size() < kHeader || std::memcmp(bytes.data(), "RIFF", 4) != 0) return;
+  const auto claimed = int64_t{Cursor(bytes, name, 4).read<uint32_t>()},
+             there = std::ssize(bytes) - static_cast<int64_t>(kHeader);
+  if (claimed < kNone && claimed > there + 1)  // the last byte may be padding
+    throw FileError(name, fmt::format("cut short: {} of {} bytes", there + 8, claimed + 8));
+}
+
 }  // namespace
 
 Sound decode_sound(std::span<const std::byte> bytes, std::string_view name, const SoundLimits& limits) {
+  check_whole_wav(bytes, name);
   Memory memory{bytes};
   SF_VIRTUAL_IO io{Memory::length, Memory::seek, Memory::read, Memory::write, Memory::tell};
   SF_INFO info{};

@@ -73,14 +73,9 @@ class Forecast : public Task {
       read_config(csv, config_.data.settings, "data");
       check_step(*remembered, series, csv.even, csv.path);
     }
-    // A model is judged by the numbers that it learned, whatever the file's own mean and deviation are.
-    if (remembered && remembered->columns == series.columns) {
-      memory_ = *remembered;
-    } else {
-      memory_ = {series.columns, Scale::of(series.values, data_.borders[0]), series.day_first, series.step.text()};
-      if (remembered) learned_columns_ = remembered->columns;
-    }
-    scaled_ = memory_.scale.apply(series.values).contiguous();
+    memory_ = {series.columns, Scale::of(series.values, data_.borders[0]), series.day_first, series.step.text()};
+    if (remembered) take_learned(*remembered);
+    scaled_ = memory_.scale.apply(series);
     calendar_ = calendar_features(series, 0, series.length());
     const auto season = config_.season > 0 ? config_.season : usual_season(series.step);
     naive_ = naive_error(scaled_, data_.borders[0], season, data_.known);
@@ -96,6 +91,21 @@ class Forecast : public Task {
     train_windows_ = windows->size();
     loader_ = std::make_unique<Loader<WindowBatch>>(
         sampler, context_.workers, [windows](const BatchPlan& plan) { return windows->get(plan.indices); });
+  }
+
+  /// A model is judged by the numbers that it learned, whatever the file's own mean and deviation are.
+  void take_learned(const SeriesMemory& learned) {
+    if (learned.columns != memory_.columns) learned_columns_ = learned.columns;
+    for (size_t i = 0; i < memory_.columns.size(); ++i) {
+      const auto found = std::find(learned.columns.begin(), learned.columns.end(), memory_.columns[i]);
+      if (found == learned.columns.end()) {
+        own_scale_.push_back(memory_.columns[i]);
+        continue;
+      }
+      const auto row = static_cast<int64_t>(i), from = found - learned.columns.begin();
+      memory_.scale.mean[row] = learned.scale.mean[from];
+      memory_.scale.deviation[row] = learned.scale.deviation[from];
+    }
   }
 
   SeriesWindows windows_of(const std::string& split) const {
@@ -157,7 +167,8 @@ class Forecast : public Task {
   SplitSeries data_;
   SeriesMemory memory_;
   Tensor scaled_, calendar_, naive_, quantiles_;
-  std::vector<std::string> learned_columns_;  // where the data has others
+  std::vector<std::string> learned_columns_;  // where the data's are not the same
+  std::vector<std::string> own_scale_;        // of the data's those that were not learned
   int64_t train_windows_ = 0;
   std::shared_ptr<Forecaster> model_;
   std::unique_ptr<Loader<WindowBatch>> loader_;
@@ -233,9 +244,10 @@ std::string Forecast::summary() const {
                           format_count(count), memory_.columns.size(), config_.input, config_.horizon);
   if (train_windows_ > 0)
     text += fmt::format("; rows of {}, {} training windows", data_.series.step.text(), format_count(train_windows_));
-  if (!learned_columns_.empty())
-    text += fmt::format("; it learned other columns ({}): these are scaled by their own means and deviations",
-                        fmt::join(learned_columns_, ", "));
+  if (!own_scale_.empty())
+    text += fmt::format("; it learned other columns ({}): {} {} scaled by {} own mean and deviation",
+                        fmt::join(learned_columns_, ", "), fmt::join(own_scale_, ", "),
+                        own_scale_.size() == 1 ? "is" : "are", own_scale_.size() == 1 ? "its" : "their");
   return text;
 }
 
@@ -244,6 +256,7 @@ std::string Forecast::summary() const {
 int64_t usual_season(const TimeStep& step) {
   if (step.months > 0) return std::max<int64_t>(1, 12 / step.months);
   if (step.micros < kDay) return std::max<int64_t>(1, kDay / step.micros);
+  if (step.skips_weekend) return 5;
   if (step.micros == kDay) return 7;
   return step.micros == 7 * kDay ? 52 : 1;
 }

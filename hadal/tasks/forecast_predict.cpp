@@ -144,7 +144,7 @@ Answer forecast_file(const TrainedForecaster& f, const CsvSeriesConfig& csv, con
   auto& series = answer.series;
   const auto input = f.config.input, from = series.length() - input;
   fill_holes(series, csv.holes, 0, from);  // older holes are never seen
-  const auto history = f.memory.scale.apply(series.values.slice(1, from)).unsqueeze(0).contiguous();
+  const auto history = f.memory.scale.apply(series, from).unsqueeze(0);
   const auto calendar = calendar_features(series, from, input + f.config.horizon).unsqueeze(0);
   const auto forecast = f.model.forward(history.to(f.device), calendar.to(f.device)).to(torch::kFloat32).cpu();
   const auto scaled = rising_quantiles(forecast)[0];
@@ -225,7 +225,7 @@ Tensor surprise(const TrainedForecaster& f, const Series& series) {
   const torch::NoGradGuard no_grad;
   f.model.eval();
   const auto input = f.config.input, horizon = f.config.horizon, length = series.length();
-  const auto scaled = f.memory.scale.apply(series.values).contiguous();
+  const auto scaled = f.memory.scale.apply(series);
   const auto calendar = calendar_features(series, 0, length + horizon);
   auto out = torch::full({series.channels(), length}, NAN, torch::kFloat64);
   const auto at_middle = middle(f.config.quantiles);

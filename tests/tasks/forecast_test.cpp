@@ -107,8 +107,15 @@ TEST_F(ForecastTask, OtherColumnsAreForModelsThatSeeEachAlone) {
   const auto trained = make(settings()), task = judge(*trained, "other.csv");
   EXPECT_THAT(task->summary(), testing::HasSubstr("3 channels"));
   EXPECT_THAT(task->summary(),
-              testing::HasSubstr("it learned other columns (low, high): these are scaled by their own"));
+              testing::HasSubstr("it learned other columns (low, high): a, b, c are scaled by their own mean"));
   EXPECT_TRUE(std::isfinite(mse(*task)));
+  // Some of those that it learned are scaled as in training.
+  const auto some = [&](const std::string& name, double factor) {
+    write_file(folder_ / name, table("low", 600, [&](int64_t i) { return fmt::format("{:.4f}", factor * low(i)); }));
+    return judge(*trained, name);
+  };
+  EXPECT_THAT(some("low.csv", 1)->summary(), testing::Not(testing::HasSubstr("other columns")));
+  EXPECT_GT(mse(*some("low3.csv", 3)), 4 * mse(*some("low.csv", 1)));
   auto mixing = settings("itransformer");
   mixing.set_path("model.encoder.dim", 16);
   const auto together = make(mixing);

@@ -185,21 +185,40 @@ std::optional<Micros> read_zone(Scanner& s) {
 int64_t month_number(const Calendar& date) { return date.year * 12 + date.month - 1; }
 bool is_last_day(const Calendar& date) { return date.day == days_in_month(date.year, date.month); }
 
-/// How many months neighbours are apart when days alone keep the time from being even; 0 when they are not.
-int64_t months_between(const std::vector<Micros>& times) {
-  std::map<int64_t, int64_t> counts;
-  bool same_day = true, last_day = true;
-  const auto first = calendar(times[0]);
-  for (size_t i = 1; i < times.size(); ++i) {
-    const auto a = calendar(times[i - 1]), b = calendar(times[i]);
-    same_day = same_day && b.day == first.day;
-    last_day = last_day && is_last_day(a) && is_last_day(b);
-    if (!same_day && !last_day) return 0;
-    ++counts[month_number(b) - month_number(a)];
+/// The most frequent of counted things, the smallest of several.
+template <class Key>
+Key most_frequent(const std::map<Key, int64_t>& counts) {
+  const auto fewer = [](const auto& a, const auto& b) { return a.second < b.second; };
+  return std::max_element(counts.begin(), counts.end(), fewer)->first;
+}
+
+/// Months where nearly all times fall on one day of them; none where they do not.
+TimeStep months_between(const std::vector<Micros>& times) {
+  std::map<int64_t, int64_t> distances;
+  std::map<int, int64_t> days;
+  bool last_days = true;
+  for (size_t i = 0; i < times.size(); ++i) {
+    const auto date = calendar(times[i]);
+    ++days[date.day];
+    last_days = last_days && is_last_day(date);
+    if (i > 0) ++distances[month_number(date) - month_number(calendar(times[i - 1]))];
   }
-  const auto most =
-      std::max_element(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
-  return most->first;
+  const int day = last_days ? 31 : most_frequent(days);
+  const auto fits = std::count_if(times.begin(), times.end(), [&](Micros time) {
+    const auto date = calendar(time);
+    return date.day == std::min(day, days_in_month(date.year, date.month));
+  });
+  if (fits * 10 < std::ssize(times) * 9) return {};
+  return {.months = most_frequent(distances), .month_day = day};
+}
+
+bool skips_weekends(const std::vector<Micros>& times) {
+  int64_t skipped = 0;
+  for (size_t i = 0; i < times.size(); ++i) {
+    if (calendar(times[i]).weekday > 4) return false;
+    if (i > 0 && times[i] - times[i - 1] == 3 * kDay && calendar(times[i]).weekday == 0) ++skipped;
+  }
+  return skipped >= 2;
 }
 
 }  // namespace
@@ -279,19 +298,23 @@ Micros TimeStep::after(Micros time, int64_t count) const {
   const auto years = months > 0 ? static_cast<double>(months) / 12 : static_cast<double>(micros) / (365.25 * kDay);
   if (std::abs(static_cast<double>(date.year) + years * static_cast<double>(count)) > kMost)
     fail("{} steps of {} after {} is beyond the year {}", count, text(), format_date(time), kMost);
+  if (skips_weekend) {
+    const auto days = date.weekday + count, weeks = floor_divide(days, 5);
+    return time + (weeks * 7 + days - weeks * 5 - date.weekday) * kDay;
+  }
   if (months == 0) return time + micros * count;
-  const bool last = is_last_day(date);
+  const int day = month_day > 0 ? month_day : is_last_day(date) ? 31 : date.day;
   const auto number = month_number(date) + months * count;
   date.year = floor_divide(number, 12);
   date.month = static_cast<int>(number - date.year * 12) + 1;
-  const auto longest = days_in_month(date.year, date.month);
-  date.day = last ? longest : std::min(date.day, longest);
+  date.day = std::min(day, days_in_month(date.year, date.month));
   return time_of(date);
 }
 
 std::string TimeStep::text() const {
   if (months % 12 == 0 && months > 0) return fmt::format("{} year{}", months / 12, months == 12 ? "" : "s");
   if (months > 0) return fmt::format("{} month{}", months, months == 1 ? "" : "s");
+  if (skips_weekend) return "1 business day";
   if (micros % kDay == 0) return fmt::format("{} d", micros / kDay);
   if (micros % kHour == 0) return fmt::format("{} h", micros / kHour);
   if (micros % kMinute == 0) return fmt::format("{} min", micros / kMinute);
@@ -301,11 +324,11 @@ std::string TimeStep::text() const {
 TimeStep find_step(const std::vector<Micros>& times) {
   std::map<Micros, int64_t> counts;
   for (size_t i = 1; i < times.size(); ++i) ++counts[times[i] - times[i - 1]];
-  const auto most =
-      std::max_element(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
-  if (most->first >= 28 * kDay)
-    if (const auto months = months_between(times); months > 0) return {0, months};
-  return {most->first, 0};
+  const TimeStep step{.micros = most_frequent(counts)};
+  if (step.micros == kDay) return {.micros = kDay, .skips_weekend = skips_weekends(times)};
+  if (step.micros >= 28 * kDay)
+    if (const auto months = months_between(times); months.months > 0) return months;
+  return step;
 }
 
 std::string zone_text(Micros ahead) {

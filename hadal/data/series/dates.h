@@ -48,15 +48,18 @@ bool begins_with_day(const std::vector<std::string>& dates);
 struct TimeStep {
   Micros micros = 0;
   int64_t months = 0;
+  int month_day = 0;           // on which day months fall, a shorter month's last; 0: the day that one comes from
+  bool skips_weekend = false;  // a day, Monday behind Friday
 
   /// `count` steps after (before, when negative) `time`; the 31st becomes a shorter month's last day. Throws Error
   /// beyond the year 200000.
   Micros after(Micros time, int64_t count) const;
-  /// "1 h", "15 min", "1 d", "1 month".
+  /// "1 h", "15 min", "1 d", "1 business day", "1 month".
   std::string text() const;
 };
 
-/// The step that most neighbours keep. `times` rise and are at least two.
+/// The step that most neighbours keep. `times` rise and are at least two. Days are business days where two weekends or
+/// more lie between them and no time is in one.
 TimeStep find_step(const std::vector<Micros>& times);
 
 /// "2016-07-01", or with a time where there is one: "2016-07-01 13:05". With a zone (see zone_text) always with a time:

@@ -40,6 +40,20 @@ bool read_value(std::string_view field, double& value) {
   return std::find(missing.begin(), missing.end(), lower(field)) != missing.end();
 }
 
+bool is_value(std::string_view field) {
+  double value;
+  return read_value(field, value);
+}
+
+/// Is it a number but for its comma?
+bool has_decimal_comma(std::string_view field) {
+  std::string text(trim(field));
+  const auto comma = text.find(',');
+  if (comma == std::string::npos) return false;
+  text[comma] = '.';
+  return is_value(text);
+}
+
 /// A file's rows before their dates are put in order.
 struct Rows {
   std::vector<std::string> columns, dates;
@@ -125,13 +139,17 @@ Rows read_rows(std::string_view text, const std::string& name, const SeriesOptio
       date = find_date_column(names, fields, options, name);
       chosen = choose_columns(names, date, options, name);
       for (const auto i : chosen) rows.columns.push_back(names[i]);
+      if (parse_date(names[date]) &&
+          std::all_of(chosen.begin(), chosen.end(), [&](size_t i) { return is_value(names[i]); }))
+        throw FileError(name, "has no line of names: its first line holds a date and numbers");
     }
     for (const auto i : chosen) {
       double value;
       if (!read_value(fields[i], value))
-        throw FileError(reader.place(),
-                        fmt::format("column \"{}\" holds {}, which is no number; columns=A,B takes others alone",
-                                    names[i], shown(fields[i])));
+        throw FileError(
+            reader.place(),
+            fmt::format("column \"{}\" holds {}, which is no number{}; columns=A,B takes others alone", names[i],
+                        shown(fields[i]), has_decimal_comma(fields[i]) ? " (2.5 is one, with a point)" : ""));
       rows.values.push_back(value);
     }
     rows.dates.emplace_back(fields[date]);

@@ -45,7 +45,8 @@ int64_t ett_month(const std::string& name) {
 std::pair<int64_t, int64_t> SplitSeries::rows(const std::string& split) const {
   if (split == "train") return {0, borders[0]};
   if (split == "val") return {borders[0], borders[1]};
-  return {borders[1], borders[2]};
+  if (split == "test") return {borders[1], borders[2]};
+  return {0, 0};
 }
 
 std::array<int64_t, 3> split_borders(const Series& series, const std::vector<std::string>& borders,
@@ -148,8 +149,29 @@ const SeriesCatalog& series_sources() {
 
 Scale Scale::of(const Tensor& values, int64_t end) {
   const auto past = values.slice(1, 0, end);
-  auto deviation = past.std(1, false, true);
-  return {past.mean(1, true), deviation.where(deviation > 0, torch::ones_like(deviation))};
+  const auto low = past.amin(1, true), high = past.amax(1, true);
+  // In units of a power of two, which changes no digit: so the squares of very large and very small values are numbers.
+  const auto exponent = std::get<1>(torch::frexp(torch::maximum(low.abs(), high.abs()))) - 1;
+  const auto unit = torch::ldexp(torch::ones_like(low), exponent), scaled = past / unit;
+  const auto moves = low < high;  // what rounding leaves of a column that never moves is no deviation
+  return {torch::where(moves, scaled.mean(1, true) * unit, low),
+          torch::where(moves, scaled.std(1, false, true) * unit, torch::ones_like(low))};
+}
+
+Tensor Scale::apply(const Series& series, int64_t first) const {
+  constexpr double kFarthest = 1e15;  // squares and their sums stay within float32
+  const auto values = series.values.slice(1, first), scaled = (values - mean) / deviation;
+  const auto far = (scaled.abs() > kFarthest) & values.isfinite();
+  if (far.any().item<bool>()) {
+    const auto at = far.nonzero()[0];
+    const auto c = at[0].item<int64_t>(), row = first + at[1].item<int64_t>();
+    fail(
+        "column \"{}\" holds {:g} at {}, more than {:g} deviations from the mean that training saw: {:g}, deviation "
+        "{:g}",
+        series.columns[static_cast<size_t>(c)], series.values[c][row].item<double>(), series.date(row), kFarthest,
+        mean[c][0].item<double>(), deviation[c][0].item<double>());
+  }
+  return scaled.to(torch::kFloat32).contiguous();
 }
 
 }  // namespace hadal

@@ -13,7 +13,7 @@ struct SplitSeries {
   Tensor known;                         // (C, T) bool, false where a hole was filled; undefined where there was none
   std::array<int64_t, 3> borders = {};  // the row behind the last one of train, val and test
 
-  /// The rows [first, second) that `split` forecasts.
+  /// The rows [first, second) that `split` forecasts; none for what is no split.
   std::pair<int64_t, int64_t> rows(const std::string& split) const;
 };
 
@@ -65,7 +65,9 @@ struct Scale {
   Tensor mean, deviation;
 
   static Scale of(const Tensor& values, int64_t end);
-  Tensor apply(const Tensor& values) const { return ((values - mean) / deviation).to(torch::kFloat32); }
+  /// (C, T - first) float32, of the rows from `first` on. Throws Error, with column and date, for a value so far from
+  /// the mean that its square is none in float32.
+  Tensor apply(const Series& series, int64_t first = 0) const;
   Tensor undo(const Tensor& values) const { return values.to(torch::kFloat64) * deviation + mean; }
 };
 

@@ -92,7 +92,8 @@ Sounds::Sounds(const FileTree& tree, const SoundsConfig& config, const std::vect
 }
 
 const std::vector<Sounds::Item>& Sounds::of(const std::string& split) const {
-  return split == "train" ? train_ : split == "val" ? val_ : test_;
+  static const std::vector<Item> none;
+  return split == "train" ? train_ : split == "val" ? val_ : split == "test" ? test_ : none;
 }
 
 std::pair<Tensor, int64_t> Sounds::get(const std::string& split, int64_t index) const {

@@ -98,6 +98,15 @@ TEST(TimeStep, IsWhatMostNeighboursKeep) {
   EXPECT_EQ(step({"2016-01-31", "2016-02-29", "2016-03-31", "2016-04-30"}), "1 month");
   EXPECT_EQ(step({"2016-01-01", "2016-04-01", "2016-07-01"}), "3 months");
   EXPECT_EQ(step({"2014", "2015", "2016"}), "1 year");
+  EXPECT_EQ(step({"2015-12-30", "2016-01-30", "2016-02-29", "2016-03-30"}), "1 month");
+  EXPECT_EQ(step({"2016-01-01", "2016-01-29", "2016-02-26", "2016-03-25"}), "28 d");
+  const std::vector<std::string> week = {"2016-07-04", "2016-07-05", "2016-07-06", "2016-07-07", "2016-07-08"};
+  EXPECT_EQ(step(week), "1 d");
+  auto weeks = week;
+  weeks.insert(weeks.end(), {"2016-07-11", "2016-07-12", "2016-07-13", "2016-07-15", "2016-07-18", "2016-07-19"});
+  EXPECT_EQ(step(weeks), "1 business day");
+  weeks.emplace_back("2016-07-23");
+  EXPECT_EQ(step(weeks), "1 d");
 }
 
 TEST(TimeStep, WalksOverShortMonths) {
@@ -105,6 +114,12 @@ TEST(TimeStep, WalksOverShortMonths) {
   EXPECT_EQ(format_date(month.after(time("2016-01-31"), 1)), "2016-02-29");
   EXPECT_EQ(format_date(month.after(time("2016-02-29"), 1)), "2016-03-31");
   EXPECT_EQ(format_date(month.after(time("2016-01-15"), -1)), "2015-12-15");
+  const TimeStep thirtieth{.months = 1, .month_day = 30}, work{.micros = kDay, .skips_weekend = true};
+  EXPECT_EQ(format_date(thirtieth.after(time("2016-02-29"), 1)), "2016-03-30");
+  EXPECT_EQ(format_date(thirtieth.after(time("2016-01-30"), 1)), "2016-02-29");
+  EXPECT_EQ(format_date(work.after(time("2016-07-08 17:00"), 1)), "2016-07-11 17:00");
+  EXPECT_EQ(format_date(work.after(time("2016-07-06"), 13)), "2016-07-25");
+  EXPECT_EQ(format_date(work.after(time("2016-07-11"), -1)), "2016-07-08");
   EXPECT_EQ(format_date(TimeStep{kHour, 0}.after(time("2016-12-31 23:00"), 2)), "2017-01-01 01:00");
   EXPECT_EQ(format_date(TimeStep{0, 12 * 5254}.after(time("2021-01-31"), 37)), "196419-01-31");
   for (const auto& step : {TimeStep{0, 12 * 5254}, TimeStep{5254 * 365 * kDay, 0}})

@@ -122,6 +122,10 @@ TEST(Series, ColumnsHaveNamesOfTheirOwn) {
 TEST(Series, SaysWhatIsWrongAndWhere) {
   EXPECT_ERROR(read("date,Wert\xe4\n2020-01-01,1\n2020-01-02,2\n"), "s.csv at byte 9: not UTF-8 (byte 0xe4)");
   EXPECT_ERROR(read(""), "s.csv: the file is empty");
+  EXPECT_ERROR(read("2020-01-01,1\n2020-01-02,2\n"),
+               "s.csv: has no line of names: its first line holds a date and numbers");
+  EXPECT_ERROR(read("date;a\n2020-01-01;1,5\n2020-01-02;2\n"),
+               "column \"a\" holds \"1,5\", which is no number (2.5 is one, with a point); columns=A,B");
   EXPECT_ERROR(read("date,a\n"), "0 rows are no series");
   EXPECT_ERROR(read("date,a\n2020-01-01,1\n"), "1 rows are no series");
   EXPECT_ERROR(read("date\n2020-01-01\n2020-01-02\n"), "has dates and no column of numbers");
@@ -195,11 +199,37 @@ TEST(SplitBorders, AreWrittenAsNumbersOrTexts) {
 
 TEST(Scale, KnowsTheTrainRowsAlone) {
   const auto values = torch::tensor({{1.0, 3.0, 100.0}, {5.0, 5.0, 5.0}}, torch::kFloat64);
+  Series series;
+  series.columns = {"a", "b"}, series.values = values;
   const auto scale = Scale::of(values, 2);
-  const auto scaled = scale.apply(values);
+  const auto scaled = scale.apply(series);
+  EXPECT_TRUE(torch::equal(scale.apply(series, 2), scaled.slice(1, 2)));
   EXPECT_TRUE(torch::equal(scaled[0], torch::tensor({-1.f, 1.f, 98.f})));
   EXPECT_TRUE(torch::equal(scaled[1], torch::zeros({3})));  // a column that never moves
   EXPECT_TRUE(torch::allclose(scale.undo(scaled), values));
+}
+
+TEST(Scale, HoldsAtTheEndsOfNumbers) {
+  // The mean of many 0.1 is not 0.1, by rounding alone.
+  const auto same = Scale::of(torch::full({1, 300}, 0.1, torch::kFloat64), 300);
+  EXPECT_EQ(same.mean.item<double>(), 0.1);
+  EXPECT_EQ(same.deviation.item<double>(), 1);
+  for (const auto size : {1e300, 1e-300, 1e-320}) {
+    const auto scale = Scale::of(torch::tensor({{1.0, 3.0}}, torch::kFloat64) * size, 2);
+    EXPECT_NEAR(scale.mean.item<double>() / size, 2, 1e-3) << size;
+    EXPECT_NEAR(scale.deviation.item<double>() / size, 1, 1e-3) << size;
+  }
+  auto series = read("date,a\n2020-01-01,1\n2020-01-02,3\n2020-01-03,-1e300\n");
+  EXPECT_ERROR(
+      Scale::of(series.values, 2).apply(series),
+      "column \"a\" holds -1e+300 at 2020-01-03, more than 1e+15 deviations from the mean that training saw: 2");
+}
+
+TEST(SplitSeries, HasNoOtherSplits) {
+  SplitSeries series;
+  series.borders = {7, 8, 10};
+  EXPECT_EQ(series.rows("test"), (std::pair<int64_t, int64_t>{8, 10}));
+  EXPECT_EQ(series.rows("validation"), (std::pair<int64_t, int64_t>{0, 0}));
 }
 
 TEST(SeriesWindows, AreAllThereAre) {

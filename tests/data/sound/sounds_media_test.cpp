@@ -25,6 +25,11 @@ TEST(Sound, ReadsWhatAWavHolds) {
 TEST(Sound, RefusesWhatIsNone) {
   EXPECT_ERROR(decode_sound(bytes(std::string("RIFF")), "s.wav"), "s.wav: not a sound that can be read");
   EXPECT_ERROR(decode_sound(bytes(wav({})), "s.wav"), "s.wav: a sound without a sample");
+  auto cut = wav(std::vector<int16_t>(100, 7));
+  cut.resize(cut.size() - 60);
+  EXPECT_ERROR(decode_sound(bytes(cut), "s.wav"), "s.wav: cut short: 184 of 244 bytes");
+  cut.replace(4, 4, "\xFF\xFF\xFF\xFF");  // written to a pipe
+  EXPECT_EQ(decode_sound(bytes(cut), "s.wav").samples.size(1), 70);
   damage_everywhere([](std::span<const std::byte> data) { decode_sound(data, "s.wav"); }, wav({1, 2, 3, 4}), false);
 }
 
@@ -38,6 +43,7 @@ TEST(Sounds, AreSplitByTheirIndex) {
   EXPECT_EQ(sounds.size("train"), 6);
   EXPECT_EQ(sounds.size("val"), 2);
   EXPECT_EQ(sounds.size("test"), 4);
+  EXPECT_EQ(sounds.size("Test"), 0);
   const auto [features, label] = sounds.get("test", 2);
   EXPECT_EQ(label, 1);
   EXPECT_EQ(features.sizes(), (std::vector<int64_t>{40, 26}));
