@@ -30,7 +30,7 @@ std::string help(const Words&) {
          "  problems=A,B     recipes or TOML files (default: " +
          fmt::format("{}", fmt::join(kProblems, ",")) +
          ")\n"
-         "  out=DIR          where the tables go (default: runs/bench-optimisers)\n"
+         "  out=DIR          where the tables go (default: runs/bench-optimisers, runs/bench-optimisers-2, ...)\n"
          "  seed device precision threads workers batch   as for train; of every training\n" +
          Schema::of(OptimizerBenchConfig{}).help() + "\n  hadal bench optimisers steps=50 optimizers=adamw,sgd,lion\n";
 }
@@ -39,6 +39,8 @@ int run(Words words) {
   if (words.plain.size() != 1 || (words.plain[0] != "optimisers" && words.plain[0] != "optimizers"))
     fail_usage("bench takes one subject: hadal bench optimisers");
   const auto out = words.take("out");
+  if (!out.empty() && fs::exists(fs::path(out) / "optimisers.csv"))
+    fail_usage("{} holds a table already; give another out=", out);
   const auto given = words.take("problems");
   std::vector<std::pair<std::string, std::string>> shared;  // every training's
   for (const auto* key : {"seed", "device", "precision", "threads", "workers", "batch"})

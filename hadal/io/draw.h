@@ -1,6 +1,5 @@
 // Words, boxes and grids on pictures that people look at. Pictures are uint8 (H, W, 3) RGB, contiguous; grey (H, W, 1)
-// is taken where a new picture comes back. Text is legible whatever the picture's size. The font knows ASCII; each
-// other character shows as '?'.
+// is taken where a new picture comes back. Text is legible whatever the picture's size.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -17,6 +16,9 @@ struct Colour {
 
 /// A strong colour for each class; neighbours differ clearly.
 Colour class_colour(int64_t index);
+
+/// A text as the font, which knows ASCII alone, can show it: accents fall away, every other character is a '?'.
+std::string drawable(const std::string& text);
 
 /// A tag that hangs above (x, y), or below where there is no room, kept within the picture: text on a filled bar.
 void draw_label(Tensor& image, const std::string& text, double x, double y, Colour colour);

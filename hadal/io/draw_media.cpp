@@ -1,8 +1,11 @@
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <memory>
 
 #include <fmt/ranges.h>
 #include <opencv2/imgproc.hpp>
+#include <utf8proc.h>
 
 #include "hadal/core/error.h"
 #include "hadal/io/draw.h"
@@ -33,15 +36,6 @@ cv::Mat view(const Tensor& image) {
 }
 
 Tensor to_rgb(const Tensor& image) { return image.expand({-1, -1, 3}).contiguous(); }
-
-std::string ascii(const std::string& text) {
-  std::string out;
-  for (const unsigned char c : text) {
-    if (c >= 0x80 && c < 0xC0) continue;  // the rest of a UTF-8 character
-    out += c >= 0x20 && c < 0x7F ? static_cast<char>(c) : c == '\n' ? ' ' : '?';
-  }
-  return out;
-}
 
 /// A size of text: capitals are `height` pixels tall.
 struct Font {
@@ -86,6 +80,22 @@ std::vector<std::string> lines_of(const std::string& text, const Font& font, int
 
 }  // namespace
 
+std::string drawable(const std::string& text) {
+  utf8proc_uint8_t* made = nullptr;
+  const auto options =
+      static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT | UTF8PROC_STRIPMARK);
+  const auto length = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
+                                   static_cast<utf8proc_ssize_t>(text.size()), &made, options);
+  const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(made, std::free);
+  const auto plain = length < 0 ? text : std::string(reinterpret_cast<const char*>(made), static_cast<size_t>(length));
+  std::string out;
+  for (const unsigned char c : plain) {
+    if (c >= 0x80 && c < 0xC0) continue;  // the rest of a UTF-8 character
+    out += c >= 0x20 && c < 0x7F ? static_cast<char>(c) : c == '\n' ? ' ' : '?';
+  }
+  return out;
+}
+
 Colour class_colour(int64_t index) {
   // The golden ratio spreads any number of hues evenly; brightness alternates so that near hues still differ.
   const double place = static_cast<double>(index) * 0.6180339887498949 + 0.02;
@@ -105,7 +115,7 @@ void draw_label(Tensor& image, const std::string& text, double x, double y, Colo
   auto canvas = view(image);
   const auto font = font_for(image.size(1), image.size(0));
   const int pad = font.height / 3 + 1, height = font.height + 2 * pad;
-  const auto shown = fitted(ascii(text), font, canvas.cols - 2 * pad);
+  const auto shown = fitted(drawable(text), font, canvas.cols - 2 * pad);
   const int width = font.width(shown) + 2 * pad;
   const auto within = [](double place, int size, int room) {
     return static_cast<int>(
@@ -138,7 +148,7 @@ Tensor with_caption(const Tensor& image, const std::string& text, Colour bar, in
   if (factor > 1) picture = picture.repeat_interleave(factor, 0).repeat_interleave(factor, 1);
   const auto font = font_for(picture.size(1), std::max(picture.size(0), picture.size(1) / 2));
   const int pad = font.height / 2;
-  const auto lines = lines_of(ascii(text), font, static_cast<int>(picture.size(1)) - 2 * pad);
+  const auto lines = lines_of(drawable(text), font, static_cast<int>(picture.size(1)) - 2 * pad);
   auto strip =
       torch::empty({static_cast<int64_t>(lines.size()) * font.line() + pad, picture.size(1), 3}, torch::kUInt8);
   auto canvas = view(strip);
@@ -181,7 +191,7 @@ Tensor picture_grid(const std::vector<GridCell>& cells, int64_t side, int64_t co
                         fitted_picture.cols, fitted_picture.rows)));
     if (cell.caption.empty()) continue;
     cv::rectangle(canvas, cv::Rect(left, top + room, room, static_cast<int>(bar)), scalar(cell.bar), cv::FILLED);
-    font.put(canvas, fitted(ascii(cell.caption), font, room - 8), left + 4,
+    font.put(canvas, fitted(drawable(cell.caption), font, room - 8), left + 4,
              top + room + static_cast<int>(bar) - font.height / 2, ink_on(cell.bar));
   }
   return grid;

@@ -52,7 +52,7 @@ class Canvas {
             frame_.y + static_cast<int>(std::lround((1 - y_.share(y)) * frame_.height))};
   }
   void words(const std::string& text, cv::Point place, const cv::Scalar& ink = kInk) {
-    cv::putText(image_, text, place, cv::FONT_HERSHEY_SIMPLEX, kText, ink, 1, cv::LINE_AA);
+    cv::putText(image_, drawable(text), place, cv::FONT_HERSHEY_SIMPLEX, kText, ink, 1, cv::LINE_AA);
   }
 
   void axes(const Plot& plot) {

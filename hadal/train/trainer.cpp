@@ -61,7 +61,8 @@ Trainer::Trainer(Task& task, const TrainConfig& config, std::filesystem::path fo
   if (config_.swa.on()) {
     const Span run{.ticks = state.steps, .run = state.steps, .per_epoch = steps_per_epoch_};
     swa_start_ = run.of(config_.swa.begin, "swa.begin");
-    swa_every_ = std::max<int64_t>(1, run.of(config_.swa.interval, "swa.interval"));
+    swa_every_ = run.of(config_.swa.interval, "swa.interval");
+    require(swa_every_ > 0, "[train] swa.interval wants at least one step");
     require(swa_start_ + swa_every_ <= state.steps,
             "[train] swa takes weights every {} steps from step {} on, but the run has {}; begin earlier", swa_every_,
             swa_start_, state.steps);

@@ -23,6 +23,7 @@ TEST_F(Bench, PrintsAndKeepsATableOfOptimisers) {
   for (const auto* row : {"| `adamw` | ", "| `sgd` | "}) EXPECT_THAT(ran.out, testing::HasSubstr(row));
   EXPECT_THAT(read_file(folder_ / "table/optimisers.md"), testing::HasSubstr("| `sgd` | "));
   EXPECT_THAT(read_file(folder_ / "table/optimisers.csv"), testing::HasSubstr("sgd,"));
+  expect_mistake(compare({"optimizers=adamw"}), 2, "table holds a table already; give another out=");
 }
 
 TEST_F(Bench, RefusesWhatItDoesNotKnow) {

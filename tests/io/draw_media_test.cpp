@@ -62,6 +62,12 @@ TEST(Draw, CaptionsKeepThePictureAndGrowWithTheirText) {
   EXPECT_GT(large.size(0) - 1000, little.size(0) - 192) << "text grows with the picture";
 }
 
+TEST(Draw, TextBecomesWhatTheFontKnows) {
+  EXPECT_EQ(drawable("d\xC3\xA9j\xC3\xA0 vu\n"), "deja vu ");
+  EXPECT_EQ(drawable("\xE6\x97\xA5\xE6\x9C\xAC \xF0\x9F\x99\x82"), "?? ?");
+  EXPECT_EQ(drawable("caf\xE9!"), "caf?!");
+}
+
 TEST(Draw, GridsShowEveryPicture) {
   std::vector<GridCell> cells;
   for (int64_t i = 0; i < 5; ++i)

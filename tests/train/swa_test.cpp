@@ -83,6 +83,8 @@ TEST(SwaRun, WrongSettingsAreRefused) {
   config.swa.begin = {20};
   EXPECT_ERROR(Trainer(task, config), "swa takes weights every 5 steps from step 20 on, but the run has 20");
   config.swa.begin = {0.5};
+  config.swa.interval = {0};
+  EXPECT_ERROR(Trainer(task, config), "swa.interval wants at least one step");
   config.ema = 0.9;
   EXPECT_ERROR(config.validate(), "train.ema and train.swa are two averages");
 }
