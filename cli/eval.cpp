@@ -32,6 +32,7 @@ int run(Words words) {
   if (!out.empty() && fs::exists(fs::path(out) / "config.toml"))
     fail_usage("{} is a run, whose own metrics.json would be lost; give another out=", out);
   auto split = words.take("split");
+  const bool other_data = words.has("data") || words.has("path") || words.has("data.path");
   auto subject = read_subject(words);
   if (!words.plain.empty()) fail_usage("eval takes one run or weights file; what is \"{}\"?", words.plain[0]);
   auto task = make_task(subject, true);
@@ -45,7 +46,9 @@ int run(Words words) {
   }
   fmt::print("{}\n", task->summary());
   if (!asked && split == "train")
-    fmt::print("there is no split but train: these are scores on what the model may have learned from\n");
+    fmt::print("{}\n", other_data
+                           ? "it is one file: all of it is scored, as train"
+                           : "there is no split but train: these are scores on what the model may have learned from");
   const auto folder = out.empty() ? fresh_folder("runs", "eval") : fs::path(out);
   const UnusedFolder unused{out.empty() ? folder : fs::path()};
   // A folder that cannot be written says so before the scoring, not after it.

@@ -74,9 +74,11 @@ GenerateOptions read_options(Words& words) {
 /// Shows texts as they grow, one after the other: what comes of a later one waits.
 class Stream {
  public:
-  explicit Stream(std::vector<std::string> prompts) : texts_(std::move(prompts)), done_(texts_.size()) { begin(); }
+  explicit Stream(std::vector<std::string> prompts) : texts_(std::move(prompts)), done_(texts_.size()) {}
 
   void add(size_t index, const std::string& piece, bool done) {
+    if (!begun_) begin();  // not before: what is refused shows nothing
+    begun_ = true;
     texts_[index] += piece;
     done_[index] = done;
     if (index == now_) show(piece);
@@ -99,6 +101,7 @@ class Stream {
   std::vector<std::string> texts_;  // prompts, and what has come behind them
   std::vector<bool> done_;
   size_t now_ = 0;
+  bool begun_ = false;
 };
 
 int run(Words words) {

@@ -53,7 +53,7 @@ int run(std::vector<std::string> arguments) {
 }
 
 int report(int code, const std::string& text) {
-  fmt::print(stderr, "hadal: {}\n", text);
+  std::fputs(fmt::format("hadal: {}\n", text).c_str(), stderr);  // where that fails, too, there is only the code
   return code;
 }
 
@@ -62,8 +62,11 @@ int report(int code, const std::string& text) {
 int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error that says so, not a sudden end
   hadal::tune_allocator();
+  hadal::throw_when_out_of_memory();
   try {
-    return run({argv + 1, argv + argc});
+    const auto code = run({argv + 1, argv + argc});
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) return report(1, "what it printed could not be written");
+    return code;
   } catch (const UsageError& error) {
     return report(2, error.what());
   } catch (const Error& error) {

@@ -54,7 +54,8 @@ int run(Words words) {
     if (out.empty()) remove_if_empty(options.out);
     throw;
   }
-  fmt::print("{} input{}; written to {}\n", count, count == 1 ? "" : "s", options.out.string());
+  // The standard output holds the lines alone, for programs that read them.
+  fmt::print(stderr, "{} input{}; written to {}\n", count, count == 1 ? "" : "s", options.out.string());
   return 0;
 }
 

@@ -50,10 +50,12 @@ void settle_here(TrainConfig& train, const Words& words) {
 /// Training holds a share of its texts out; a file that is named to be scored is scored whole.
 void score_whole(Table& table, const Words& words) {
   const auto given = [&](const std::string& key) { return words.has(key) || words.has("data." + key); };
-  if (!(words.has("data") || given("path")) || given("val_share")) return;
+  if (!(words.has("data") || given("path"))) return;
   const auto* task = table.find("task");
-  const auto part = data_schema(table, recipe_schema(task ? read_text(*task, "task", {}) : "classify"));
-  if (part && part->find("val_share")) table.set_path("data.val_share", 0.0);
+  const auto name = task ? read_text(*task, "task", {}) : "classify";
+  const auto part = data_schema(table, recipe_schema(name));
+  if (part && part->find("val_share") && !given("val_share")) table.set_path("data.val_share", 0.0);
+  if (name == "language" && !given("val")) table.set_path("data.val", 0.0);
 }
 
 }  // namespace

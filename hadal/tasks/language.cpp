@@ -20,7 +20,11 @@ class Language : public Task {
   Language(const LanguageConfig& config, const TaskContext& context) : config_(config), context_(context) {
     std::string text;
     if (context.open_data) text = open_data();
-    tokenizer_ = tokenizers().make(config_.tokenizer, learned_from(text));
+    // Weights know their tokens by number: the tokenizer that made those numbers goes with them.
+    if (learns(config_.tokenizer) && !context.weights.empty())
+      tokenizer_ = settle_tokenizer(config_.tokenizer, context_, [&] { return learned_from(text); });
+    else
+      tokenizer_ = tokenizers().make(config_.tokenizer, learned_from(text));
     config_.tokenizer = tokenizers().resolve({config_.tokenizer.name, tokenizer_->settings()});
     settle_model();
     // The windows that are trained on have no such token before them.
@@ -88,8 +92,8 @@ class Language : public Task {
     Predictions predictions(options, line);
     int64_t done = 0;
     const auto enough = [&] { return options.limit > 0 && done == options.limit; };
-    const auto score = [&](const std::string& input, const std::string& text) {
-      const auto windows = windows_in(text, input);
+    const auto score = [&](const std::string& input, const std::string& text, const std::string& name) {
+      const auto windows = windows_in(text, name);
       nlohmann::ordered_json json = {{"input", input}, {"tokens", windows.tokens()}};
       for (const auto& [name, value] :
            score_text(*model_, *tokenizer_, windows, hiding(), context_.batch, 0, context_.device))
@@ -100,15 +104,19 @@ class Language : public Task {
     for (const auto& file : options.inputs) {
       if (enough()) break;
       try {
-        score(file, read_plain_text(file));
+        score(file, read_plain_text(file), file);
       } catch (const Error& error) {
         predictions.fail(file, error.what());
       }
     }
     for (const auto& text : options.texts) {
       if (enough()) break;
-      check_utf8(text, "text=");
-      score(text, text);
+      try {
+        check_utf8(text, "text=");
+        score(text, text, "the text");
+      } catch (const Error& error) {
+        predictions.fail(text, error.what());
+      }
     }
     return finish_texts(predictions, options);
   }

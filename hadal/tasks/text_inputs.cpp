@@ -1,5 +1,7 @@
 #include "hadal/tasks/text_inputs.h"
 
+#include <algorithm>
+
 #include "hadal/core/utf8.h"
 #include "hadal/data/text/parallel.h"
 #include "hadal/io/weights.h"
@@ -11,6 +13,15 @@ namespace {
 constexpr const char* kLearned[] = {"merges", "vocabulary"};
 
 }  // namespace
+
+bool learns(const Part& tokenizer) {
+  const auto& item = tokenizers().at(tokenizer.name);
+  // config.toml keeps what was not learned yet as an empty list or text.
+  return std::any_of(std::begin(kLearned), std::end(kLearned), [&](const char* key) {
+    const auto* value = tokenizer.settings.find(key);
+    return item.schema.find(key) && (!value || value->text() == "[]" || value->text() == "\"\"");
+  });
+}
 
 std::shared_ptr<const Tokenizer> settle_tokenizer(Part& part, const TaskContext& context,
                                                   const std::function<std::string()>& training_text) {
@@ -24,15 +35,7 @@ std::shared_ptr<const Tokenizer> settle_tokenizer(Part& part, const TaskContext&
       made_of.settings = table;
     }
   }
-  const auto& item = tokenizers().at(made_of.name);
-  // config.toml keeps what was not learned yet as an empty list or text.
-  const auto known = [&](const char* key) {
-    const auto* value = made_of.settings.find(key);
-    return value && value->text() != "[]" && value->text() != "\"\"";
-  };
-  bool learns = false;
-  for (const auto* key : kLearned) learns = learns || (item.schema.find(key) && !known(key));
-  auto tokenizer = tokenizers().make(made_of, learns ? training_text() : std::string());
+  auto tokenizer = tokenizers().make(made_of, learns(made_of) ? training_text() : std::string());
   if (part.name != made_of.name) part = {made_of.name, {}};
   return tokenizer;
 }

@@ -11,6 +11,8 @@
 
 namespace hadal {
 
+/// Is it still to be learned from a text?
+bool learns(const Part& tokenizer);
 /// The tokenizer of the weights file where it brings one (see tokenizer_metadata), else `part`, which learns from
 /// `training_text` where it has to: called at most once. Its settings, but what was learned, are written back to
 /// `part`.

@@ -87,6 +87,11 @@ TEST_F(Generate, ScoresTextFiles) {
   const auto ran = run({"predict", "run", "other.txt", "out=predicted"});
   EXPECT_EQ(ran.code, 0) << ran.err;
   EXPECT_THAT(ran.out, HasSubstr("{\"input\":\"other.txt\",\"tokens\":13,\"loss\":"));
+  EXPECT_EQ(std::count(ran.out.begin(), ran.out.end(), '\n'), 1) << "lines of JSON alone";
+  const auto whole = run({"eval", "run", "data=other.txt", "out=whole"});
+  EXPECT_EQ(whole.code, 0) << whole.err;
+  EXPECT_EQ(nlohmann::json::parse(read_file(*folder_ / "whole/metrics.json"))["test/loss"].get<float>(),
+            nlohmann::json::parse(ran.out)["loss"].get<float>());
   write_file(*folder_ / "latin.txt", "l\xE4zy");
   expect_mistake(run({"predict", "run", "latin.txt", "out=predicted"}), 1, "latin.txt at byte 1: not UTF-8");
 }
@@ -101,6 +106,7 @@ TEST_F(Generate, SaysWhatIsWrong) {
   expect_mistake(run({"generate", "run", "beams=2", "top_k=5"}), 2, "top_k does nothing with beams=2");
   expect_mistake(run({"generate", "run", "ROMEO:"}), 2, "A prompt is written prompt=TEXT");
   expect_mistake(run({"generate", "run", "prompts=none.txt"}), 1, "none.txt: No such file");
+  EXPECT_EQ(run({"generate", "run", "prompt=the ", "beams=2", "top_k=5"}).out, "") << "what is refused shows nothing";
   expect_mistake(run({"generate", "run", "temprature=1"}), 2, "unknown setting temprature");
   expect_mistake(run({"generate"}), 2, "say what to use");
   write_file(*folder_ / "empty.txt", "");

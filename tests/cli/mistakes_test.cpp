@@ -46,6 +46,11 @@ TEST_F(Mistakes, HelpShowsTheSettingsOfTheChosenParts) {
   expect_mistake(run({"train", "optimizer=muan", "epoch=3", "--help"}), 2, "epoch");
 }
 
+TEST_F(Mistakes, NoMemoryAndNoRoomForTheOutputAreSaid) {
+  expect_mistake(train({"model.hidden=[2000000000]"}), 1, "out of memory: ");
+  EXPECT_EQ(test::Process({"models"}, folder_.path(), 10).wait().code, 1) << "all of it was not printed";
+}
+
 TEST_F(Mistakes, Settings) {
   expect_mistake(train({"epoch=3"}), 2, "unknown setting epoch; nearest: epochs");
   expect_mistake(train({"epochs=many"}), 2, "train.epochs");

@@ -38,9 +38,13 @@ class Texts : public testing::Test {
 TEST_F(Texts, ANamedFileIsScoredWhole) {
   const auto ran = run({"eval", "run", "data=other.csv", "out=scores"});
   ASSERT_EQ(ran.code, 0) << ran.err;
-  EXPECT_THAT(ran.out, testing::HasSubstr("no split but train"));  // neither the run's test file nor a share by chance
+  EXPECT_THAT(
+      ran.out,
+      testing::HasSubstr(
+          "it is one file: all of it is scored, as train"));  // neither the run's test file nor a share by chance
   EXPECT_THAT(run({"eval", "run", "out=own"}).out, testing::HasSubstr("test/accuracy"));
-  EXPECT_THAT(run({"eval", "run", "path=other.csv", "out=by-path"}).out, testing::HasSubstr("no split but train"));
+  EXPECT_THAT(run({"eval", "run", "path=other.csv", "out=by-path"}).out,
+              testing::HasSubstr("it is one file: all of it is scored, as train"));
   EXPECT_THAT(run({"eval", "run", "test=other.csv", "path=train.csv", "out=by-test"}).out,
               testing::HasSubstr("test/accuracy"));
   expect_mistake(run({"eval", "run", "data=nowhere.csv"}), 1, "nowhere.csv");
@@ -65,7 +69,7 @@ TEST_F(Texts, WhatIsWrongWithASplitIsSaidBeforeTheTraining) {
 TEST_F(Texts, PredictTakesSeveralAndGoesOnBehindABadFile) {
   auto ran = run({"predict", "run", "text=a good day", "text=a bad day", "out=said"});
   ASSERT_EQ(ran.code, 0) << ran.err;
-  EXPECT_THAT(ran.out, testing::HasSubstr("2 inputs"));
+  EXPECT_THAT(ran.err, testing::HasSubstr("2 inputs"));
   write_file(*folder_ / "bad.txt", "\xff\xfe");
   write_file(*folder_ / "lines.txt", "a good day\na bad day\n");
   ran = run({"predict", "run", "bad.txt", "lines.txt", "out=mixed"});

@@ -8,6 +8,7 @@
 #include "hadal/data/text/bpe_tokenizer.h"
 #include "hadal/data/text/text.h"
 #include "hadal/io/file.h"
+#include "hadal/io/weights.h"
 #include "hadal/models/text/generate.h"
 #include "hadal/tasks/language_text.h"
 
@@ -226,6 +227,35 @@ TEST_F(LanguageTask, SearchesWithBeams) {
   EXPECT_EQ(task->generate(options, {})[0], texts[0].substr(0, texts[0].find(options.stop[0])));
   options.count = 4;
   EXPECT_ERROR(task->generate(options, {}), "count (4) can be at most beams (3)");
+}
+
+// Ids that another text makes mean other tokens.
+TEST_F(LanguageTask, WeightsBringTheTokenizerThatMadeTheirTokens) {
+  const auto first = make();
+  const auto weights = folder_ / "first.safetensors";
+  save_weights(weights, first->model(), first->metadata());
+  auto other = long_text();
+  std::replace(other.begin(), other.end(), 'z', 'Z');
+  write(other);
+  EXPECT_ERROR(make({}, {.weights = weights}), "\"Z\" (U+005A) at byte");
+  std::replace(other.begin(), other.end(), 'Z', 'a');  // a character less: by itself it would be another tokenizer
+  write(other);
+  EXPECT_NE(make()->metadata(), first->metadata());
+  EXPECT_EQ(make({}, {.weights = weights})->metadata(), first->metadata());
+}
+
+TEST_F(LanguageTask, ABadTextDoesNotEndTheOthers) {
+  const auto task = make();
+  std::vector<std::string> lines;
+  const auto predict = [&] {
+    return task->predict({.texts = {"the dog", "t", "\xC3\xA4", "a fox"}, .out = folder_ / "out"},
+                         [&](const std::string& line) { lines.push_back(line); });
+  };
+  EXPECT_ERROR(predict(), "2 of 4 inputs could not be read, the first: [language] the text has 1 token");
+  ASSERT_EQ(lines.size(), 4u);
+  EXPECT_EQ(nlohmann::json::parse(lines[1])["input"], "t");
+  EXPECT_TRUE(nlohmann::json::parse(lines[2]).contains("error"));
+  EXPECT_TRUE(nlohmann::json::parse(lines[3]).contains("loss"));
 }
 
 TEST_F(LanguageTask, SaysWhatIsWrongWithAText) {

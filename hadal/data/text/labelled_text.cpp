@@ -130,10 +130,16 @@ std::vector<std::pair<std::string, fs::path>> class_files(const fs::path& folder
 LabelledSource open_lines(const LinesConfig& config) {
   const auto folder = data_path(config.path);
   LabelledSource made;
-  for (const auto& [split, name] : {std::pair("train", config.train), {"val", config.val}, {"test", config.test}})
-    if (!class_files(folder, name).empty()) made.splits.emplace_back(split);
-  if (made.splits.empty())
-    throw FileError(folder.string(), fmt::format("no {}.CLASS files are here, with or without .gz", config.train));
+  const auto missing = [&](const std::string& name) {
+    throw FileError(folder.string(), fmt::format("no {}.CLASS files are here, with or without .gz", name));
+  };
+  for (const auto& [split, name] : {std::pair("train", config.train), {"val", config.val}, {"test", config.test}}) {
+    if (!class_files(folder, name).empty())
+      made.splits.emplace_back(split);
+    else if (!name.empty() && name != split)  // a name of its own was meant
+      missing(name);
+  }
+  if (made.splits.empty()) missing(config.train);
   made.open = [=](const std::string& split) {
     LabelledTexts out;
     for (const auto& [name, path] : class_files(folder, split == "val"    ? config.val

@@ -54,12 +54,18 @@ ParallelSource open_files(const FilesConfig& config) {
   const auto file = [=](const std::string& name, const std::string& language) {
     return there(folder / (name + "." + language));
   };
+  const auto missing = [&](const std::string& name) {
+    throw FileError(folder.string(), fmt::format("neither {0}.{1} nor {0}.{2} is here, with or without .gz", name,
+                                                 config.source, config.target));
+  };
   ParallelSource made;
-  for (const auto& [split, name] : names)
-    if (!name.empty() && (file(name, config.source) || file(name, config.target))) made.splits.push_back(split);
-  if (made.splits.empty())
-    throw FileError(folder.string(), fmt::format("neither {0}.{1} nor {0}.{2} is here, with or without .gz",
-                                                 config.train, config.source, config.target));
+  for (const auto& [split, name] : names) {
+    if (!name.empty() && (file(name, config.source) || file(name, config.target)))
+      made.splits.push_back(split);
+    else if (!name.empty() && name != split)  // a name of its own was meant
+      missing(name);
+  }
+  if (made.splits.empty()) missing(config.train);
   made.open = [=](const std::string& split) {
     const auto name = std::find_if(names.begin(), names.end(), [&](const auto& item) { return item.first == split; });
     require(name != names.end() && !name->second.empty(), "the data has no split \"{}\"", split);
@@ -108,6 +114,9 @@ TableColumn table_column(const std::vector<std::string_view>& record, const std:
   const auto [end, error] = std::from_chars(wanted.data(), wanted.data() + wanted.size(), number);
   if (error == std::errc() && end == wanted.data() + wanted.size() && number >= 1 && number <= record.size())
     return {number - 1, false};
+  if (std::count(record.begin(), record.end(), wanted) > 1)
+    throw FileError(name,
+                    fmt::format("has more than one column called {}; its number from 1 names one", shown(wanted)));
   for (size_t i = 0; i < record.size(); ++i)
     if (record[i] == wanted) return {i, true};
   throw FileError(name, fmt::format("there is no column {}; the first record has {}", shown(wanted),

@@ -74,6 +74,8 @@ TEST(LabelledText, ReadsAFileAClass) {
   write_file(folder / "test.de", "drei\n");
   const auto source = labelled_sources().make({"lines", {{"path", folder.path().string()}}});
   EXPECT_EQ(source.splits, (Texts{"train", "test"}));
+  EXPECT_ERROR(labelled_sources().make({"lines", {{"path", folder.path().string()}, {"test", "typo"}}}),
+               "no typo.CLASS files are here");
   EXPECT_EQ(source.open("train").texts, (Texts{"eins", "one", "two"}));
   EXPECT_EQ(source.open("train").labels, (Texts{"de", "en", "en"}));
 }

@@ -30,6 +30,8 @@ TEST(Parallel, ReadsTwoFilesLineByLine) {
   EXPECT_ERROR(source.open("train"), "train.de at byte 3: not UTF-8");
   EXPECT_ERROR(parallel_sources().make({"files", {{"path", (folder / "none").string()}}}),
                "neither train.en nor train.de is here");
+  EXPECT_ERROR(parallel_sources().make({"files", {{"path", folder.path().string()}, {"val", "typo"}}}),
+               "neither typo.en nor typo.de is here");
   EXPECT_ERROR(parallel_sources().make({"files", {}}), "data.path is not set");
   EXPECT_ERROR(parallel_sources().make({"files", {{"path", "x"}, {"source", "de"}}}), "are both \"de\"");
 }
@@ -56,6 +58,7 @@ TEST(Parallel, ReadsTables) {
   EXPECT_ERROR(read("", "1", "2"), "t: the file is empty");
   EXPECT_ERROR(read("a,b\n", "en", "de"), "there is no column \"en\"; the first record has \"a, b\"");
   EXPECT_ERROR(read("a,b\n", "3", "1"), "there is no column \"3\"");
+  EXPECT_ERROR(read("en,en,de\na,b,c\n", "en", "de"), "t: has more than one column called \"en\"; its number");
   EXPECT_ERROR(read("a,b\n", "1", "1"), "source and target are both column 1");
   EXPECT_ERROR(read("en,de\n", "en", "de"), "a record of names, and no text behind it");
   EXPECT_ERROR(read("a,b\nc\n", "1", "2"), "line 2");
