@@ -81,7 +81,7 @@ int run(Words words) {
   }
   std::string name;
   auto table = load_recipe_table(words.plain[0], name);
-  apply_words(table, words.settings);
+  apply_words(table, words.settings, words.own);
   auto recipe = recipe_from(table, name);
   recipe.resolve();
   recipe.task = tasks().resolve(recipe.task);

@@ -100,7 +100,7 @@ Subject read_subject(Words& words, bool to_predict) {
     for (auto& [key, text] : words.settings)
       if (key == "size" && schema.defaults().find_path("augment.size")) key = "augment.size";
   }
-  apply_words(table, words.settings);
+  apply_words(table, words.settings, words.own);
   if (!to_predict) score_whole(table, words);
   subject.recipe = recipe_from(table, subject.run.empty() ? subject.weights.string() : subject.run.string());
   settle_here(subject.recipe.train, words);

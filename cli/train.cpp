@@ -44,7 +44,7 @@ std::string help(const Words& words) {
   Table chosen;
   std::string name;
   if (!words.plain.empty()) chosen = load_recipe_table(words.plain[0], name);
-  apply_words(chosen, settings.settings);
+  apply_words(chosen, settings.settings, settings.own);
   const auto* given = chosen.find("task");
   const auto task = given ? read_text(*given, "task", {}) : "classify";
   const bool with_parts = !words.plain.empty() || !settings.settings.empty();
@@ -122,7 +122,7 @@ int run(Words words) {
       fail_usage("train takes one recipe: hadal train RECIPE [key=value ...]; hadal recipes lists them");
     std::string name;
     auto table = load_recipe_table(words.plain[0], name);
-    apply_words(table, words.settings);
+    apply_words(table, words.settings, words.own);
     recipe = recipe_from(table, name);
     if (!out.empty() && fs::exists(fs::path(out) / "config.toml"))
       fail_usage("{} already holds a run; resume={} goes on with it, another out= begins anew", out, out);

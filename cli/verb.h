@@ -12,6 +12,7 @@ namespace hadal::cli {
 struct Words {
   std::vector<std::string> plain;
   std::vector<std::pair<std::string, std::string>> settings;
+  std::vector<std::string> own;  // keys that were asked for: the verb's, which an unknown one may have meant
 
   /// Takes `key` out of the settings; `otherwise` when it is not there.
   std::string take(const std::string& key, const std::string& otherwise = "");

@@ -37,6 +37,7 @@ bool Words::has(const std::string& key) const {
 }
 
 std::vector<std::string> Words::take_all(const std::string& key) {
+  own.push_back(key);
   std::vector<std::string> out;
   for (const auto& [name, text] : settings)
     if (name == key) out.push_back(text);
@@ -45,6 +46,7 @@ std::vector<std::string> Words::take_all(const std::string& key) {
 }
 
 std::string Words::take(const std::string& key, const std::string& otherwise) {
+  own.push_back(key);
   auto value = otherwise;
   for (const auto& [name, text] : settings)
     if (name == key) value = text;

@@ -49,7 +49,9 @@ const std::vector<std::pair<std::string, std::string>>& short_names() {
   return names;
 }
 
-std::string full_path(const std::string& key, const Table& table, const Schema& schema) {
+/// `others`: what an unknown key may have meant besides.
+std::string full_path(const std::string& key, const Table& table, const Schema& schema,
+                      const std::vector<std::string>& others) {
   const auto head = key.substr(0, key.find('.'));
   for (const auto& [name, path] : short_names())
     if (name == head) return path + key.substr(head.size());
@@ -58,7 +60,8 @@ std::string full_path(const std::string& key, const Table& table, const Schema& 
   std::erase_if(paths, [](const std::string& path) { return path.starts_with("reaches"); });
   if (const auto meant = outermost(paths)) return *meant + key.substr(head.size());
   if (paths.size() > 1) fail_usage("{} could be {}; write the whole name", key, fmt::join(paths, " or "));
-  auto known = names_of(schema);
+  auto known = others;
+  for (const auto& name : names_of(schema)) known.push_back(name);
   for (const auto& field : TrainConfig::fields().list) known.push_back(field.name);
   for (const auto& field : schema.fields())
     if (const auto* value = table.find(field.name); value && field.kinds && value->get_if<Table>())
@@ -213,7 +216,8 @@ Table load_recipe_table(const std::string& what, std::string& name) {
   }
 }
 
-void apply_words(Table& table, const std::vector<std::pair<std::string, std::string>>& words) {
+void apply_words(Table& table, const std::vector<std::pair<std::string, std::string>>& words,
+                 const std::vector<std::string>& others) {
   // The task decides which settings there are, and names of parts which settings they have: those words come first.
   for (const auto& [key, text] : words)
     if (key == "task") table.set("task", Word{text});
@@ -230,7 +234,7 @@ void apply_words(Table& table, const std::vector<std::pair<std::string, std::str
       if (key != "task") settings.emplace_back(key, Word{text});
       continue;
     }
-    const auto path = full_path(key, table, schema);
+    const auto path = full_path(key, table, schema, others);
     if (key == "data" && !part->kinds->schema(text)) {
       set_data_path(table, schema, *part->kinds, text);
       continue;
@@ -244,7 +248,7 @@ void apply_words(Table& table, const std::vector<std::pair<std::string, std::str
   std::stable_partition(settings.begin(), settings.end(),
                         [](const auto& setting) { return setting.first == "path" || setting.first == "data.path"; });
   for (auto& [key, word] : settings) {
-    const auto path = full_path(key, table, schema);
+    const auto path = full_path(key, table, schema, others);
     if (path == "data.path" && data && data->kinds)
       set_data_path(table, schema, *data->kinds, word.text);
     else

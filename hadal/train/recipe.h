@@ -40,8 +40,10 @@ std::optional<Schema> data_schema(const Table& table, const Schema& recipe);
 
 /// Puts `key=value` words over a recipe's table. A key is a dotted path, one of the short names that every verb shares
 /// (data, batch, seed, device, precision, threads, workers), or the last part of a path when only one setting ends so.
-/// `data` takes a kind or a path; a path goes to a kind that has one.
-void apply_words(Table& table, const std::vector<std::pair<std::string, std::string>>& words);
+/// `data` takes a kind or a path; a path goes to a kind that has one. An unknown key is refused with the nearest of
+/// them and of `others`.
+void apply_words(Table& table, const std::vector<std::pair<std::string, std::string>>& words,
+                 const std::vector<std::string>& others = {});
 
 /// The task's context from resolved training settings.
 TaskContext context_of(const TrainConfig& train);

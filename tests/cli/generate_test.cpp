@@ -107,7 +107,7 @@ TEST_F(Generate, SaysWhatIsWrong) {
   expect_mistake(run({"generate", "run", "ROMEO:"}), 2, "A prompt is written prompt=TEXT");
   expect_mistake(run({"generate", "run", "prompts=none.txt"}), 1, "none.txt: No such file");
   EXPECT_EQ(run({"generate", "run", "prompt=the ", "beams=2", "top_k=5"}).out, "") << "what is refused shows nothing";
-  expect_mistake(run({"generate", "run", "temprature=1"}), 2, "unknown setting temprature");
+  expect_mistake(run({"generate", "run", "temprature=1"}), 2, "unknown setting temprature; nearest: temperature");
   expect_mistake(run({"generate"}), 2, "say what to use");
   write_file(*folder_ / "empty.txt", "");
   expect_mistake(run({"train", "tiny.toml", "out=none", "data=empty.txt"}), 1, "empty.txt: is empty");
