@@ -47,7 +47,7 @@ int run(Words words) {
   fmt::print("{}\n", task->summary());
   if (!asked && split == "train")
     fmt::print("{}\n", other_data
-                           ? "it is one file: all of it is scored, as train"
+                           ? "there is no split but train: all of it is scored"
                            : "there is no split but train: these are scores on what the model may have learned from");
   const auto folder = out.empty() ? fresh_folder("runs", "eval") : fs::path(out);
   const UnusedFolder unused{out.empty() ? folder : fs::path()};

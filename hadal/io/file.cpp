@@ -55,7 +55,7 @@ std::string read_file(const std::filesystem::path& path) {
 AtomicFile::AtomicFile(const std::filesystem::path& path) : path_(path) {
   std::error_code error;
   if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), error);
-  auto pattern = path.string() + std::string(kTemporary) + "XXXXXX";
+  auto pattern = path.string() + std::string(kTemporary) + std::string(6, 'X');  // which mkostemp replaces
   descriptor_ = ::mkostemp(pattern.data(), O_CLOEXEC);
   if (descriptor_ < 0) throw FileError(path.string(), fmt::format("cannot write: {}", std::strerror(errno)));
   temporary_ = pattern;

@@ -41,10 +41,10 @@ TEST_F(Texts, ANamedFileIsScoredWhole) {
   EXPECT_THAT(
       ran.out,
       testing::HasSubstr(
-          "it is one file: all of it is scored, as train"));  // neither the run's test file nor a share by chance
+          "there is no split but train: all of it is scored"));  // neither the run's test file nor a share by chance
   EXPECT_THAT(run({"eval", "run", "out=own"}).out, testing::HasSubstr("test/accuracy"));
   EXPECT_THAT(run({"eval", "run", "path=other.csv", "out=by-path"}).out,
-              testing::HasSubstr("it is one file: all of it is scored, as train"));
+              testing::HasSubstr("there is no split but train: all of it is scored"));
   EXPECT_THAT(run({"eval", "run", "test=other.csv", "path=train.csv", "out=by-test"}).out,
               testing::HasSubstr("test/accuracy"));
   expect_mistake(run({"eval", "run", "data=nowhere.csv"}), 1, "nowhere.csv");
