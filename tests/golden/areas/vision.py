@@ -166,7 +166,8 @@ def shapes():
 
 
 def case(tensors, about, name, model, shape, preset, settings="", gradients=True, source=SOURCE, names=str):
-    """Logits in eval mode; logits and gradients in training mode, of a loss that weighs the logits by a hash."""
+    """Logits in eval mode; logits and gradients in training mode, of a loss that weighs the logits by a hash. Weights
+    and pixels are floats, what is computed from them doubles: a rectifier's gradient may turn over by a float's rounding."""
     def logits_of(pixels):
         out = model(pixels)
         return out if torch.is_tensor(out) else out.logits  # Hugging Face wraps them
@@ -175,7 +176,8 @@ def case(tensors, about, name, model, shape, preset, settings="", gradients=True
     for key, tensor in model.state_dict().items():
         if not key.endswith("num_batches_tracked"):
             tensor.copy_(weight(names(key), tuple(tensor.shape)).float())
-    pixels = (uniform("pixels", shape) * math.sqrt(3)).float().requires_grad_(gradients)
+    model.double()
+    pixels = (uniform("pixels", shape) * math.sqrt(3)).float().double().requires_grad_(gradients)
     model.eval()
     with torch.no_grad():
         tensors[f"{name}/logits"] = logits_of(pixels)
@@ -190,7 +192,7 @@ def case(tensors, about, name, model, shape, preset, settings="", gradients=True
     rows = [("pixels", pixels.grad)] + [(names(k), p.grad) for k, p in model.named_parameters()]
     about[f"{name}/gradients"] = json.dumps([key for key, _ in rows])
     tensors[f"{name}/gradients"] = torch.tensor(
-        [[g.double().norm(), (g.double() * uniform(key + "/probe", tuple(g.shape))).sum()] for key, g in rows])
+        [[g.norm(), (g * uniform(key + "/probe", tuple(g.shape))).sum()] for key, g in rows], dtype=torch.float64)
 
 
 def first_weights(tensors, about):
@@ -221,7 +223,7 @@ def make(save):
     case(tensors, about, "timm", timm.create_model("vit_tiny_patch16_224"), (2, 3, 224, 224), "vit_t_16",
          source=f"timm {timm.__version__}")
     config = transformers.ViTConfig(hidden_size=64, num_hidden_layers=2, num_attention_heads=4, intermediate_size=96,
-                                    image_size=32, patch_size=8, num_labels=7, attn_implementation="eager")
+                                    image_size=32, patch_size=8, num_labels=7, attn_implementation="sdpa")
     settings = "classes = 7\nimage = 32\npatch = 8\ndim = 64\ndepth = 2\nheads = 4\nmlp = 96\nnorm_eps = 1e-12"
     for name, names in (("huggingface", str), ("huggingface_file", file_name)):
         case(tensors, about, name, transformers.ViTForImageClassification(config), (2, 3, 32, 32), "vit",
