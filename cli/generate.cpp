@@ -8,6 +8,7 @@
 #include "hadal/core/utf8.h"
 #include "hadal/data/text/parallel.h"
 #include "hadal/io/file.h"
+#include "hadal/tasks/text/writer.h"
 
 #include "cli/verb.h"
 
@@ -111,13 +112,15 @@ int run(Words words) {
   if (!words.plain.empty())
     fail_usage("generate takes one run or weights file; what is \"{}\"? A prompt is written prompt=TEXT",
                words.plain[0]);
-  auto task = make_task(subject, false);
+  const auto task = make_task(subject, false);
+  auto* writer = dynamic_cast<TextWriter*>(task.get());
+  if (!writer) fail_usage("the model of task {} writes no text; it is for hadal predict", subject.recipe.task.name);
   const Autocast autocast(torch::Device(subject.recipe.train.device), subject.recipe.train.precision);
   std::vector<std::string> prompts;
   for (const auto& prompt : options.prompts) prompts.insert(prompts.end(), static_cast<size_t>(options.count), prompt);
   const auto begin = std::chrono::steady_clock::now();
   Stream stream(prompts);
-  const auto texts = task->generate(
+  const auto texts = writer->generate(
       options, [&](size_t index, const std::string& piece, bool done) { stream.add(index, piece, done); });
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   std::string lines;

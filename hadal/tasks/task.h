@@ -47,21 +47,6 @@ struct PredictOptions {
   bool pictures = true;
 };
 
-/// What generate was asked for.
-struct GenerateOptions {
-  std::vector<std::string> prompts;  // at least one
-  int64_t tokens = 200;              // at most this many new ones a text
-  int64_t count = 1;                 // texts a prompt
-  double temperature = 1, top_p = 1, repetition_penalty = 1;
-  int64_t top_k = 0, beams = 1;
-  double length_penalty = 1;      // of beam search: a text's log probability is divided by its length to this power
-  std::vector<std::string> stop;  // texts end before the first of these
-  uint64_t seed = 1;
-};
-/// Called with each new piece of text `index` (prompt by prompt, `count` of each): whole UTF-8 characters; `done` once,
-/// with the last.
-using TextListener = std::function<void(size_t index, const std::string& piece, bool done)>;
-
 class Task {
  public:
   virtual ~Task() = default;
@@ -102,11 +87,6 @@ class Task {
   /// Writes predictions.jsonl and pictures; returns the number of inputs. `line` is called with each JSON line.
   virtual int64_t predict(const PredictOptions&, const std::function<void(const std::string&)>& /*line*/) {
     fail_usage("this task makes no predictions");
-  }
-
-  /// Writes texts; returns them without their prompts.
-  virtual std::vector<std::string> generate(const GenerateOptions&, const TextListener&) {
-    fail_usage("this task writes no text; its model is for hadal predict");
   }
 };
 

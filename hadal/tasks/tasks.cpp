@@ -1,9 +1,9 @@
-#include "hadal/tasks/classify.h"
-#include "hadal/tasks/classify_series.h"
-#include "hadal/tasks/classify_text.h"
-#include "hadal/tasks/forecast.h"
-#include "hadal/tasks/language.h"
-#include "hadal/tasks/translate.h"
+#include "hadal/tasks/series/classify_series.h"
+#include "hadal/tasks/series/forecast.h"
+#include "hadal/tasks/text/classify_text.h"
+#include "hadal/tasks/text/language.h"
+#include "hadal/tasks/text/translate.h"
+#include "hadal/tasks/vision/classify.h"
 
 namespace hadal {
 

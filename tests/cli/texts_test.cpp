@@ -78,6 +78,25 @@ TEST_F(Texts, PredictTakesSeveralAndGoesOnBehindABadFile) {
   EXPECT_EQ(std::count(written.begin(), written.end(), '\n'), 3);
   EXPECT_THAT(written, testing::StartsWith("{\"input\":\"bad.txt\",\"error\":"));
   expect_mistake(run({"predict", "run", "bad.txt"}), 1, "bad.txt at byte 0");
+  expect_mistake(run({"generate", "run"}), 2,
+                 "the model of task classify_text writes no text; it is for hadal predict");
+}
+
+TEST_F(Texts, CtrlCKeepsWhatWasPredicted) {
+  std::string lines;
+  for (int i = 0; i < 200000; ++i) lines += "a good day\n";
+  write_file(*folder_ / "many.txt", lines);
+  const auto written = *folder_ / "stopped/predictions.jsonl";
+  Process process({"predict", "run", "many.txt", "out=stopped"}, folder_->path());
+  ASSERT_TRUE(process.wait_until([&] { return std::filesystem::file_size(*folder_ / "stdout") > 0; }));
+  process.signal(SIGINT);
+  const auto ran = process.wait();
+  EXPECT_EQ(ran.code, 130);
+  const auto count = std::count(ran.out.begin(), ran.out.end(), '\n');
+  EXPECT_LT(count, 200000);
+  EXPECT_THAT(ran.err, testing::HasSubstr(fmt::format("stopped; {} lines written to stopped", count)));
+  EXPECT_EQ(read_file(written), ran.out);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(*folder_ / "stopped"), {}), 1);
 }
 
 }  // namespace

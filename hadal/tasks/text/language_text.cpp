@@ -1,4 +1,4 @@
-#include "hadal/tasks/language_text.h"
+#include "hadal/tasks/text/language_text.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "hadal/tasks/classify_series.h"
+#include "hadal/tasks/series/classify_series.h"
 
 #include <algorithm>
 
@@ -12,6 +12,7 @@
 #include "hadal/metrics/classification.h"
 #include "hadal/models/forecast/series_classifier.h"
 #include "hadal/tasks/predictions.h"
+#include "hadal/tasks/summary.h"
 
 namespace hadal {
 namespace {
@@ -88,11 +89,9 @@ class ClassifySeries : public Task {
     return {MatrixFigure{"Confusion matrix", config_.names, confusion_}};
   }
   std::string summary() const override {
-    int64_t count = 0;
-    for (const auto& parameter : model_->parameters()) count += parameter.numel();
-    return fmt::format("{}: {} parameters, {} classes, {} channels of {} steps; {} training sounds", config_.model.name,
-                       format_count(count), config_.names.size(), source_.config.mel.bands, source_.config.length,
-                       format_count(sounds_ ? sounds_->size("train") : 0));
+    return fmt::format("{}, {} classes, {} channels of {} steps; {} training sounds",
+                       model_summary(config_.model.name, *model_), config_.names.size(), source_.config.mel.bands,
+                       source_.config.length, format_count(sounds_ ? sounds_->size("train") : 0));
   }
   int64_t predict(const PredictOptions& options, const std::function<void(const std::string&)>& line) override;
 

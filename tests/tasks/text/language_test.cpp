@@ -1,4 +1,4 @@
-#include "hadal/tasks/language.h"
+#include "hadal/tasks/text/language.h"
 
 #include <cmath>
 
@@ -10,7 +10,8 @@
 #include "hadal/io/file.h"
 #include "hadal/io/weights.h"
 #include "hadal/models/text/generate.h"
-#include "hadal/tasks/language_text.h"
+#include "hadal/tasks/text/language_text.h"
+#include "hadal/tasks/text/writer.h"
 
 #include "tests/support/support.h"
 
@@ -27,6 +28,7 @@ std::string long_text() {
 
 class LanguageTask : public testing::Test {
  protected:
+  static TextWriter& writer(Task& task) { return dynamic_cast<TextWriter&>(task); }
   std::unique_ptr<Task> make(const Table& more = {}, TaskContext context = {}) {
     if (!std::filesystem::exists(folder_ / "text.txt")) write_file(folder_ / "text.txt", long_text());
     Table settings{
@@ -199,7 +201,7 @@ TEST_F(LanguageTask, WritesWholeCharactersAndEndsBeforeStopWords) {
   GenerateOptions options{.prompts = {"the "}, .tokens = 60, .count = 2, .seed = 5};
   std::vector<std::string> pieces(2);
   std::vector<int> ends(2);
-  const auto texts = task->generate(options, [&](size_t index, const std::string& piece, bool done) {
+  const auto texts = writer(*task).generate(options, [&](size_t index, const std::string& piece, bool done) {
     pieces[index] += piece;
     ends[index] += done;
   });
@@ -211,7 +213,7 @@ TEST_F(LanguageTask, WritesWholeCharactersAndEndsBeforeStopWords) {
   options.count = 1;
   pieces.assign(2, "");
   const auto stopped =
-      task->generate(options, [&](size_t index, const std::string& piece, bool) { pieces[index] += piece; });
+      writer(*task).generate(options, [&](size_t index, const std::string& piece, bool) { pieces[index] += piece; });
   EXPECT_EQ(stopped[0], texts[0].substr(0, texts[0].find(options.stop[0])));
   EXPECT_EQ(pieces[0], stopped[0]);
 }
@@ -219,14 +221,14 @@ TEST_F(LanguageTask, WritesWholeCharactersAndEndsBeforeStopWords) {
 TEST_F(LanguageTask, SearchesWithBeams) {
   auto task = make();
   GenerateOptions options{.prompts = {"the ", "dog"}, .tokens = 6, .count = 2, .beams = 3};
-  const auto texts = task->generate(options, {});
+  const auto texts = writer(*task).generate(options, {});
   ASSERT_EQ(texts.size(), 4);
   EXPECT_NE(texts[0], texts[1]);
-  EXPECT_EQ(texts, task->generate(options, {}));
+  EXPECT_EQ(texts, writer(*task).generate(options, {}));
   options.stop = {texts[0].substr(2, 1)};
-  EXPECT_EQ(task->generate(options, {})[0], texts[0].substr(0, texts[0].find(options.stop[0])));
+  EXPECT_EQ(writer(*task).generate(options, {})[0], texts[0].substr(0, texts[0].find(options.stop[0])));
   options.count = 4;
-  EXPECT_ERROR(task->generate(options, {}), "count (4) can be at most beams (3)");
+  EXPECT_ERROR(writer(*task).generate(options, {}), "count (4) can be at most beams (3)");
 }
 
 // Ids that another text makes mean other tokens.
@@ -272,9 +274,9 @@ TEST_F(LanguageTask, SaysWhatIsWrongWithAText) {
                "\"Q\" (U+0051) at byte");
   write(long_text());
   EXPECT_ERROR(make({{"model", Table{{"vocabulary", 5}}}}), "model.vocabulary is 5 and the tokenizer wants 28 tokens");
-  EXPECT_ERROR(make()->generate({.prompts = {"the \xE2\x82\xAC"}}, {}),
+  EXPECT_ERROR(writer(*make()).generate({.prompts = {"the \xE2\x82\xAC"}}, {}),
                "(U+20AC) at byte 4 is not one of the 28 characters");
-  EXPECT_ERROR(make()->generate({.prompts = {""}}, {}), "the prompt \"\" has no token");
+  EXPECT_ERROR(writer(*make()).generate({.prompts = {""}}, {}), "the prompt \"\" has no token");
 }
 
 /// Decoded by themselves, new tokens would lose their first space, and bytes of a character come one by one.
@@ -336,16 +338,16 @@ TEST_F(LanguageTask, WritesSamplesWhereThePromptHasNoTokens) {
   auto task = make(more);
   EXPECT_EQ(task->figures().size(), 1);
   // What is trained here saw no <s>; weights from elsewhere did.
-  EXPECT_ERROR(task->generate({.prompts = {""}, .tokens = 2}, {}), "the prompt \"\" has no token");
+  EXPECT_ERROR(writer(*task).generate({.prompts = {""}, .tokens = 2}, {}), "the prompt \"\" has no token");
   auto scored = make(more, {.train_data = false});
-  EXPECT_EQ(scored->generate({.prompts = {""}, .tokens = 2}, {}).size(), 1);
+  EXPECT_EQ(writer(*scored).generate({.prompts = {""}, .tokens = 2}, {}).size(), 1);
 }
 
 TEST_F(LanguageTask, BeamSearchRefusesWhatDraws) {
   auto task = make();
   const auto refused = [&](GenerateOptions options, const std::string& key) {
     options.prompts = {"the "}, options.beams = 2;
-    EXPECT_ERROR(task->generate(options, {}), key + " does nothing with beams=2");
+    EXPECT_ERROR(writer(*task).generate(options, {}), key + " does nothing with beams=2");
   };
   refused({.temperature = 0.5}, "temperature");
   refused({.top_p = 0.5}, "top_p");

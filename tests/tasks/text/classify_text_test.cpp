@@ -1,4 +1,4 @@
-#include "hadal/tasks/classify_text.h"
+#include "hadal/tasks/text/classify_text.h"
 
 #include <nlohmann/json.hpp>
 

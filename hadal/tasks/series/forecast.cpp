@@ -1,4 +1,4 @@
-#include "hadal/tasks/forecast.h"
+#include "hadal/tasks/series/forecast.h"
 
 #include <algorithm>
 #include <numeric>
@@ -13,7 +13,8 @@
 #include "hadal/metrics/classification.h"
 #include "hadal/metrics/forecast.h"
 #include "hadal/models/forecast/forecaster.h"
-#include "hadal/tasks/forecast_predict.h"
+#include "hadal/tasks/series/forecast_predict.h"
+#include "hadal/tasks/summary.h"
 
 namespace hadal {
 namespace {
@@ -238,10 +239,8 @@ std::vector<Figure> Forecast::figures() {
 }
 
 std::string Forecast::summary() const {
-  int64_t count = 0;
-  for (const auto& parameter : model_->parameters()) count += parameter.numel();
-  auto text = fmt::format("{}: {} parameters, {} channels, {} steps seen, {} forecast", config_.model.name,
-                          format_count(count), memory_.columns.size(), config_.input, config_.horizon);
+  auto text = fmt::format("{}, {} channels, {} steps seen, {} forecast", model_summary(config_.model.name, *model_),
+                          memory_.columns.size(), config_.input, config_.horizon);
   if (train_windows_ > 0)
     text += fmt::format("; rows of {}, {} training windows", data_.series.step.text(), format_count(train_windows_));
   if (!own_scale_.empty())

@@ -1,7 +1,7 @@
 // Forecasts beyond the end of files named on the command line.
 #pragma once
 #include "hadal/models/forecast/forecaster.h"
-#include "hadal/tasks/forecast.h"
+#include "hadal/tasks/series/forecast.h"
 
 namespace hadal {
 

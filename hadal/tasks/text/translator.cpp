@@ -1,4 +1,4 @@
-#include "hadal/tasks/translator.h"
+#include "hadal/tasks/text/translator.h"
 
 #include <algorithm>
 #include <numeric>

@@ -1,4 +1,4 @@
-#include "hadal/tasks/translate.h"
+#include "hadal/tasks/text/translate.h"
 
 #include <algorithm>
 
@@ -12,8 +12,9 @@
 #include "hadal/io/weights.h"
 #include "hadal/metrics/classification.h"
 #include "hadal/metrics/translation.h"
-#include "hadal/tasks/text_inputs.h"
-#include "hadal/tasks/translator.h"
+#include "hadal/tasks/summary.h"
+#include "hadal/tasks/text/text_inputs.h"
+#include "hadal/tasks/text/translator.h"
 
 namespace hadal {
 namespace {
@@ -71,10 +72,8 @@ class Translate : public Task {
   int64_t predict(const PredictOptions& options, const std::function<void(const std::string&)>& line) override;
 
   std::string summary() const override {
-    int64_t count = 0;
-    for (const auto& parameter : model_->parameters()) count += parameter.numel();
-    auto text = fmt::format("{}: {} parameters, {} tokens", config_.model.name, format_count(count),
-                            format_count(tokenizer_->size()));
+    auto text =
+        fmt::format("{}, {} tokens", model_summary(config_.model.name, *model_), format_count(tokenizer_->size()));
     if (train_) text += fmt::format("; {} training texts", format_count(static_cast<int64_t>(train_->source.size())));
     if (left_out_ > 0)
       text +=

@@ -1,4 +1,4 @@
-#include "hadal/tasks/language.h"
+#include "hadal/tasks/text/language.h"
 
 #include <algorithm>
 
@@ -9,13 +9,14 @@
 #include "hadal/data/loader.h"
 #include "hadal/io/file.h"
 #include "hadal/io/weights.h"
-#include "hadal/tasks/language_text.h"
-#include "hadal/tasks/text_inputs.h"
+#include "hadal/tasks/summary.h"
+#include "hadal/tasks/text/language_text.h"
+#include "hadal/tasks/text/text_inputs.h"
 
 namespace hadal {
 namespace {
 
-class Language : public Task {
+class Language : public Task, public TextWriter {
  public:
   Language(const LanguageConfig& config, const TaskContext& context) : config_(config), context_(context) {
     std::string text;
@@ -79,9 +80,7 @@ class Language : public Task {
     return {figure};
   }
   std::string summary() const override {
-    int64_t count = 0;
-    for (const auto& parameter : model_->parameters()) count += parameter.numel();
-    auto text = fmt::format("{}: {} parameters, {} tokens ({}), context {}", config_.model.name, format_count(count),
+    auto text = fmt::format("{}, {} tokens ({}), context {}", model_summary(config_.model.name, *model_),
                             format_count(tokenizer_->size()), config_.tokenizer.name, model_->context());
     if (train_) text += fmt::format("; {} training tokens", format_count(train_->tokens()));
     return text;

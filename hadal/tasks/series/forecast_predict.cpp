@@ -1,4 +1,4 @@
-#include "hadal/tasks/forecast_predict.h"
+#include "hadal/tasks/series/forecast_predict.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "hadal/tasks/classify_predict.h"
+#include "hadal/tasks/vision/classify_predict.h"
 
 #include <algorithm>
 

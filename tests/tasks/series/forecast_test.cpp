@@ -1,6 +1,6 @@
 // What a forecaster remembers of its series, and what it does with other files. No training: the weights are the first
 // ones.
-#include "hadal/tasks/forecast.h"
+#include "hadal/tasks/series/forecast.h"
 
 #include <cmath>
 

@@ -1,4 +1,4 @@
-#include "hadal/tasks/classify_labels.h"
+#include "hadal/tasks/vision/classify_labels.h"
 
 #include "tests/support/support.h"
 

@@ -1,4 +1,4 @@
-#include "hadal/tasks/translate.h"
+#include "hadal/tasks/text/translate.h"
 
 #include <nlohmann/json.hpp>
 

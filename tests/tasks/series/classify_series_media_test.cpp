@@ -2,7 +2,7 @@
 
 #include "hadal/io/file.h"
 #include "hadal/io/weights.h"
-#include "hadal/tasks/classify_series.h"
+#include "hadal/tasks/series/classify_series.h"
 #include "hadal/train/trainer.h"
 
 #include "tests/data/sound/sounds_drawn.h"

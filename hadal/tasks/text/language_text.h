@@ -2,8 +2,9 @@
 #pragma once
 #include "hadal/data/text/text.h"
 #include "hadal/data/text/tokenizer.h"
+#include "hadal/metrics/metrics.h"
 #include "hadal/models/text/language_model.h"
-#include "hadal/tasks/task.h"
+#include "hadal/tasks/text/writer.h"
 
 namespace hadal {
 

@@ -1,4 +1,4 @@
-#include "hadal/tasks/classify_text.h"
+#include "hadal/tasks/text/classify_text.h"
 
 #include <algorithm>
 #include <set>
@@ -13,7 +13,8 @@
 #include "hadal/io/weights.h"
 #include "hadal/metrics/classification.h"
 #include "hadal/models/text/text_classifier.h"
-#include "hadal/tasks/text_inputs.h"
+#include "hadal/tasks/summary.h"
+#include "hadal/tasks/text/text_inputs.h"
 
 namespace hadal {
 namespace {
@@ -85,9 +86,7 @@ class ClassifyText : public Task {
   int64_t predict(const PredictOptions& options, const std::function<void(const std::string&)>& line) override;
 
   std::string summary() const override {
-    int64_t count = 0;
-    for (const auto& parameter : model_->parameters()) count += parameter.numel();
-    auto text = fmt::format("{}: {} parameters, {} tokens, {} classes", config_.model.name, format_count(count),
+    auto text = fmt::format("{}, {} tokens, {} classes", model_summary(config_.model.name, *model_),
                             format_count(tokenizer_->size()), config_.names.size());
     if (train_) text += fmt::format("; {} training texts", format_count(static_cast<int64_t>(train_->ids.size())));
     if (cut_ > 0) text += fmt::format(" ({} cut to {} tokens)", format_count(cut_), context_length_);

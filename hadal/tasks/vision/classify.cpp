@@ -1,17 +1,19 @@
-#include "hadal/tasks/classify.h"
+#include "hadal/tasks/vision/classify.h"
 
 #include <algorithm>
 
 #include <nlohmann/json.hpp>
 
+#include "hadal/core/format.h"
 #include "hadal/data/loader.h"
 #include "hadal/data/vision/mix.h"
 #include "hadal/data/vision/sources.h"
 #include "hadal/io/weights.h"
 #include "hadal/metrics/classification.h"
 #include "hadal/models/vision/classifier.h"
-#include "hadal/tasks/classify_labels.h"
-#include "hadal/tasks/classify_predict.h"
+#include "hadal/tasks/summary.h"
+#include "hadal/tasks/vision/classify_labels.h"
+#include "hadal/tasks/vision/classify_predict.h"
 
 namespace hadal {
 namespace {
@@ -72,13 +74,11 @@ class Classify : public Task {
   std::vector<Figure> figures() override;
 
   std::string summary() const override {
-    int64_t count = 0;
-    for (const auto& parameter : model_->parameters()) count += parameter.numel();
-    auto text = fmt::format("{}: {} parameters, {} classes, {}x{} pixels", config_.model.name, thousands(count),
+    auto text = fmt::format("{}, {} classes, {}x{} pixels", model_summary(config_.model.name, *model_),
                             config_.names.size(), config_.augment.size, config_.augment.size);
     if (config_.augment.resize > config_.augment.size)
       text += fmt::format(" of a shorter side of {}", config_.augment.resize);
-    if (train_) text += fmt::format("; {} training pictures", thousands(train_->size()));
+    if (train_) text += fmt::format("; {} training pictures", format_count(train_->size()));
     return text;
   }
   int64_t predict(const PredictOptions& options, const std::function<void(const std::string&)>& line) override {
@@ -89,12 +89,6 @@ class Classify : public Task {
   }
 
  private:
-  static std::string thousands(int64_t number) {
-    auto text = fmt::format("{}", number);
-    for (auto at = static_cast<int64_t>(text.size()) - 3; at > 0; at -= 3) text.insert(static_cast<size_t>(at), ",");
-    return text;
-  }
-
   void open_data() {
     source_ = classification_sources().make(config_.data);
     config_.data = classification_sources().resolve(config_.data);

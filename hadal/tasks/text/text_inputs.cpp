@@ -1,4 +1,4 @@
-#include "hadal/tasks/text_inputs.h"
+#include "hadal/tasks/text/text_inputs.h"
 
 #include <algorithm>
 
