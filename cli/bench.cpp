@@ -1,4 +1,3 @@
-#include <csignal>
 #include <filesystem>
 
 #include <fmt/format.h>
@@ -17,11 +16,6 @@ namespace {
 namespace fs = std::filesystem;
 
 const std::vector<std::string> kProblems = {"mnist-cnn", "shakespeare"};
-
-extern "C" void on_bench_signal(int signal) {
-  stop_requested() = true;
-  std::signal(signal, SIG_DFL);
-}
 
 std::string help(const Words&) {
   return "optimisers: every optimiser on the same problems: the score after equal steps and equal time, time per "
@@ -63,8 +57,7 @@ int run(Words words) {
     recipes.push_back(recipe_from(table, name));
   }
   const auto folder = out.empty() ? fresh_folder("runs", "bench-optimisers") : fs::path(out);
-  std::signal(SIGINT, on_bench_signal);
-  std::signal(SIGTERM, on_bench_signal);
+  stop_on_signals();
   auto page = machine_line() + "\n";
   std::string rows;
   for (const auto& recipe : recipes) {

@@ -49,10 +49,12 @@ int run(Words words) {
     fmt::print("{}\n", other_data
                            ? "there is no split but train: all of it is scored"
                            : "there is no split but train: these are scores on what the model may have learned from");
-  const auto folder = out.empty() ? fresh_folder("runs", "eval") : fs::path(out);
-  const UnusedFolder unused{out.empty() ? folder : fs::path()};
-  // A folder that cannot be written says so before the scoring, not after it.
-  std::make_unique<AtomicFile>(folder / "metrics.json").reset();
+  const auto make_folder = [&] { return out.empty() ? fresh_folder("runs", "eval") : fs::path(out); };
+  {  // one that cannot be written says so before the scoring, not after it; Ctrl-C in between leaves none behind
+    const auto folder = make_folder();
+    const UnusedFolder unused{out.empty() ? folder : fs::path()};
+    const AtomicFile file(folder / "metrics.json");
+  }
   const auto begin = std::chrono::steady_clock::now();
   Metrics metrics;
   {
@@ -60,6 +62,7 @@ int run(Words words) {
     metrics = task->evaluate(split, subject.recipe.train.limit);
   }
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  const auto folder = make_folder();
   nlohmann::ordered_json json;
   for (const auto& [name, value] : metrics) {
     fmt::print("  {:<24} {:.6g}\n", split + "/" + name, value);

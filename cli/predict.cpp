@@ -2,6 +2,7 @@
 
 #include "hadal/core/precision.h"
 #include "hadal/train/run_folder.h"
+#include "hadal/train/trainer.h"
 
 #include "cli/verb.h"
 
@@ -10,10 +11,8 @@ namespace {
 
 std::string help(const Words&) {
   return "WHAT is a run folder, or a weights file with model=NAME. INPUT is a picture or a folder of pictures; for a "
-         "model of\n"
-         "texts a file with a text a line (a language model reads a file as one text); for a model that forecasts a "
-         "CSV file that ends where the forecast "
-         "begins.\n\n"
+         "model of\ntexts a file with a text a line (a language model reads a file as one text); for a model that "
+         "forecasts a CSV file\nthat ends where the forecast begins. Ctrl-C keeps what was predicted by then.\n\n"
          "  out=DIR          where predictions.jsonl and pictures/ go (default: runs/predict, runs/predict-2, ...)\n"
          "  top=5            classes, or rows with anomalies=true, that a line of predictions.jsonl holds\n"
          "  pictures=true    write each picture with what the model says of it\n"
@@ -28,6 +27,9 @@ std::string help(const Words&) {
          "  hadal predict runs/etth1-patchtst load.csv\n"
          "  hadal predict runs/etth1-patchtst load.csv anomalies=true top=10\n";
 }
+
+constexpr int kInterrupted = 130;  // as a shell reports a program that Ctrl-C ended
+struct Stopped {};
 
 int run(Words words) {
   PredictOptions options;
@@ -47,12 +49,18 @@ int run(Words words) {
   auto task = make_task(subject, false);
   options.out = out.empty() ? fresh_folder("runs", "predict") : std::filesystem::path(out);
   const Autocast autocast(torch::Device(subject.recipe.train.device), subject.recipe.train.precision);
-  int64_t count = 0;
+  const UnusedFolder unused{out.empty() ? options.out : std::filesystem::path()};
+  stop_on_signals();
+  int64_t count = 0, lines = 0;
   try {
-    count = task->predict(options, [](const std::string& line) { fmt::print("{}\n", line); });
-  } catch (...) {
-    if (out.empty()) remove_if_empty(options.out);
-    throw;
+    count = task->predict(options, [&](const std::string& line) {
+      fmt::print("{}\n", line);
+      ++lines;
+      if (stop_requested()) throw Stopped();
+    });
+  } catch (const Stopped&) {
+    fmt::print(stderr, "stopped; {} line{} written to {}\n", lines, lines == 1 ? "" : "s", options.out.string());
+    return kInterrupted;
   }
   // The standard output holds the lines alone, for programs that read them.
   fmt::print(stderr, "{} input{}; written to {}\n", count, count == 1 ? "" : "s", options.out.string());

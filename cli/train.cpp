@@ -1,4 +1,3 @@
-#include <csignal>
 #include <filesystem>
 
 #include <fmt/format.h>
@@ -17,11 +16,6 @@ namespace hadal::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-extern "C" void on_signal(int signal) {
-  stop_requested() = true;
-  std::signal(signal, SIG_DFL);  // a second Ctrl-C ends the program at once
-}
 
 /// The settings of find_lr; nullopt when it is not asked for.
 std::optional<RateFinderConfig> take_find_lr(Words& words) {
@@ -128,8 +122,7 @@ int run(Words words) {
       fail_usage("{} already holds a run; resume={} goes on with it, another out= begins anew", out, out);
     options.folder = out.empty() ? fresh_folder("runs", finder ? name + "-find-lr" : name) : fs::path(out);
   }
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
+  stop_on_signals();
   const UnusedFolder unused{out.empty() ? options.folder : fs::path()};
   if (finder) return find_lr(std::move(recipe), *finder, options.folder);
   ProgressDisplay progress;

@@ -27,6 +27,10 @@ Words read_words(const std::vector<std::string>& arguments);
 
 int64_t read_count(const std::string& key, const std::string& text, int64_t low = 0);
 
+/// From here on Ctrl-C and SIGTERM set stop_requested(), which whoever works looks at; a second one ends the program at
+/// once.
+void stop_on_signals();
+
 struct Verb {
   std::string name, usage, about;
   std::string (*help)(const Words& words);

@@ -89,8 +89,8 @@ std::string unpack_gz(std::string_view bytes, std::string_view name, int64_t max
 }
 
 std::string read_gz(const fs::path& path, int64_t max_bytes) {
-  const MappedFile file(path);
-  return unpack_gz(file.text(), file.name(), max_bytes);
+  auto bytes = read_file(path);  // which may be a pipe
+  return archive_format::is_gzip(bytes) ? archive_format::gunzip(bytes, path.string(), max_bytes) : bytes;
 }
 
 }  // namespace hadal

@@ -9,6 +9,14 @@ namespace hadal {
 Predictions::Predictions(const PredictOptions& options, std::function<void(const std::string&)> listen)
     : path_(options.out / "predictions.jsonl"), file_(path_), listen_(std::move(listen)) {}
 
+Predictions::~Predictions() {
+  if (finished_ || answered_ + failed_ == 0) return;
+  try {
+    file_.commit();
+  } catch (const Error&) {
+  }  // what ended the predictions is the error that counts
+}
+
 void Predictions::add(const nlohmann::ordered_json& answer) {
   write(answer);
   ++answered_;
@@ -26,6 +34,7 @@ void Predictions::write(const nlohmann::ordered_json& line) {
 }
 
 int64_t Predictions::finish(size_t all, const std::string& what) {
+  finished_ = true;
   file_.commit();
   if (failed_ > 0 && all == 1) throw Error(first_reason_);
   if (failed_ > 0)

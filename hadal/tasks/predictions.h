@@ -13,8 +13,10 @@ namespace hadal {
 
 class Predictions {
  public:
-  /// Whoever listens is told each line as it is made; the file is there once all are.
+  /// Whoever listens is told each line as it is made; the file is there once all are, or with those before an
+  /// exception.
   Predictions(const PredictOptions& options, std::function<void(const std::string&)> listen);
+  ~Predictions();
 
   /// The answer for one input. Names of files need not be UTF-8: what is not is replaced.
   void add(const nlohmann::ordered_json& answer);
@@ -32,6 +34,7 @@ class Predictions {
   AtomicFile file_;
   std::function<void(const std::string&)> listen_;
   int64_t answered_ = 0, failed_ = 0;
+  bool finished_ = false;
   std::string first_reason_;
 };
 

@@ -109,7 +109,7 @@ const Tensor& Checkpoint::tensor(const std::string& group_name, const std::strin
 
 void Checkpoint::save(const std::filesystem::path& path) const {
   NamedTensors all;
-  all.metadata = {{"format", kFormat}, {"progress", progress_json(progress).dump()}};
+  all.metadata = {{"format", kFormat}, {"progress", progress_json(progress).dump()}, {"about", about}};
   for (const auto& [group, tensors] : groups)
     for (const auto& [name, tensor] : tensors) all.add(group + "/" + name, tensor);
   write_safetensors(path, all);
@@ -125,6 +125,7 @@ Checkpoint Checkpoint::load(const std::filesystem::path& path) {
   } catch (const std::exception& error) {
     throw FileError(path.string(), fmt::format("its progress cannot be read: {}", error.what()));
   }
+  if (const auto about = all.metadata.find("about"); about != all.metadata.end()) checkpoint.about = about->second;
   for (const auto& [name, tensor] : all.entries) {
     const auto slash = name.find('/');
     const auto group = name.substr(0, slash);

@@ -2,6 +2,7 @@
 #pragma once
 #include <filesystem>
 #include <optional>
+#include <string>
 
 #include "hadal/io/tensors.h"
 #include "hadal/metrics/metrics.h"
@@ -31,6 +32,7 @@ void set_random_states(const TensorsByName& states, const torch::Device& device)
 /// `groups` are saved under their names: "model", "optimizer.0", "ema", "random".
 struct Checkpoint {
   Progress progress;
+  std::string about;  // the task's summary: what was trained, on how much
   std::vector<std::pair<std::string, TensorsByName>> groups;
 
   const TensorsByName& group(const std::string& name) const;

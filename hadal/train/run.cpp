@@ -125,7 +125,9 @@ RunResult train_recipe(Recipe recipe, const RunOptions& options) {
     log_line(options, fmt::format("the recipe's numbers are not asked for: this run has its own {}", unjudged));
 
   trainer.describe({{"config", config}});
-  if (goes_on) trainer.resume(checkpoint);
+  if (goes_on)
+    if (const auto before = trainer.resume(checkpoint); !before.empty() && before != task->summary())
+      log_line(options, fmt::format("warning: the run began with other data or another model: {}", before));
   RunFiles files(options.folder, recipe, *task, config, trainer, options.resume);
   trainer.listen(files);
   for (auto* listener : options.listeners) trainer.listen(*listener);

@@ -79,7 +79,7 @@ void Trainer::use(Schedule schedule) {
   schedule_ = schedule_of(config_.optimizer, std::move(schedule));
 }
 
-void Trainer::resume(const std::filesystem::path& path) {
+std::string Trainer::resume(const std::filesystem::path& path) {
   const auto checkpoint = Checkpoint::load(path);
   if (checkpoint.progress.state.steps != progress_.state.steps)
     fail("{} belongs to a run of {} steps, this one has {}: epochs, batch and data must stay as they were",
@@ -93,13 +93,14 @@ void Trainer::resume(const std::filesystem::path& path) {
     schedule_.plateaus[i]->load_state(checkpoint.tensor("schedule", fmt::format("plateau.{}", i)));
   set_random_states(checkpoint.group("random"), device_);
   progress_ = checkpoint.progress;
+  return checkpoint.about;
 }
 
 /// Weights that are not finite are not worth coming back to: the checkpoint before stays.
 void Trainer::save_checkpoint() {
   saved_at_ = now();
   if (folder_.empty() || !bad_weight().empty()) return;
-  Checkpoint checkpoint{progress_, {{"model", state_dict(task_.model()).entries}}};
+  Checkpoint checkpoint{progress_, task_.summary(), {{"model", state_dict(task_.model()).entries}}};
   for (size_t phase = 0; phase < phases_.size(); ++phase)
     checkpoint.groups.emplace_back(fmt::format("optimizer.{}", phase), phases_[phase].optimizer->state());
   if (ema_) checkpoint.groups.emplace_back("ema", ema_->state());

@@ -39,8 +39,9 @@ class Trainer {
   void listen(Callback& callback) { callbacks_.push_back(&callback); }
   /// A schedule of the program's own in place of the config's.
   void use(Schedule schedule);
-  /// Takes up the run where its checkpoint was made; what follows equals a run that was never stopped, bit for bit.
-  void resume(const std::filesystem::path& checkpoint);
+  /// Takes up the run where its checkpoint was made; what follows equals a run that was never stopped, bit for bit,
+  /// as long as the data are the same. Returns the task's summary of then.
+  std::string resume(const std::filesystem::path& checkpoint);
 
   struct Outcome {
     bool done = true;  // false: stopped by request; resume goes on

@@ -135,5 +135,18 @@ TEST_F(Stop, ADamagedCheckpointIsNamed) {
   test::expect_mistake(run_program({"train", "resume=run"}, folder_.path()), 1, "belongs to a run of");
 }
 
+TEST_F(Stop, OtherDataAreNoticed) {
+  Process process({"train", "long.toml", "out=run"}, folder_.path());
+  ASSERT_TRUE(process.wait_until([&] { return saved_step("run") > 0; }));
+  process.signal(SIGINT);
+  process.wait();
+  auto config = read_file(folder_ / "run/config.toml");
+  config.replace(config.find("train = 200"), 11, "train = 201");  // one more, in as many steps
+  write_file(folder_ / "run/config.toml", config);
+  const auto ran = run_program({"train", "resume=run"}, folder_.path());
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(ran.out, testing::ContainsRegex("warning: the run began with other data.*200 training pictures"));
+}
+
 }  // namespace
 }  // namespace hadal

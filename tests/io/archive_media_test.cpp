@@ -169,6 +169,10 @@ TEST_F(Archive, GzipUnpacksOrPassesThrough) {
   EXPECT_EQ(read_gz(folder_ / "t"), text);
   EXPECT_EQ(read_gz(folder_ / "t.gz"), text);
   const auto packed = read_file(folder_ / "t.gz");
+  write_file(folder_ / "named-otherwise", packed);
+  EXPECT_EQ(read_gz(folder_ / "named-otherwise"), text);
+  pack("mkfifo {0}/pipe && (cat {0}/t.gz > {0}/pipe &)");
+  EXPECT_EQ(read_gz(folder_ / "pipe"), text);
   EXPECT_EQ(unpack_gz(packed + packed, "two"), text + text);
   EXPECT_EQ(unpack_gz(packed, "exact", int64_t(text.size())), text);
   EXPECT_ERROR(unpack_gz(packed, "bomb.gz", int64_t(text.size()) - 1), "bomb.gz: unpacks to more than the limit of");

@@ -9,7 +9,6 @@
 #include "hadal/io/archive.h"
 #include "hadal/io/bytes.h"
 #include "hadal/io/csv.h"
-#include "hadal/io/file.h"
 #include "hadal/io/json.h"
 
 namespace hadal {
@@ -174,7 +173,7 @@ LabelledTexts parse_labelled_texts(std::string_view bytes, std::string_view name
 }
 
 LabelledTexts read_labelled_texts(const fs::path& path, const std::string& text, const std::string& label) {
-  return parse_labelled_texts(path.extension() == ".gz" ? read_gz(path) : read_file(path), path.string(), text, label);
+  return parse_labelled_texts(read_gz(path), path.string(), text, label);
 }
 
 const LabelledCatalog& labelled_sources() {

@@ -8,7 +8,6 @@
 #include "hadal/io/archive.h"
 #include "hadal/io/bytes.h"
 #include "hadal/io/csv.h"
-#include "hadal/io/file.h"
 
 namespace hadal {
 namespace {
@@ -16,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string read_text(const fs::path& path) {
-  auto text = path.extension() == ".gz" ? read_gz(path) : read_file(path);
+  auto text = read_gz(path);
   check_utf8(text, path.string());
   return text;
 }

@@ -6,7 +6,6 @@
 #include "hadal/core/utf8.h"
 #include "hadal/data/path.h"
 #include "hadal/io/archive.h"
-#include "hadal/io/file.h"
 
 namespace hadal {
 namespace {
@@ -23,7 +22,7 @@ size_t cut_of(std::string_view text, double val) {
 }  // namespace
 
 std::string read_plain_text(const fs::path& path) {
-  auto text = path.extension() == ".gz" ? read_gz(path) : read_file(path);
+  auto text = read_gz(path);
   check_utf8(text, path.string());
   if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);  // some editors' mark of UTF-8, no part of the text
   if (text.empty()) throw FileError(path.string(), "is empty: there is no text");

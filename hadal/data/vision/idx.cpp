@@ -5,7 +5,6 @@
 
 #include "hadal/core/error.h"
 #include "hadal/io/archive.h"
-#include "hadal/io/file.h"
 
 namespace hadal {
 namespace {
@@ -131,9 +130,7 @@ Tensor parse_idx(std::string_view bytes, std::string_view name) {
   return array;
 }
 
-Tensor read_idx(const fs::path& path) {
-  return parse_idx(path.extension() == ".gz" ? read_gz(path) : read_file(path), path.string());
-}
+Tensor read_idx(const fs::path& path) { return parse_idx(read_gz(path), path.string()); }
 
 std::vector<std::string> idx_splits(const fs::path& folder, int64_t val) {
   std::vector<std::string> splits;

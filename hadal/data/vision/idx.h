@@ -13,7 +13,7 @@ namespace hadal {
 /// The array of an IDX file: unsigned and signed bytes, int16, int32, float32 and float64, of 1 to 8 dimensions. `name`
 /// is for messages. Throws FileError when the header is wrong or the bytes are more or fewer than it says.
 Tensor parse_idx(std::string_view bytes, std::string_view name);
-/// The same from a file, unpacked when its name ends in .gz.
+/// The same from a file, unpacked when it is gzip.
 Tensor read_idx(const std::filesystem::path& path);
 
 /// Which of train, val and test the folder's files hold. Throws FileError when it has neither part.
