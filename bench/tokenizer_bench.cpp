@@ -1,8 +1,8 @@
 // Texts to tokens with GPT-2's ranks, and a tokenizer learned: one thread, real text from HADAL_DATA.
 #include <benchmark/benchmark.h>
 
+#include "hadal/data/path.h"
 #include "hadal/data/text/bpe_tokenizer.h"
-#include "hadal/data/vision/sources.h"
 #include "hadal/io/file.h"
 
 using namespace hadal;
