@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Attention, forward and backward, in Hadal and in PyTorch, in turn, pair by pair: the ratio PyTorch time / Hadal time.
 
-attention.py [--program build/bench/hadal_attention] [--pairs 3] [--runs 7] [--threads 2] [--mode fp32 bf16] [SHAPE...]
+attention.py [--program build/bench/hadal_attention] [--pairs 3] [--runs 7] [--threads 2] [--mode fp32,bf16] [SHAPE...]
 Runs under the interpreter whose PyTorch is compared (scaled_dot_product_attention, as it is). A SHAPE is batch x heads x
 length x width, such as 16x6x256x64, with +causal for a causal mask. Each pair starts both sides anew, the first of them
 changing from pair to pair; a side's time is the median of its run. Prints a line of JSON for each shape and mode.
@@ -14,7 +14,7 @@ parser.add_argument("--program", default=root / "build/bench/hadal_attention")
 parser.add_argument("--pairs", type=int, default=3)
 parser.add_argument("--runs", type=int, default=7)
 parser.add_argument("--threads", type=int, default=2)
-parser.add_argument("--mode", nargs="+", default=["fp32", "bf16"])
+parser.add_argument("--mode", type=lambda text: text.split(","), default=["fp32", "bf16"])
 parser.add_argument("--torch", action="store_true", help="PyTorch's side alone, for the first shape and mode")
 parser.add_argument("shapes", nargs="*", default=["16x6x256x64+causal", "8x6x197x64", "896x4x42x4", "1x12x4096x64+causal"])
 args = parser.parse_args()
@@ -43,7 +43,7 @@ def run(side, shape, mode):
     else:
         sizes, _, causal = shape.partition("+")
         command = [str(args.program), *options, "--precision", mode, *(["--causal"] if causal else []), *sizes.split("x")]
-    out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     return json.loads(out.splitlines()[-1])["median_ms"]
 
 

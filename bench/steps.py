@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Hadal and PyTorch at the same work, in turn, pair by pair: medians and the ratio PyTorch time / Hadal time.
 
-steps.py [--program build/bench/hadal_steps] [--peer bench/pictures.py] [--pairs 3] [--runs 5] [--mode fp32 bf16 ...] [WORKLOAD...]
+steps.py [--program build/bench/hadal_steps] [--peer bench/pictures.py] [--pairs 3] [--runs 5] [--mode fp32,bf16] [WORKLOAD...]
 Runs under the interpreter whose PyTorch is compared. A mode is fp32 or bf16, with +cl for channels-last. Each pair starts
 both programs anew, the first of them changing from pair to pair; a side's time is the median of its run, and the last
 line of each workload gives the median over the pairs.
@@ -15,7 +15,7 @@ parser.add_argument("--peer", default=root / "bench/pictures.py")
 parser.add_argument("--pairs", type=int, default=3)
 parser.add_argument("--runs", type=int, default=5)
 parser.add_argument("--threads", type=int, default=2)
-parser.add_argument("--mode", nargs="+", default=["fp32", "bf16"])
+parser.add_argument("--mode", type=lambda text: text.split(","), default=["fp32", "bf16"])
 parser.add_argument("work", nargs="*")
 args = parser.parse_args()
 
@@ -24,7 +24,7 @@ def run(command, mode, work):
     precision, _, layout = mode.partition("+")
     options = ["--precision", precision, "--threads", str(args.threads), "--runs", str(args.runs)]
     options += ["--channels-last"] if layout == "cl" else []
-    out = subprocess.run([*command, *options, work], check=True, capture_output=True, text=True).stdout
+    out = subprocess.run([*command, *options, work], check=True, stdout=subprocess.PIPE, text=True).stdout
     return json.loads(out.splitlines()[-1])["median_ms"]
 
 
