@@ -90,7 +90,8 @@ std::string unpack_gz(std::string_view bytes, std::string_view name, int64_t max
 
 std::string read_gz(const fs::path& path, int64_t max_bytes) {
   auto bytes = read_file(path);  // which may be a pipe
-  return archive_format::is_gzip(bytes) ? archive_format::gunzip(bytes, path.string(), max_bytes) : bytes;
+  if (!archive_format::is_gzip(bytes)) return bytes;
+  return archive_format::gunzip(bytes, path.string(), max_bytes);
 }
 
 }  // namespace hadal

@@ -10,7 +10,7 @@ Predictions::Predictions(const PredictOptions& options, std::function<void(const
     : path_(options.out / "predictions.jsonl"), file_(path_), listen_(std::move(listen)) {}
 
 Predictions::~Predictions() {
-  if (finished_ || answered_ + failed_ == 0) return;
+  if (!keeps_) return;
   try {
     file_.commit();
   } catch (const Error&) {
@@ -29,12 +29,14 @@ void Predictions::fail(const std::string& input, const std::string& reason) {
 
 void Predictions::write(const nlohmann::ordered_json& line) {
   const auto text = line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  keeps_ = false;  // half a line is worth nothing
   file_.write(text + "\n");
+  keeps_ = true;
   listen_(text);
 }
 
 int64_t Predictions::finish(size_t all, const std::string& what) {
-  finished_ = true;
+  keeps_ = false;
   file_.commit();
   if (failed_ > 0 && all == 1) throw Error(first_reason_);
   if (failed_ > 0)

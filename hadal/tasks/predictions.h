@@ -34,7 +34,7 @@ class Predictions {
   AtomicFile file_;
   std::function<void(const std::string&)> listen_;
   int64_t answered_ = 0, failed_ = 0;
-  bool finished_ = false;
+  bool keeps_ = false;  // whole lines are in the file, and it is not in its place
   std::string first_reason_;
 };
 

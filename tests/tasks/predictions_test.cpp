@@ -34,6 +34,17 @@ TEST(Predictions, OfFilesThatFailedAreLinesTooAndSaidAtTheEnd) {
             "{\"input\":\"c.png\",\"error\":\"c.png: empty\"}\n");
 }
 
+TEST(Predictions, KeepTheLineAtWhichTheListenerStops) {
+  test::TemporaryFolder folder;
+  struct Stop {};
+  const auto stop_at_once = [&] {
+    Predictions predictions({.out = folder.path()}, [](const std::string&) { throw Stop(); });
+    predictions.add({{"input", "a.png"}});
+  };
+  EXPECT_THROW(stop_at_once(), Stop);
+  EXPECT_EQ(read_file(folder / "predictions.jsonl"), "{\"input\":\"a.png\"}\n");
+}
+
 TEST(Predictions, NameTheLikeliestClassesFirst) {
   const auto top = top_classes(torch::tensor({0.25f, 0.5f, 0.25f}), {"cat", "dog", "emu"}, 2);
   ASSERT_EQ(top.size(), 2u);
