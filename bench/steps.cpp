@@ -44,6 +44,15 @@ void report(const Settings& settings, const std::string& work, std::vector<doubl
   std::fflush(stdout);
 }
 
+struct OneBatch : Batches {
+  explicit OneBatch(int64_t samples) : samples(samples) {}
+  int64_t per_epoch() const override { return 1 << 30; }
+  void start(int64_t, int64_t) override {}
+  bool next() override { return true; }
+  int64_t size() const override { return samples; }
+  int64_t samples;
+};
+
 // One batch of random pictures and classes, over and over.
 class RandomPictures : public Task {
  public:
@@ -60,16 +69,12 @@ class RandomPictures : public Task {
 
   nn::Module& model() override { return *model_; }
   Table settings() const override { return {}; }
-  int64_t batches_per_epoch() const override { return 1 << 30; }
-  void start_epoch(int64_t, int64_t) override {}
-  bool next_batch() override { return true; }
-  int64_t batch_size() const override { return pixels_.size(0); }
+  Batches& batches() override { return batches_; }
   Tensor logits() { return model_->forward(pixels_); }
   Losses losses(size_t) override {
     const auto out = logits();
     return {F::cross_entropy(out.to(at::kFloat), classes_), {}};
   }
-  bool has_split(const std::string&) const override { return false; }
   Metrics evaluate(const std::string&, int64_t) override { return {}; }
   Goal goal() const override { return {"loss", false}; }
   std::string summary() const override { return "random pictures"; }
@@ -78,6 +83,7 @@ class RandomPictures : public Task {
  private:
   std::shared_ptr<ImageClassifier> model_;
   Tensor pixels_, classes_;
+  OneBatch batches_{pixels_.size(0)};
 };
 
 // One batch of random windows of ETTh1's shape, over and over.
@@ -89,15 +95,13 @@ class RandomWindows : public Task {
         future_(torch::randn({batch, 7, 96})) {}
 
   nn::Module& model() override { return *model_; }
-  int64_t batches_per_epoch() const override { return 1 << 30; }
-  void start_epoch(int64_t, int64_t) override {}
-  bool next_batch() override { return true; }
-  int64_t batch_size() const override { return history_.size(0); }
+  Batches& batches() override { return batches_; }
   Losses losses(size_t) override { return {torch::mse_loss(model_->forward(history_, {}).squeeze(2), future_), {}}; }
 
  private:
   std::shared_ptr<Forecaster> model_;
   Tensor history_, future_;
+  OneBatch batches_{history_.size(0)};
 };
 
 struct Stopwatch : Callback {

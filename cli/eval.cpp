@@ -38,12 +38,7 @@ int run(Words words) {
   auto task = make_task(subject, true);
   const bool asked = !split.empty();
   if (!asked) split = task->has_split("test") ? "test" : task->has_split("val") ? "val" : "train";
-  if (!task->has_split(split)) {
-    std::vector<std::string> there;
-    for (const auto* name : {"train", "val", "test"})
-      if (task->has_split(name)) there.emplace_back(name);
-    fail_usage("the data has no split \"{}\"; it has {}", split, fmt::join(there, ", "));
-  }
+  task->require_split(split);
   fmt::print("{}\n", task->summary());
   if (!asked && split == "train")
     fmt::print("{}\n", other_data

@@ -1,5 +1,6 @@
 // A task joins a model, data, losses and scores into something the trainer can train without knowing what it is.
 #pragma once
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -10,6 +11,7 @@
 #include "hadal/core/catalog.h"
 #include "hadal/core/torch.h"
 #include "hadal/metrics/metrics.h"
+#include "hadal/tasks/batches.h"
 #include "hadal/tasks/figure.h"
 
 namespace hadal {
@@ -63,16 +65,20 @@ class Task {
   virtual std::vector<std::string> phases() const { return {"train"}; }
   virtual nn::Module& phase_module(size_t) { return model(); }
 
-  virtual int64_t batches_per_epoch() const = 0;
-  /// From here on next_batch() walks through `epoch`, beginning with its batch `first`.
-  virtual void start_epoch(int64_t epoch, int64_t first) = 0;
-  /// Loads the next batch; false at the end of the epoch.
-  virtual bool next_batch() = 0;
-  /// Samples in the batch.
-  virtual int64_t batch_size() const { return 1; }
+  virtual Batches& batches() = 0;
+  /// Of the batch that batches() holds.
   virtual Losses losses(size_t phase) = 0;
 
-  virtual bool has_split(const std::string&) const { return false; }
+  /// Those of the data that are there: of train, val and test.
+  virtual std::vector<std::string> splits() const { return {}; }
+  bool has_split(const std::string& name) const {
+    const auto there = splits();
+    return std::find(there.begin(), there.end(), name) != there.end();
+  }
+  /// Throws UsageError where the data has none of this name.
+  void require_split(const std::string& name) const {
+    if (!has_split(name)) fail_usage("the data has no split \"{}\"; it has {}", name, fmt::join(splits(), ", "));
+  }
   /// Scores the model, in eval mode and without gradients, on at most `limit` samples (0: all). The names carry no
   /// split.
   virtual Metrics evaluate(const std::string&, int64_t /*limit*/) { return {}; }

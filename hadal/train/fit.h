@@ -19,21 +19,23 @@ struct FitOptions {
 
 /// A loader and a loss as a task: what fit() trains.
 template <class Batch>
-class FitTask : public Task {
+class FitTask : public Task, private Batches {
  public:
   FitTask(nn::Module& model, Loader<Batch>& loader, std::function<Tensor(const Batch&)> loss)
       : model_(model), loader_(loader), loss_(std::move(loss)) {}
 
   nn::Module& model() override { return model_; }
-  int64_t batches_per_epoch() const override { return loader_.batches(); }
-  void start_epoch(int64_t epoch, int64_t first) override { loader_.start(epoch, first); }
-  bool next_batch() override {
-    batch_ = loader_.next();
-    return batch_.has_value();
-  }
+  Batches& batches() override { return *this; }
   Losses losses(size_t) override { return {loss_(*batch_), {}}; }
 
  private:
+  int64_t per_epoch() const override { return loader_.batches(); }
+  void start(int64_t epoch, int64_t first) override { loader_.start(epoch, first); }
+  bool next() override {
+    batch_ = loader_.next();
+    return batch_.has_value();
+  }
+
   nn::Module& model_;
   Loader<Batch>& loader_;
   std::function<Tensor(const Batch&)> loss_;

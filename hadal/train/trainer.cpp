@@ -49,7 +49,7 @@ Trainer::Trainer(Task& task, const TrainConfig& config, std::filesystem::path fo
   }
   freezer_.emplace(task_.model(), config_.freeze);
   // A last group of batches that is smaller than `accumulate` still makes a step.
-  steps_per_epoch_ = (task_.batches_per_epoch() + config_.accumulate - 1) / config_.accumulate;
+  steps_per_epoch_ = (task_.batches().per_epoch() + config_.accumulate - 1) / config_.accumulate;
   require(steps_per_epoch_ > 0, "[train] the training split holds no batch; use more data or a smaller batch ({})",
           config_.batch);
   auto& state = progress_.state;
@@ -156,10 +156,10 @@ void Trainer::end_on_average() {
   const FreshStatistics fresh(task_.model());
   if (!fresh.any()) return;
   const torch::NoGradGuard no_grad;
-  const auto epoch = task_.batches_per_epoch();
-  task_.start_epoch(progress_.epoch + 1, 0);
+  const auto epoch = task_.batches().per_epoch();
+  task_.batches().start(progress_.epoch + 1, 0);
   for (int64_t left = config_.swa.batches > 0 ? std::min(config_.swa.batches, epoch) : epoch; left > 0; --left) {
-    if (!task_.next_batch()) break;
+    if (!task_.batches().next()) break;
     const Autocast autocast(device_, config_.precision);
     for (size_t phase = 0; phase < phases_.size(); ++phase) task_.losses(phase);
   }
@@ -176,7 +176,7 @@ void Trainer::restore_best() {
 void Trainer::begin_epoch() {
   freezer_->begin_epoch(progress_.epoch);
   freezer_->train_mode();
-  task_.start_epoch(progress_.epoch, progress_.batch);
+  task_.batches().start(progress_.epoch, progress_.batch);
 }
 
 void Trainer::evaluate() {
@@ -237,15 +237,15 @@ Trainer::Outcome Trainer::run() {
   bool fresh = true;  // the loader has to be told where to begin
   const auto ended = [&] { return state.step >= state.steps || progress_.patience.spent; };
   while (!ended() && !stop_requested() && !stopped_) {
-    if (progress_.batch >= task_.batches_per_epoch()) ++progress_.epoch, progress_.batch = 0, fresh = true;
+    if (progress_.batch >= task_.batches().per_epoch()) ++progress_.epoch, progress_.batch = 0, fresh = true;
     if (fresh) begin_epoch(), fresh = false;
     StepEvent event;
     if (!step(event))
-      fail("[train] the data ended {} batches early in epoch {}", task_.batches_per_epoch() - progress_.batch,
+      fail("[train] the data ended {} batches early in epoch {}", task_.batches().per_epoch() - progress_.batch,
            progress_.epoch);
     ++state.step;
     state.epoch = static_cast<double>(progress_.epoch) +
-                  static_cast<double>(progress_.batch) / static_cast<double>(task_.batches_per_epoch());
+                  static_cast<double>(progress_.batch) / static_cast<double>(task_.batches().per_epoch());
     state.seconds = seconds_before + now() - begin;
     if (ema_) ema_->update(state.step);
     if (swa_ && state.step > swa_start_ && (state.step - swa_start_) % swa_every_ == 0) swa_->update();

@@ -101,16 +101,16 @@ bool Trainer::move(size_t index, const Rates& rates, double loss, double scale, 
 
 /// One optimiser step of every phase over `accumulate` batches; false when the epoch had no batch left.
 bool Trainer::step(StepEvent& event) {
-  const auto left = task_.batches_per_epoch() - progress_.batch;
+  const auto left = task_.batches().per_epoch() - progress_.batch;
   const auto batches = std::min(config_.accumulate, left);
   const auto rates = schedule_(progress_.state.step);
   const auto loss_scale = loss_scaling() ? progress_.loss_scale : 1.0;  // one for the whole step
   bool good = true;
   for (auto& phase : phases_) phase.buffers.keep(), phase.loss = 0;
   for (int64_t micro = 0; micro < batches; ++micro) {
-    if (!task_.next_batch()) return false;
+    if (!task_.batches().next()) return false;
     ++progress_.batch;
-    event.samples += task_.batch_size();
+    event.samples += task_.batches().size();
     for (size_t index = 0; index < phases_.size(); ++index) {
       auto losses = differentiate(index, loss_scale / static_cast<double>(batches));
       const auto value = losses.total.item<double>();

@@ -1,7 +1,6 @@
 // A task small enough to be trained thousands of steps a second, with all that makes resuming hard: dropout, shuffling,
 // noise on the samples, a last batch that is not full.
 #pragma once
-#include "hadal/data/loader.h"
 #include "hadal/tasks/task.h"
 #include "hadal/train/trainer.h"
 
@@ -21,8 +20,8 @@ class Regression : public Task {
  public:
   explicit Regression(const RegressionOptions& options)
       : options_(options),
-        loader_({.size = options.size, .batch = options.batch, .shuffle = options.shuffle, .seed = 5}, options.workers,
-                [this](const BatchPlan& plan) { return make_batch(plan); }) {
+        batches_({.size = options.size, .batch = options.batch, .shuffle = options.shuffle, .seed = 5}, options.workers,
+                 torch::kCPU, [this](const BatchPlan& plan) { return make_batch(plan); }) {
     torch::manual_seed(3);
     net_ = nn::Sequential(nn::Linear(4, options.width));
     if (options.norm) net_->push_back(nn::BatchNorm1d(options.width));
@@ -35,23 +34,18 @@ class Regression : public Task {
   nn::Module& model() override { return *net_; }
   Table settings() const override { return {}; }
   std::map<std::string, std::string> metadata() const override { return {{"kind", "regression"}}; }
-  int64_t batches_per_epoch() const override { return loader_.batches(); }
-  void start_epoch(int64_t epoch, int64_t first) override { loader_.start(epoch, first); }
-  bool next_batch() override {
-    auto batch = loader_.next();
-    if (batch) batch_ = *batch;
-    return batch.has_value();
-  }
-  int64_t batch_size() const override { return batch_.x.size(0); }
+  Batches& batches() override { return batches_; }
   Losses losses(size_t) override {
     ++steps;
-    auto loss = (net_->forward(batch_.x) - batch_.y).square().mean();
+    const auto& batch = batches_.current();
+    auto loss = (net_->forward(batch.x) - batch.y).square().mean();
     if (poison) loss = poison(loss, steps);
     return {loss, {{"mse", loss.item<double>()}}};
   }
 
-  bool has_split(const std::string& split) const override {
-    return split == "train" || (options_.val && split == "val");
+  std::vector<std::string> splits() const override {
+    if (options_.val) return {"train", "val"};
+    return {"train"};
   }
   Metrics evaluate(const std::string&, int64_t) override {
     const torch::NoGradGuard no_grad;
@@ -76,6 +70,7 @@ class Regression : public Task {
  private:
   struct Batch {
     Tensor x, y;
+    auto tensors() { return std::tie(x, y); }
   };
   std::pair<Tensor, Tensor> sample(int64_t index, Random* random) const {
     const auto i = static_cast<double>(index);
@@ -97,8 +92,7 @@ class Regression : public Task {
 
   RegressionOptions options_;
   nn::Sequential net_{nullptr};
-  Batch batch_;
-  Loader<Batch> loader_;  // last: its threads call make_batch
+  LoadedBatches<Batch> batches_;
 };
 
 /// Every evaluation's values and every step's loss, and whatever a test wants to do at a step.

@@ -332,7 +332,7 @@ TEST(Trainer, WantsAtLeastOneBatch) {
 }
 
 /// Two modules that play against each other, as in a GAN.
-class Duel : public Task {
+class Duel : public Task, Batches {
  public:
   Duel() {
     torch::manual_seed(1);
@@ -346,10 +346,10 @@ class Duel : public Task {
   Table settings() const override { return {}; }
   std::vector<std::string> phases() const override { return {"judge", "maker"}; }
   nn::Module& phase_module(size_t phase) override { return phase == 0 ? judge() : maker(); }
-  int64_t batches_per_epoch() const override { return 6; }
-  void start_epoch(int64_t, int64_t first) override { next_ = first; }
-  bool next_batch() override { return log.push_back("batch"), next_++ < 6; }
-  int64_t batch_size() const override { return 1; }
+  Batches& batches() override { return *this; }
+  int64_t per_epoch() const override { return 6; }
+  void start(int64_t, int64_t first) override { next_ = first; }
+  bool next() override { return log.push_back("batch"), next_++ < 6; }
   Losses losses(size_t phase) override {
     log.push_back(phases()[phase]);
     weights.push_back({flat_weights(judge()), flat_weights(maker())});
@@ -362,7 +362,6 @@ class Duel : public Task {
     return phase == 0 ? (say(made.detach()).square() + (say(real) - 1).square()).mean()
                       : (say(made) - 1).square().mean();
   }
-  bool has_split(const std::string&) const override { return false; }
   Metrics evaluate(const std::string&, int64_t) override { return {}; }
   Goal goal() const override { return {"loss", false}; }
   std::string summary() const override { return "duel"; }

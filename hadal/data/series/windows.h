@@ -1,6 +1,7 @@
 // Windows of a series: what is seen and what is to be forecast, one for every step at which a forecast can begin.
 #pragma once
 #include <span>
+#include <tuple>
 
 #include "hadal/data/series/sources.h"
 
@@ -11,6 +12,7 @@ struct WindowBatch {
   Tensor future;    // (B, C, H)
   Tensor known;     // (B, C, H) bool, false where the future was missing; undefined where nothing was
   Tensor calendar;  // (B, F, L + H)
+  auto tensors() { return std::tie(history, future, known, calendar); }
 };
 
 /// Forecasts begin at each row of [first, second) whose whole horizon lies in it; what they see may lie before it. None

@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 
 #include "hadal/core/format.h"
-#include "hadal/data/loader.h"
 #include "hadal/data/path.h"
 #include "hadal/io/file.h"
 #include "hadal/io/weights.h"
@@ -37,6 +36,7 @@ const SourceCatalog& sources() {
 
 struct Batch {
   Tensor series, labels;  // (B, C, L), (B) int64
+  auto tensors() { return std::tie(series, labels); }
 };
 
 class ClassifySeries : public Task {
@@ -68,20 +68,18 @@ class ClassifySeries : public Task {
   std::map<std::string, std::string> metadata() const override {
     return {{"classes", nlohmann::json(config_.names).dump()}, {"labels", nlohmann::json(labels_).dump()}};
   }
-  int64_t batches_per_epoch() const override { return loader_->batches(); }
-  void start_epoch(int64_t epoch, int64_t first) override { loader_->start(epoch, first); }
-  bool next_batch() override {
-    auto batch = loader_->next();
-    if (!batch) return false;
-    batch_ = {batch->series.to(context_.device), batch->labels.to(context_.device)};
-    return true;
-  }
-  int64_t batch_size() const override { return batch_.labels.size(0); }
+  Batches& batches() override { return *batches_; }
   Losses losses(size_t) override {
-    const auto logits = model_->forward(batch_.series).to(torch::kFloat32);
-    return {at::cross_entropy_loss(logits, batch_.labels, {}, at::Reduction::Mean, -100, config_.label_smoothing), {}};
+    const auto& batch = batches_->current();
+    const auto logits = model_->forward(batch.series).to(torch::kFloat32);
+    return {at::cross_entropy_loss(logits, batch.labels, {}, at::Reduction::Mean, -100, config_.label_smoothing), {}};
   }
-  bool has_split(const std::string& split) const override { return sounds_ && sounds_->size(split) > 0; }
+  std::vector<std::string> splits() const override {
+    std::vector<std::string> there;
+    for (const auto* split : {"train", "val", "test"})
+      if (sounds_ && sounds_->size(split) > 0) there.emplace_back(split);
+    return there;
+  }
   Goal goal() const override { return {"accuracy", true}; }
   Metrics evaluate(const std::string& split, int64_t limit) override;
   std::vector<Figure> figures() override {
@@ -127,13 +125,8 @@ class ClassifySeries : public Task {
   void make_loader() {
     if (!has_split("train"))
       fail_usage("the data has no sound for training: every index is below data.test + data.val");
-    const Sampler sampler{.size = sounds_->size("train"),
-                          .batch = context_.batch,
-                          .shuffle = true,
-                          .drop_last = sounds_->size("train") > context_.batch,
-                          .seed = context_.seed};
-    loader_ = std::make_unique<Loader<Batch>>(
-        sampler, context_.workers, [this](const BatchPlan& plan) { return make_batch("train", plan, true); });
+    batches_.emplace(shuffled(sounds_->size("train"), context_.batch, context_.seed), context_.workers, context_.device,
+                     [this](const BatchPlan& plan) { return make_batch("train", plan, true); });
   }
 
   ClassifySeriesConfig config_;
@@ -142,9 +135,8 @@ class ClassifySeries : public Task {
   std::shared_ptr<const Sounds> sounds_;
   std::vector<std::string> labels_;  // what files call the classes
   SeriesClassifier model_{nullptr};
-  std::unique_ptr<Loader<Batch>> loader_;
-  Batch batch_;
   Tensor confusion_;
+  std::optional<LoadedBatches<Batch>> batches_;
 };
 
 Metrics ClassifySeries::evaluate(const std::string& split, int64_t limit) {

@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 
 #include "hadal/core/format.h"
-#include "hadal/data/loader.h"
 #include "hadal/data/series/windows.h"
 #include "hadal/io/weights.h"
 #include "hadal/metrics/classification.h"
@@ -33,20 +32,17 @@ class Forecast : public Task {
   Table settings() const override { return write_config(config_); }
   std::map<std::string, std::string> metadata() const override { return memory_.metadata(); }
 
-  int64_t batches_per_epoch() const override { return loader_->batches(); }
-  void start_epoch(int64_t epoch, int64_t first) override { loader_->start(epoch, first); }
-  bool next_batch() override {
-    auto batch = loader_->next();
-    if (!batch) return false;
-    batch_ = to_device(*std::move(batch));
-    return true;
+  Batches& batches() override { return *batches_; }
+  Losses losses(size_t) override {
+    const auto& batch = batches_->current();
+    return {loss_of(forecast(batch), batch), {}};
   }
-  int64_t batch_size() const override { return batch_.history.size(0); }
-  Losses losses(size_t) override { return {loss_of(forecast(batch_), batch_), {}}; }
 
-  bool has_split(const std::string& split) const override {
-    const auto [first, second] = data_.rows(split);
-    return split == "train" || second > first;
+  std::vector<std::string> splits() const override {
+    std::vector<std::string> there = {"train"};
+    for (const auto* split : {"val", "test"})
+      if (const auto [first, second] = data_.rows(split); second > first) there.emplace_back(split);
+    return there;
   }
   Goal goal() const override { return {config_.quantiles.empty() ? "mse" : "quantile_loss", false}; }
   Metrics evaluate(const std::string& split, int64_t limit) override;
@@ -84,14 +80,9 @@ class Forecast : public Task {
     const auto windows = std::make_shared<SeriesWindows>(windows_of("train"));
     for (const auto* split : {"val", "test"})  // one that is too short is refused now, not after the training
       if (has_split(split)) windows_of(split);
-    const Sampler sampler{.size = windows->size(),
-                          .batch = context_.batch,
-                          .shuffle = true,
-                          .drop_last = windows->size() > context_.batch,
-                          .seed = context_.seed};
     train_windows_ = windows->size();
-    loader_ = std::make_unique<Loader<WindowBatch>>(
-        sampler, context_.workers, [windows](const BatchPlan& plan) { return windows->get(plan.indices); });
+    batches_.emplace(shuffled(windows->size(), context_.batch, context_.seed), context_.workers, context_.device,
+                     [windows](const BatchPlan& plan) { return windows->get(plan.indices); });
   }
 
   /// A model is judged by the numbers that it learned, whatever the file's own mean and deviation are.
@@ -127,12 +118,6 @@ class Forecast : public Task {
     if (!context_.weights.empty()) load_weights(*model_, context_.weights);
     model_->to(context_.device);
     if (!config_.quantiles.empty()) quantiles_ = torch::tensor(config_.quantiles, torch::kFloat32).to(context_.device);
-  }
-
-  WindowBatch to_device(WindowBatch batch) const {
-    for (auto* tensor : {&batch.history, &batch.future, &batch.known, &batch.calendar})
-      if (tensor->defined()) *tensor = tensor->to(context_.device);
-    return batch;
   }
 
   Tensor forecast(const WindowBatch& batch) {
@@ -172,10 +157,9 @@ class Forecast : public Task {
   std::vector<std::string> own_scale_;        // of the data's those that were not learned
   int64_t train_windows_ = 0;
   std::shared_ptr<Forecaster> model_;
-  std::unique_ptr<Loader<WindowBatch>> loader_;
-  WindowBatch batch_;
   std::string judged_;  // the split of the last evaluation
   Tensor by_step_;      // its mean squared error a step ahead
+  std::optional<LoadedBatches<WindowBatch>> batches_;
 };
 
 Metrics Forecast::evaluate(const std::string& split, int64_t limit) {
@@ -188,7 +172,7 @@ Metrics Forecast::evaluate(const std::string& split, int64_t limit) {
   std::iota(indices.begin(), indices.end(), int64_t{0});
   for (int64_t begin = 0; begin < size; begin += context_.batch) {
     const auto count = std::min(context_.batch, size - begin);
-    const auto batch = to_device(windows.get({indices.data() + begin, static_cast<size_t>(count)}));
+    const auto batch = moved(windows.get({indices.data() + begin, static_cast<size_t>(count)}), context_.device);
     score.add(answer(batch), batch.future, batch.known);
   }
   judged_ = split;
@@ -203,7 +187,7 @@ std::vector<Figure> Forecast::figures() {
   const auto windows = windows_of(judged_);
   std::vector<Figure> out;
   const std::vector<int64_t> shown = {0, windows.size() / 2, windows.size() - 1};
-  const auto batch = to_device(windows.get(shown));
+  const auto batch = moved(windows.get(shown), context_.device);
   const auto forecasts = answer(batch).cpu();
   const auto channel = data_.series.channels() - 1;
   const auto seen = std::min(config_.input, 2 * config_.horizon);

@@ -6,7 +6,6 @@
 #include <nlohmann/json.hpp>
 
 #include "hadal/core/format.h"
-#include "hadal/data/loader.h"
 #include "hadal/data/text/buckets.h"
 #include "hadal/data/text/labelled_text.h"
 #include "hadal/io/file.h"
@@ -23,6 +22,7 @@ using Ids = std::vector<int64_t>;
 
 struct Batch {
   Tensor ids, lengths, labels;  // (B, T), (B), (B)
+  auto tensors() { return std::tie(ids, lengths, labels); }
 };
 
 struct Encoded {
@@ -57,23 +57,14 @@ class ClassifyText : public Task {
             {"tokenizer", tokenizer_metadata(config_.tokenizer, *tokenizer_)}};
   }
 
-  int64_t batches_per_epoch() const override { return loader_->batches(); }
-  void start_epoch(int64_t epoch, int64_t first) override { loader_->start(epoch, first); }
-  bool next_batch() override {
-    auto batch = loader_->next();
-    if (!batch) return false;
-    batch_ = to_device(*std::move(batch));
-    return true;
-  }
-  int64_t batch_size() const override { return batch_.labels.size(0); }
+  Batches& batches() override { return *batches_; }
   Losses losses(size_t) override {
-    const auto logits = model_->forward(batch_.ids, batch_.lengths).to(torch::kFloat32);
-    return {at::cross_entropy_loss(logits, batch_.labels, {}, at::Reduction::Mean, -100, config_.label_smoothing), {}};
+    const auto& batch = batches_->current();
+    const auto logits = model_->forward(batch.ids, batch.lengths).to(torch::kFloat32);
+    return {at::cross_entropy_loss(logits, batch.labels, {}, at::Reduction::Mean, -100, config_.label_smoothing), {}};
   }
 
-  bool has_split(const std::string& split) const override {
-    return std::find(data_.splits.begin(), data_.splits.end(), split) != data_.splits.end();
-  }
+  std::vector<std::string> splits() const override { return data_.splits; }
   Goal goal() const override { return {"accuracy", true}; }
   Metrics evaluate(const std::string& split, int64_t limit) override;
   std::vector<Figure> figures() override {
@@ -161,7 +152,7 @@ class ClassifyText : public Task {
   }
 
   void make_loader() {
-    if (!has_split("train")) fail_usage("the data has no split \"train\"; it has {}", fmt::join(data_.splits, ", "));
+    require_split("train");
     train_ = encoded(training_texts(), "train");
     training_.reset();
     const auto cut = cut_;
@@ -170,7 +161,7 @@ class ClassifyText : public Task {
     cut_ = cut;  // of the training texts
     buckets_ = std::make_unique<Buckets>(train_->lengths, config_.tokens, context_.seed);
     const Sampler sampler{.size = buckets_->batches(), .batch = 1, .shuffle = true, .seed = context_.seed};
-    loader_ = std::make_unique<Loader<Batch>>(sampler, context_.workers, [this](const BatchPlan& plan) {
+    batches_.emplace(sampler, context_.workers, context_.device, [this](const BatchPlan& plan) {
       return make_batch(*train_, buckets_->batch(plan.epoch, plan.indices.at(0)));
     });
   }
@@ -187,11 +178,6 @@ class ClassifyText : public Task {
     return {padded(rows, 0), torch::tensor(lengths, torch::kInt64), torch::tensor(labels, torch::kInt64)};
   }
 
-  Batch to_device(Batch batch) const {
-    for (auto* tensor : {&batch.ids, &batch.lengths, &batch.labels}) *tensor = tensor->to(context_.device);
-    return batch;
-  }
-
   ClassifyTextConfig config_;
   TaskContext context_;
   LabelledSource data_;
@@ -203,10 +189,9 @@ class ClassifyText : public Task {
   std::optional<Encoded> train_;
   std::map<std::string, Encoded> scored_;
   std::unique_ptr<Buckets> buckets_;
-  std::unique_ptr<Loader<Batch>> loader_;
   std::optional<ClassificationScore> score_;  // of the last evaluation
   TextFigure mistakes_;
-  Batch batch_;
+  std::optional<LoadedBatches<Batch>> batches_;
 };
 
 Metrics ClassifyText::evaluate(const std::string& split, int64_t limit) {
@@ -222,7 +207,7 @@ Metrics ClassifyText::evaluate(const std::string& split, int64_t limit) {
   Mean loss;
   for (int64_t i = 0; i < buckets.batches(); ++i) {
     const auto members = buckets.batch(0, i);
-    const auto batch = to_device(make_batch(data, members));
+    const auto batch = moved(make_batch(data, members), context_.device);
     const auto logits = model_->forward(batch.ids, batch.lengths).to(torch::kFloat32);
     const auto said = logits.argmax(1).cpu();
     for (size_t row = 0; row < members.size() && mistakes_.items.size() < kShown; ++row) {

@@ -6,7 +6,6 @@
 
 #include "hadal/core/format.h"
 #include "hadal/core/utf8.h"
-#include "hadal/data/loader.h"
 #include "hadal/io/file.h"
 #include "hadal/io/weights.h"
 #include "hadal/tasks/summary.h"
@@ -43,23 +42,14 @@ class Language : public Task, public TextWriter {
     return {{"tokenizer", tokenizer_metadata(config_.tokenizer, *tokenizer_)}};
   }
 
-  int64_t batches_per_epoch() const override { return loader_->batches(); }
-  void start_epoch(int64_t epoch, int64_t first) override { loader_->start(epoch, first); }
-  bool next_batch() override {
-    auto batch = loader_->next();
-    if (!batch) return false;
-    batch_ = {batch->inputs.to(context_.device), batch->targets.to(context_.device)};
-    return true;
-  }
-  int64_t batch_size() const override { return batch_.inputs.size(0); }
+  Batches& batches() override { return *batches_; }
   Losses losses(size_t) override {
-    const auto logits = model_->forward(batch_.inputs).to(torch::kFloat32);
-    return {at::cross_entropy_loss(logits.flatten(0, 1), batch_.targets.flatten()), {}};
+    const auto& batch = batches_->current();
+    const auto logits = model_->forward(batch.inputs).to(torch::kFloat32);
+    return {at::cross_entropy_loss(logits.flatten(0, 1), batch.targets.flatten()), {}};
   }
 
-  bool has_split(const std::string& split) const override {
-    return std::find(source_.splits.begin(), source_.splits.end(), split) != source_.splits.end();
-  }
+  std::vector<std::string> splits() const override { return source_.splits; }
   Goal goal() const override { return {"loss", false}; }
   Metrics evaluate(const std::string& split, int64_t limit) override {
     const auto& windows = windows_of(split);
@@ -133,7 +123,7 @@ class Language : public Task, public TextWriter {
     source_ = text_sources().make(config_.data);
     config_.data = text_sources().resolve(config_.data);
     if (has_split("train")) return source_.open("train");
-    if (context_.train_data) fail_usage("the data has no split \"train\"; it has {}", fmt::join(source_.splits, ", "));
+    if (context_.train_data) require_split("train");
     return {};
   }
 
@@ -196,12 +186,9 @@ class Language : public Task, public TextWriter {
       fail("[language] the training text has {} tokens and a window takes {}: use more text or a smaller model.context",
            train_->tokens(), model_->context() + 1);
     const auto whole = (train_->tokens() - 1) / train_->length();  // windows of full length
-    const Sampler sampler{.size = whole,
-                          .batch = context_.batch,
-                          .shuffle = config_.windows == "strided",
-                          .drop_last = whole > context_.batch,
-                          .seed = context_.seed};
-    loader_ = std::make_unique<Loader<TokenBatch>>(sampler, context_.workers, [this](const BatchPlan& plan) {
+    auto sampler = shuffled(whole, context_.batch, context_.seed);
+    sampler.shuffle = config_.windows == "strided";  // random ones are drawn anew for every place
+    batches_.emplace(sampler, context_.workers, context_.device, [this](const BatchPlan& plan) {
       std::vector<Tensor> inputs, targets;
       for (const auto index : plan.indices) {
         auto random = plan.sample(index);
@@ -238,8 +225,7 @@ class Language : public Task, public TextWriter {
   std::unique_ptr<TokenWindows> train_;
   std::map<std::string, std::unique_ptr<TokenWindows>> opened_;
   Hiding hiding_;
-  std::unique_ptr<Loader<TokenBatch>> loader_;
-  TokenBatch batch_;
+  std::optional<LoadedBatches<TokenBatch>> batches_;
 };
 
 }  // namespace

@@ -1,5 +1,7 @@
 // Texts a language model writes, and scores of whole texts: what predict, eval and generate share.
 #pragma once
+#include <tuple>
+
 #include "hadal/data/text/text.h"
 #include "hadal/data/text/tokenizer.h"
 #include "hadal/metrics/metrics.h"
@@ -11,6 +13,7 @@ namespace hadal {
 /// Tokens in and tokens to tell, (B, T) int64; -100 where nothing is to be told.
 struct TokenBatch {
   Tensor inputs, targets;
+  auto tensors() { return std::tie(inputs, targets); }
 };
 
 /// How the tokens of a masked model's windows are hidden (Devlin et al. 2018, section 3.1): of a share `hidden`, 80 %

@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 
 #include "hadal/core/format.h"
-#include "hadal/data/loader.h"
 #include "hadal/data/text/buckets.h"
 #include "hadal/data/text/parallel.h"
 #include "hadal/io/file.h"
@@ -25,6 +24,7 @@ struct Batch {
   Tensor source, lengths;  // (B, S), (B)
   Tensor target;           // (B, T): the start and the text
   Tensor places, answers;  // (N): where in B * T a token follows, and which
+  auto tensors() { return std::tie(source, lengths, target, places, answers); }
 };
 
 /// Texts and their tokens, with ends.
@@ -49,20 +49,10 @@ class Translate : public Task {
     return {{"tokenizer", tokenizer_metadata(config_.tokenizer, *tokenizer_)}};
   }
 
-  int64_t batches_per_epoch() const override { return loader_->batches(); }
-  void start_epoch(int64_t epoch, int64_t first) override { loader_->start(epoch, first); }
-  bool next_batch() override {
-    auto batch = loader_->next();
-    if (!batch) return false;
-    batch_ = to_device(*std::move(batch));
-    return true;
-  }
-  int64_t batch_size() const override { return batch_.source.size(0); }
-  Losses losses(size_t) override { return {loss(batch_, config_.label_smoothing), {}}; }
+  Batches& batches() override { return *batches_; }
+  Losses losses(size_t) override { return {loss(batches_->current(), config_.label_smoothing), {}}; }
 
-  bool has_split(const std::string& split) const override {
-    return std::find(data_.splits.begin(), data_.splits.end(), split) != data_.splits.end();
-  }
+  std::vector<std::string> splits() const override { return data_.splits; }
   Goal goal() const override { return {"bleu", true}; }
   Metrics evaluate(const std::string& split, int64_t limit) override;
   std::vector<Figure> figures() override {
@@ -140,13 +130,13 @@ class Translate : public Task {
   }
 
   void make_loader() {
-    if (!has_split("train")) fail_usage("the data has no split \"train\"; it has {}", fmt::join(data_.splits, ", "));
+    require_split("train");
     train_ = encoded("train", true);
     for (const auto* split : {"val", "test"})  // what is wrong with them is said now, not after the training
       if (has_split(split)) scored(split);
     buckets_ = std::make_unique<Buckets>(train_->lengths, config_.tokens, context_.seed);
     const Sampler sampler{.size = buckets_->batches(), .batch = 1, .shuffle = true, .seed = context_.seed};
-    loader_ = std::make_unique<Loader<Batch>>(sampler, context_.workers, [this](const BatchPlan& plan) {
+    batches_.emplace(sampler, context_.workers, context_.device, [this](const BatchPlan& plan) {
       return make_batch(*train_, buckets_->batch(plan.epoch, plan.indices.at(0)));
     });
   }
@@ -171,12 +161,6 @@ class Translate : public Task {
     return {padded(sources, ends.padding), lengths_of(sources), target, torch::tensor(places), torch::tensor(answers)};
   }
 
-  Batch to_device(Batch batch) const {
-    for (auto* tensor : {&batch.source, &batch.lengths, &batch.target, &batch.places, &batch.answers})
-      *tensor = tensor->to(context_.device);
-    return batch;
-  }
-
   /// Mean over the tokens that are no padding; only they are scored against the vocabulary.
   Tensor loss(const Batch& batch, double smoothing) const {
     const auto features = model_->forward(batch.source, batch.lengths, batch.target);
@@ -194,9 +178,8 @@ class Translate : public Task {
   std::shared_ptr<const Encoded> train_;
   std::map<std::string, std::shared_ptr<const Encoded>> scored_;
   std::unique_ptr<Buckets> buckets_;
-  std::unique_ptr<Loader<Batch>> loader_;
-  Batch batch_;
   TextFigure samples_;  // of the last evaluation
+  std::optional<LoadedBatches<Batch>> batches_;
 };
 
 Metrics Translate::evaluate(const std::string& split, int64_t limit) {
@@ -209,7 +192,7 @@ Metrics Translate::evaluate(const std::string& split, int64_t limit) {
   const Buckets buckets({data.lengths.begin(), data.lengths.begin() + static_cast<std::ptrdiff_t>(count)},
                         config_.tokens, 0);
   for (int64_t i = 0; i < buckets.batches(); ++i) {
-    const auto batch = to_device(make_batch(data, buckets.batch(0, i)));
+    const auto batch = moved(make_batch(data, buckets.batch(0, i)), context_.device);
     loss_mean.add(loss(batch, 0).item<double>(), static_cast<double>(batch.answers.size(0)));
   }
   // While training goes on, the validation texts are translated greedily: it tells one epoch from another as well.

@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 
 #include "hadal/core/format.h"
-#include "hadal/data/loader.h"
 #include "hadal/data/vision/mix.h"
 #include "hadal/data/vision/sources.h"
 #include "hadal/io/weights.h"
@@ -22,6 +21,7 @@ struct Batch {
   Tensor pixels;   // (B, C, S, S) float32, normalised
   Tensor labels;   // (B) int64
   Tensor targets;  // (B, classes) float32 where pictures were mixed; else undefined
+  auto tensors() { return std::tie(pixels, labels, targets); }
 };
 
 class Classify : public Task {
@@ -43,24 +43,15 @@ class Classify : public Task {
     return {{"classes", nlohmann::json(config_.names).dump()}, {"labels", nlohmann::json(learned_.labels).dump()}};
   }
 
-  int64_t batches_per_epoch() const override { return loader_->batches(); }
-  void start_epoch(int64_t epoch, int64_t first) override { loader_->start(epoch, first); }
-  bool next_batch() override {
-    auto batch = loader_->next();
-    if (!batch) return false;
-    batch_ = to_device(*std::move(batch));
-    return true;
-  }
-  int64_t batch_size() const override { return batch_.labels.size(0); }
+  Batches& batches() override { return *batches_; }
   Losses losses(size_t) override {
-    const auto logits = model_->forward(batch_.pixels).to(torch::kFloat32);
-    const auto& target = batch_.targets.defined() ? batch_.targets : batch_.labels;
+    const auto& batch = batches_->current();
+    const auto logits = model_->forward(batch.pixels).to(torch::kFloat32);
+    const auto& target = batch.targets.defined() ? batch.targets : batch.labels;
     return {at::cross_entropy_loss(logits, target, {}, at::Reduction::Mean, -100, config_.label_smoothing), {}};
   }
 
-  bool has_split(const std::string& split) const override {
-    return std::find(source_.splits.begin(), source_.splits.end(), split) != source_.splits.end();
-  }
+  std::vector<std::string> splits() const override { return source_.splits; }
   Goal goal() const override { return {"accuracy", true}; }
   Metrics evaluate(const std::string& split, int64_t limit) override;
   std::vector<std::string> metric_names() const override {
@@ -204,29 +195,22 @@ class Classify : public Task {
   }
 
   void make_train_loader() {
-    if (!has_split("train")) fail_usage("the data has no split \"train\"; it has {}", fmt::join(source_.splits, ", "));
+    require_split("train");
     train_ = open("train");
     train_transform_ = std::make_unique<ClassificationTransform>(config_.augment, channels_, true);
-    const Sampler sampler{.size = train_->size(),
-                          .batch = context_.batch,
-                          .shuffle = true,
-                          .drop_last = train_->size() > context_.batch,
-                          .seed = context_.seed};
     const auto classes = match_classes(train_->classes(), config_.names, learned_);
-    loader_ = std::make_unique<Loader<Batch>>(sampler, context_.workers, [this, classes](const BatchPlan& plan) {
-      auto batch = make_batch(*train_, classes, *train_transform_, plan);
-      auto random = plan.whole();
-      mix_batch(config_.augment, batch.pixels, batch.labels, batch.targets, static_cast<int64_t>(config_.names.size()),
-                random);
-      return batch;
-    });
+    batches_.emplace(shuffled(train_->size(), context_.batch, context_.seed), context_.workers, context_.device,
+                     [this, classes](const BatchPlan& plan) {
+                       auto batch = make_batch(*train_, classes, *train_transform_, plan);
+                       auto random = plan.whole();
+                       mix_batch(config_.augment, batch.pixels, batch.labels, batch.targets,
+                                 static_cast<int64_t>(config_.names.size()), random);
+                       return laid_out(std::move(batch));
+                     });
   }
 
-  Batch to_device(Batch batch) const {
-    const auto format = context_.channels_last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
-    batch.pixels = batch.pixels.to(context_.device, torch::kFloat32, true, false, format);
-    batch.labels = batch.labels.to(context_.device);
-    if (batch.targets.defined()) batch.targets = batch.targets.to(context_.device);
+  Batch laid_out(Batch batch) const {
+    if (context_.channels_last) batch.pixels = batch.pixels.contiguous(at::MemoryFormat::ChannelsLast);
     return batch;
   }
 
@@ -247,9 +231,8 @@ class Classify : public Task {
   int64_t channels_ = 3;
   std::shared_ptr<ImageClassifier> model_;
   std::unique_ptr<ClassificationTransform> transform_, train_transform_;
-  std::unique_ptr<Loader<Batch>> loader_;
-  Batch batch_;
   Judged judged_;
+  std::optional<LoadedBatches<Batch>> batches_;
 };
 
 Metrics Classify::evaluate(const std::string& split, int64_t limit) {
@@ -259,12 +242,12 @@ Metrics Classify::evaluate(const std::string& split, int64_t limit) {
   model_->eval();
   const auto size = limit > 0 ? std::min(limit, data->size()) : data->size();
   Loader<Batch> loader({.size = size, .batch = context_.batch}, context_.workers,
-                       [&](const BatchPlan& plan) { return make_batch(*data, classes, *transform_, plan); });
+                       [&](const BatchPlan& plan) { return laid_out(make_batch(*data, classes, *transform_, plan)); });
   judged_ = {data, {}, {}, {}, ClassificationScore(static_cast<int64_t>(config_.names.size()))};
   Mean loss;
   loader.start(0);
   while (auto made = loader.next()) {
-    const auto batch = to_device(*std::move(made));
+    const auto batch = moved(*std::move(made), context_.device);
     const auto logits = model_->forward(batch.pixels).to(torch::kFloat32);
     loss.add(at::cross_entropy_loss(logits, batch.labels).item<double>(), static_cast<double>(batch.labels.size(0)));
     judged_.score->add(logits, batch.labels);

@@ -81,8 +81,8 @@ TEST(ClassifyText, LongTextsAreCutAndEmptyOnesRead) {
   write_file(folder / "test.csv", table(4));
   auto task = make(settings(folder));
   EXPECT_THAT(task->summary(), testing::HasSubstr("(1 cut to 12 tokens)"));
-  task->start_epoch(0, 0);
-  while (task->next_batch()) EXPECT_TRUE(std::isfinite(task->losses(0).total.item<double>()));
+  task->batches().start(0, 0);
+  while (task->batches().next()) EXPECT_TRUE(std::isfinite(task->losses(0).total.item<double>()));
 }
 
 TEST(ClassifyText, NamesAreThoseOfTheWholeTable) {
@@ -147,8 +147,8 @@ TEST(ClassifyText, GoesOnFromHiddenWords) {
   EXPECT_EQ(task->metadata().at("tokenizer"), words->metadata().at("tokenizer"));
   EXPECT_TRUE(torch::equal(state_dict(task->model()).at("net.bert.embeddings.word_embeddings.weight"),
                            state_dict(words->model()).at("bert.embeddings.word_embeddings.weight")));
-  task->start_epoch(0, 0);
-  ASSERT_TRUE(task->next_batch());
+  task->batches().start(0, 0);
+  ASSERT_TRUE(task->batches().next());
   EXPECT_TRUE(std::isfinite(task->losses(0).total.item<double>()));
   wanted.set_path("model.vocabulary", vocabulary - 2);
   EXPECT_ERROR(make(wanted, {.weights = weights}), "and the tokenizer has");

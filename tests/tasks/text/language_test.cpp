@@ -114,9 +114,9 @@ TEST_F(LanguageTask, CountsBytesNotCharacters) {
 TEST_F(LanguageTask, DrawsWindowsBySeedAndEpochAlone) {
   const auto walk = [&](const Table& more, uint64_t seed) {
     auto task = make(more, {.seed = seed});
-    task->start_epoch(1, 2);
+    task->batches().start(1, 2);
     std::vector<double> out;
-    for (int i = 0; i < 5 && task->next_batch(); ++i) out.push_back(task->losses(0).total.item<double>());
+    for (int i = 0; i < 5 && task->batches().next(); ++i) out.push_back(task->losses(0).total.item<double>());
     return out;
   };
   for (const char* windows : {"random", "strided"}) {
@@ -130,8 +130,8 @@ TEST_F(LanguageTask, LearnsAText) {
   auto task = make({}, {.seed = 1});
   double first = 0, last = 0;
   for (int64_t epoch = 0; epoch < 3; ++epoch) {
-    task->start_epoch(epoch, 0);
-    while (task->next_batch()) {
+    task->batches().start(epoch, 0);
+    while (task->batches().next()) {
       const auto loss = task->losses(0).total;
       last = loss.item<double>();
       if (first == 0) first = last;
@@ -149,8 +149,8 @@ TEST_F(LanguageTask, HidesWordsForBert) {
   auto task =
       make({{"model", Table{{"name", "bert"}, {"context", 20}, {"dim", 16}, {"depth", 1}, {"heads", 2}, {"mlp", 16}}}});
   EXPECT_EQ(dynamic_cast<LanguageModel&>(task->model()).vocabulary(), 29);  // one more id, for what is hidden
-  task->start_epoch(0, 0);
-  ASSERT_TRUE(task->next_batch());
+  task->batches().start(0, 0);
+  ASSERT_TRUE(task->batches().next());
   EXPECT_NEAR(task->losses(0).total.item<double>(), std::log(29.0), 0.4);
   const auto metrics = task->evaluate("val", 0);
   EXPECT_EQ(find(metrics, "loss"), find(task->evaluate("val", 0), "loss"));

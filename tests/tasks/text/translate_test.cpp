@@ -116,9 +116,9 @@ TEST(Translate, BatchesDependOnSeedAndEpochAlone) {
   write_corpus(folder);
   const auto losses = [&](int64_t workers, int64_t epoch, int64_t first) {
     auto task = tasks().make({"translate", settings(folder)}, TaskContext{.workers = workers, .seed = 1});
-    task->start_epoch(epoch, first);
+    task->batches().start(epoch, first);
     std::vector<double> out;
-    while (task->next_batch()) out.push_back(task->losses(0).total.item<double>());
+    while (task->batches().next()) out.push_back(task->losses(0).total.item<double>());
     return out;
   };
   const auto whole = losses(2, 1, 0);

@@ -1,0 +1,69 @@
+// What tasks are trained on, batch by batch.
+#pragma once
+#include <functional>
+#include <tuple>
+#include <utility>
+
+#include "hadal/core/torch.h"
+#include "hadal/data/loader.h"
+
+namespace hadal {
+
+class Batches {
+ public:
+  virtual ~Batches() = default;
+  virtual int64_t per_epoch() const = 0;
+  /// From here on next() walks through `epoch`, beginning with its batch `first`.
+  virtual void start(int64_t epoch, int64_t first) = 0;
+  /// Loads the next batch; false at the end of the epoch.
+  virtual bool next() = 0;
+  /// Samples in the batch.
+  virtual int64_t size() const { return 1; }
+};
+
+/// Every sample of a set in an epoch's own order; a last batch that is not full is left out where there is another.
+inline Sampler shuffled(int64_t size, int64_t batch, uint64_t seed) {
+  return {.size = size, .batch = batch, .shuffle = true, .drop_last = size > batch, .seed = seed};
+}
+
+/// A batch with its tensors on `device`. Batch names them: tensors() ties together what is moved, undefined ones too.
+template <class Batch>
+Batch moved(Batch batch, const torch::Device& device) {
+  const auto move = [&](Tensor& tensor) {
+    if (tensor.defined()) tensor = tensor.to(device, tensor.scalar_type(), /*non_blocking=*/true);
+  };
+  std::apply([&](auto&... tensors) { (move(tensors), ...); }, batch.tensors());
+  return batch;
+}
+
+/// A loader's batches on the device that trains. The first of a batch's tensors() has a row for each sample. Whoever
+/// owns this declares it last: its threads call `make` until it is gone.
+template <class Batch>
+class LoadedBatches : public Batches {
+ public:
+  LoadedBatches(const Sampler& sampler, int64_t workers, const torch::Device& device,
+                std::function<Batch(const BatchPlan&)> make)
+      : device_(device), loader_(sampler, workers, std::move(make)) {}
+
+  int64_t per_epoch() const override { return loader_.batches(); }
+  void start(int64_t epoch, int64_t first) override { loader_.start(epoch, first); }
+  bool next() override {
+    auto batch = loader_.next();
+    if (!batch) return false;
+    batch_ = moved(*std::move(batch), device_);
+    size_ = std::get<0>(batch_.tensors()).size(0);
+    return true;
+  }
+  int64_t size() const override { return size_; }
+
+  /// The one that next() loaded.
+  const Batch& current() const { return batch_; }
+
+ private:
+  torch::Device device_;
+  Batch batch_;
+  int64_t size_ = 0;
+  Loader<Batch> loader_;
+};
+
+}  // namespace hadal
