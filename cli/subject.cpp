@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "hadal/core/device.h"
+#include "hadal/core/precision.h"
 #include "hadal/io/file.h"
 #include "hadal/io/weights.h"
 
@@ -44,7 +45,9 @@ void settle_here(TrainConfig& train, const Words& words) {
     fmt::print(stderr, "it was trained on {}, which is not here; this goes on with the cpu\n", train.device);
     train.device = "cpu";
   }
-  if (!given("precision") && train.precision == "fp16" && train.device == "cpu") train.precision = "auto";
+  if (given("precision")) return;
+  const bool slow = train.precision == "bf16" && !computes_bf16(pick_device(train.device));
+  if (slow || (train.precision == "fp16" && train.device == "cpu")) train.precision = "fp32";
 }
 
 /// Training holds a share of its texts out; a file that is named to be scored is scored whole.

@@ -2,8 +2,6 @@
 
 #include <cmath>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
@@ -106,8 +104,7 @@ Machine inspect_machine() {
   if (at::hasMKLDNN()) m.onednn = after(config, "DNN v", " \n");
   m.openmp = at::hasOpenMP() ? after(config, "a.k.a. OpenMP ", ")\n") : "";
   m.torch_has_cuda = at::globalContext().hasCUDART();
-  std::ifstream cpuinfo("/proc/cpuinfo");
-  m.cpu = parse_cpuinfo({std::istreambuf_iterator<char>(cpuinfo), {}});
+  m.cpu = this_cpu();
   m.processors = processors_allowed();
   m.cores = cores_allowed();
   m.threads = at::get_num_threads();

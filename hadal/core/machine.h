@@ -24,6 +24,7 @@ struct Cpu {
 };
 /// Reads the text of /proc/cpuinfo, x86 or Arm.
 Cpu parse_cpuinfo(const std::string& text);
+Cpu this_cpu();
 
 /// What the control groups of this process allow, versions 1 and 2; 0: no limit.
 struct GroupLimits {

@@ -140,6 +140,11 @@ Cpu parse_cpuinfo(const std::string& text) {
   return cpu;
 }
 
+Cpu this_cpu() {
+  std::ifstream cpuinfo("/proc/cpuinfo");
+  return parse_cpuinfo({std::istreambuf_iterator<char>(cpuinfo), {}});
+}
+
 GroupLimits group_limits(const std::filesystem::path& root) {
   GroupLimits limits;
   std::ifstream groups(root / "proc/self/cgroup");

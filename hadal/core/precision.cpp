@@ -1,11 +1,20 @@
 #include "hadal/core/precision.h"
 
+#include <ATen/Context.h>
+
 #include "hadal/core/error.h"
+#include "hadal/core/machine.h"
 
 namespace hadal {
 
+bool computes_bf16(const torch::Device& device) {
+  if (!device.is_cpu()) return true;
+  static const bool cpu = at::hasMKLDNN() && this_cpu().bf16_per_cycle() > 0;
+  return cpu;
+}
+
 std::string pick_precision(const std::string& name, const torch::Device& device) {
-  if (name == "auto") return "fp32";
+  if (name == "auto") return computes_bf16(device) ? "bf16" : "fp32";
   require(name != "fp16" || !device.is_cpu(),
           "precision=fp16 wants a GPU; on a CPU use precision=bf16 or precision=fp32");
   return name;

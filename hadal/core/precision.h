@@ -8,7 +8,11 @@
 
 namespace hadal {
 
-/// "auto" becomes fp32; fp16 wants a GPU. Throws UsageError otherwise.
+/// Whether products in bf16 are faster than in fp32 there. CPUs without the arithmetic, or a LibTorch without oneDNN,
+/// give the same numbers tens of times slower.
+bool computes_bf16(const torch::Device& device);
+
+/// "auto" becomes bf16 where it is computed, else fp32; fp16 wants a GPU. Throws UsageError otherwise.
 std::string pick_precision(const std::string& name, const torch::Device& device);
 
 /// LibTorch's autocast for the life of the guard: bf16 or fp16 products, fp32 where it matters. Nothing for "fp32".

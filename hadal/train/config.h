@@ -35,7 +35,7 @@ struct TrainConfig {
   std::vector<FreezeRule> freeze;
   SwaConfig swa;
   EarlyStoppingConfig early_stopping;
-  std::string precision = "auto", device = "auto", weights;
+  std::string precision = "fp32", device = "auto", weights;
   bool channels_last = false;
   int64_t threads = 0, seed = 1;
   double evaluate_every = 1, checkpoint_seconds = 60;

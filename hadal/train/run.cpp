@@ -121,6 +121,8 @@ RunResult train_recipe(Recipe recipe, const RunOptions& options) {
   log_line(options, task->summary());
   log_line(options, fmt::format("{}, {} threads, {}; everything goes to {}", recipe.train.device, recipe.train.threads,
                                 recipe.train.precision, options.folder.string()));
+  if (recipe.train.precision == "bf16" && !computes_bf16(torch::Device(recipe.train.device)))
+    log_line(options, "warning: bf16 is not what this CPU or its LibTorch computes in; precision=fp32 is much faster");
   if (!unjudged.empty())
     log_line(options, fmt::format("the recipe's numbers are not asked for: this run has its own {}", unjudged));
 
