@@ -80,11 +80,14 @@ bool read_day(Scanner& s, bool day_first, Calendar& out) {
   int64_t year = -1, month = 1, day = 1;
   if (!s.rest.empty() && is_letter(s.rest[0])) {  // Jul 1, 2016
     month = s.take_month();
+    s.take_any("-");
     s.skip_blanks();
-    day = s.take_number(2);
-    s.take(',');
-    s.skip_blanks();
-    year = s.take_number(4);
+    if (s.digits() != 4) {  // else Jul 2016
+      day = s.take_number(2);
+      s.take(',');
+      s.skip_blanks();
+    }
+    if (s.digits() == 4) year = s.take_number(4);
   } else if (s.digits() == 8) {
     const auto whole = s.take_number(8);
     year = whole / 10000, month = whole / 100 % 100, day = whole % 100;
@@ -131,7 +134,8 @@ bool read_time(Scanner& s, Calendar& out) {
       s.rest.remove_prefix(count);
     }
   }
-  if (hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59) return false;
+  const bool end_of_day = hour == 24 && minute == 0 && second == 0 && micros == 0;
+  if ((hour > 23 && !end_of_day) || minute < 0 || minute > 59 || second < 0 || second > 59) return false;
   out.hour = static_cast<int>(hour), out.minute = static_cast<int>(minute);
   out.second = static_cast<int>(second), out.micros = static_cast<int>(micros);
   auto half = s;
@@ -262,8 +266,12 @@ std::optional<ZonedTime> parse_zoned(std::string_view text, bool day_first) {
     if (const auto time = read_digits(s.rest)) return ZonedTime{*time, {}};
     if (digits == 10) return ZonedTime{s.take_number(10) * kSecond, {}};
     if (digits == 13) return ZonedTime{s.take_number(13) * (kSecond / 1000), {}};
+    if (digits == 16) return ZonedTime{s.take_number(16), {}};
+    if (digits == 19) return ZonedTime{s.take_number(19) / 1000, {}};
     return std::nullopt;
   }
+  if (digits == 10 && s.rest[10] == '.' && s.rest.find_first_not_of('0', 11) == s.rest.npos)
+    return ZonedTime{s.take_number(10) * kSecond, {}};
   Calendar date;
   if (!read_day(s, day_first, date)) return std::nullopt;
   if (s.rest.empty()) return ZonedTime{time_of(date), {}};

@@ -33,10 +33,11 @@ struct ZonedTime {
 };
 
 /// Reads 2016-07-01, 2016/7/1, 20160701, 2016-07, 2016, 1.7.2016, 7/1/2016 (1/7/2016 with `day_first`), 1-Jul-2016,
-/// Jul 1, 2016, each with a time behind a space or T: 13:05, 13:05:09.25, 1:05 PM, and a zone: Z, UTC, +02:00. Of plain
-/// digits, 2016070113, 201607011305 and 20160701130509 are a day with its hour, minute and second; other numbers of 10
-/// and 13 digits are seconds and milliseconds since 1970. Nothing else is a date, nor is a day that its month does not
-/// have.
+/// Jul 1, 2016, Jul 2016, Jul-2016, each with a time behind a space or T: 13:05, 13:05:09.25, 1:05 PM, 24:00 (the day's
+/// end), and a zone: Z, UTC, +02:00. Of plain digits, 2016070113, 201607011305 and 20160701130509 are a day with its
+/// hour, minute and second; other numbers of 10, 13, 16 and 19 digits are seconds, milliseconds, microseconds and
+/// nanoseconds since 1970, seconds with a point and zeros too. Nothing else is a date, nor is a day that its month does
+/// not have.
 std::optional<ZonedTime> parse_zoned(std::string_view text, bool day_first = false);
 /// The same, in UTC where there is a zone.
 std::optional<Micros> parse_date(std::string_view text, bool day_first = false);

@@ -14,9 +14,10 @@ struct Series {
   std::vector<std::string> columns;  // C
   Tensor values;                     // (C, T) float64, NaN where a value is missing
   std::vector<Micros> times;         // T, rising; as written where all are of one zone, else UTC
-  std::string zone;                  // "+01:00", or "Z"; empty where the dates name none
+  std::string zone;  // "+01:00", or "Z"; empty where the dates name none, or several but the same time of day
   TimeStep step;
   bool day_first = false;  // how its dates were read
+  int64_t merged = 0;      // rows that had another's date
 
   int64_t length() const { return values.size(1); }
   int64_t channels() const { return values.size(0); }
@@ -29,16 +30,18 @@ struct Series {
 struct SeriesOptions {
   std::string date;                  // the column of dates; empty: "date" or its like, else the first that holds some
   std::vector<std::string> columns;  // empty: all others, but for a nameless first one that only counts the rows
-  bool day_first = false;            // 1/7/2016 is in July; found by itself where a day over 12 shows it
+  bool day_first = false;            // 1/7/2016 is in July; found by itself where a day over 12 or even steps show it
   bool even = true;                  // false: rows as they come, whatever their dates
 };
 
-/// Reads a table with a line of names and a column of dates. Empty fields, NA, NaN, null, none, ? and - are missing
-/// values. Rows are put in the order of their dates; rows of one date (when clocks go back) become their mean; dates
-/// that are left out become rows of missing values. Throws FileError, with line and column, for bytes that are not
-/// UTF-8, text in a number column, two columns of one name, a date that is none, dates that do not keep the step that
-/// most of them keep, and fewer than two rows.
+/// Reads a table with a line of names and a column of dates, their time of day in it or in another one. Empty fields,
+/// NA, NaN, null, none, <NA>, #N/A, ?, -, -- and . are missing values. Rows are put in the order of their dates; rows
+/// of one date (when clocks go back) become their mean; dates that are left out become rows of missing values. Throws
+/// FileError, with line and column, for bytes that are not UTF-8, text in a number column, two columns of one name, a
+/// date that is none, dates that do not keep the step that most of them keep, more than a quarter of the rows with
+/// another's date, and fewer than two rows.
 Series parse_series(std::string_view text, const std::string& name, const SeriesOptions& options = {});
+/// The file may be gzip.
 Series read_series(const std::filesystem::path& path, const SeriesOptions& options = {});
 /// The names in a table's first line.
 std::vector<std::string> read_columns(const std::filesystem::path& path);

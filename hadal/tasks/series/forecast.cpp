@@ -79,7 +79,12 @@ class Forecast : public Task {
     if (!context_.train_data) return;
     const auto windows = std::make_shared<SeriesWindows>(windows_of("train"));
     for (const auto* split : {"val", "test"})  // one that is too short is refused now, not after the training
-      if (has_split(split)) windows_of(split);
+      if (has_split(split)) {
+        windows_of(split);
+        const auto [first, last] = data_.rows(split);
+        if (data_.known.defined() && !data_.known.slice(1, first, last).any().item<bool>())
+          fail("[forecast] no row of the {} split has a value: every one was filled", split);
+      }
     train_windows_ = windows->size();
     batches_.emplace(shuffled(windows->size(), context_.batch, context_.seed), context_.workers, context_.device,
                      [windows](const BatchPlan& plan) { return windows->get(plan.indices); });
@@ -227,6 +232,9 @@ std::string Forecast::summary() const {
                           memory_.columns.size(), config_.input, config_.horizon);
   if (train_windows_ > 0)
     text += fmt::format("; rows of {}, {} training windows", data_.series.step.text(), format_count(train_windows_));
+  if (const auto merged = data_.series.merged; merged > 0)
+    text +=
+        fmt::format("; {} row{} had another's date: they are its mean", format_count(merged), merged == 1 ? "" : "s");
   if (!own_scale_.empty())
     text += fmt::format("; it learned other columns ({}): {} {} scaled by {} own mean and deviation",
                         fmt::join(learned_columns_, ", "), fmt::join(own_scale_, ", "),

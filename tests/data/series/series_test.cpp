@@ -52,6 +52,45 @@ TEST(Series, TimesAreAsWrittenWhereTheZoneStays) {
   EXPECT_EQ(read(kHours).date(0), "2020-01-01");
 }
 
+TEST(Series, DaysAreDaysWhereTheirZoneChanges) {
+  const auto days = read("date,a\n2020-03-28T00:00+01:00,1\n2020-03-29T00:00+01:00,2\n2020-03-30T00:00+02:00,3\n");
+  EXPECT_EQ(days.step.text(), "1 d");
+  EXPECT_EQ(days.date(3), "2020-03-31");
+}
+
+TEST(Series, TheTimeOfDayMayStandInAColumnOfItsOwn) {
+  const auto series = read("Date;Time;Power\n16/12/2006;17:24:00;4,2\n16/12/2006;17:25:00;5,4\n");
+  EXPECT_EQ(series.columns, std::vector<std::string>{"Power"});
+  EXPECT_EQ(series.step.text(), "1 min");
+  EXPECT_EQ(series.date(1), "2006-12-16 17:25");
+  EXPECT_EQ(row(series), (std::vector<double>{4.2, 5.4}));
+  EXPECT_EQ(read("Date,Time,b,a\n2020-01-01,0:00,1,2\n2020-01-01,1:00,3,4\n", {.columns = {"a"}}).step.text(), "1 h");
+}
+
+TEST(Series, RowsThatShareDatesAreNotTakenForOne) {
+  EXPECT_ERROR(
+      read("date,hour,a\n2020-01-01,0,1\n2020-01-01,1,2\n2020-01-02,0,3\n2020-01-02,1,4\n"),
+      "s.csv line 3: 2020-01-01 is the date of line 2 too: 4 rows have 2 dates. One column must hold day and time");
+  EXPECT_EQ(read("date,a\n2020-01-03,3\n2020-01-01,1\n2020-01-02,2\n2020-01-02,4\n").merged, 1);
+}
+
+TEST(Series, EvenStepsShowWhatADateBeginsWith) {
+  std::string months = "date,a\n", days = "date,a\n";
+  for (int i = 0; i < 36; ++i) months += fmt::format("01/{:02}/{},{}\n", i % 12 + 1, 2000 + i / 12, i);
+  for (int i = 0; i < 12; ++i) days += fmt::format("01/{:02}/2000,{}\n", i + 1, i);
+  EXPECT_TRUE(read(months).day_first);
+  EXPECT_EQ(read(months).step.text(), "1 month");
+  EXPECT_FALSE(read(days).day_first);  // both readings are even
+}
+
+TEST(Series, WhatIsEmptyIsPassedOver) {
+  const auto series = read("date,a,,\n2020-01-01,1,,\n,,,\n2020-01-02,2,,\n,,,\n");
+  EXPECT_EQ(series.columns, std::vector<std::string>{"a"});
+  EXPECT_EQ(series.length(), 2);
+  for (const auto* mark : {".", "<NA>", "#N/A", "--"})
+    EXPECT_TRUE(std::isnan(row(read(fmt::format("date,a\n2020-01-01,{}\n2020-01-02,2\n", mark)))[0])) << mark;
+}
+
 TEST(Series, GapsAndEmptyFieldsAreHoles) {
   auto series = read("date,a\n2020-01-01,1\n2020-01-02,NA\n2020-01-04,7\n2020-01-05,9\n2020-01-06,\n2020-01-07,11\n");
   EXPECT_EQ(series.length(), 7);
@@ -124,8 +163,12 @@ TEST(Series, SaysWhatIsWrongAndWhere) {
   EXPECT_ERROR(read(""), "s.csv: the file is empty");
   EXPECT_ERROR(read("2020-01-01,1\n2020-01-02,2\n"),
                "s.csv: has no line of names: its first line holds a date and numbers");
-  EXPECT_ERROR(read("date;a\n2020-01-01;1,5\n2020-01-02;2\n"),
+  EXPECT_ERROR(read("date,a\n2020-01-01,\"1,5\"\n2020-01-02,2\n"),
                "column \"a\" holds \"1,5\", which is no number (2.5 is one, with a point); columns=A,B");
+  EXPECT_ERROR(
+      read("date;a\n2020-01-01;1,5\n2020-01-02;2.5\n"),
+      "s.csv line 3: column \"a\" holds \"2.5\", which is no number: some have a decimal comma and some a point");
+  EXPECT_ERROR(read("date,a,\n2020-01-01,1,\n2020-01-02,2,3\n"), "s.csv line 3: column 3 holds \"3\" and has no name");
   EXPECT_ERROR(read("date,a\n"), "0 rows are no series");
   EXPECT_ERROR(read("date,a\n2020-01-01,1\n"), "1 rows are no series");
   EXPECT_ERROR(read("date\n2020-01-01\n2020-01-02\n"), "has dates and no column of numbers");
@@ -176,6 +219,9 @@ TEST(SplitBorders, FollowNameSharesAndDates) {
   const auto slashes = read("date,a\n12/1/2020,1\n13/1/2020,2\n14/1/2020,3\n15/1/2020,4\n");
   EXPECT_TRUE(slashes.day_first);
   EXPECT_EQ(split_borders(slashes, {"13/1/2020", "1/2/2020"}, "x"), (std::array<int64_t, 3>{1, 4, 4}));
+  const auto zoned = read("date,a\n2020-01-01 00:00+02:00,1\n2020-01-01 01:00+02:00,2\n2020-01-01 02:00+02:00,3\n");
+  for (const auto* border : {"2020-01-01 01:00", "2020-01-01 01:00+02:00", "2019-12-31T23:00Z"})
+    EXPECT_EQ(split_borders(zoned, {border, "2"}, "x")[0], 1) << border;
   EXPECT_ERROR(split_borders(days, {"3", "2"}, "x.csv"),
                "data.borders end after 3, 2 and 4 rows; they must rise and end within the 4 rows of x.csv");
   EXPECT_ERROR(split_borders(days, {"soon", "2"}, "x"), "got \"soon\"");

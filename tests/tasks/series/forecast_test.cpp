@@ -134,6 +134,19 @@ TEST_F(ForecastTask, AShortSplitIsRefusedBeforeTraining) {
   EXPECT_FALSE(make(table)->has_split("val"));
 }
 
+TEST_F(ForecastTask, ASplitWithoutAnyValueIsRefusedBeforeTraining) {
+  write_file(folder_ / "series.csv",
+             table("low,high", 600, [](int64_t i) { return i >= 400 && i < 420 ? std::string(",") : both(i); }));
+  auto table = settings();
+  table.set_path("data.borders", List{400, 420});
+  EXPECT_ERROR(make(table), "[forecast] no row of the val split has a value");
+}
+
+TEST_F(ForecastTask, TheSummarySaysHowManyRowsBecameAnothersMean) {
+  write_file(folder_ / "series.csv", table("low,high", 600, both) + table("low,high", 3, both).substr(14));
+  EXPECT_THAT(make(settings())->summary(), testing::HasSubstr("3 rows had another's date: they are its mean"));
+}
+
 TEST_F(ForecastTask, QuantilesHoldTheMedianAndDoNotCross) {
   auto table = settings();
   table.set_path("quantiles", List{0.1, 0.9});
