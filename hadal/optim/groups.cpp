@@ -42,7 +42,8 @@ bool matches_pattern(const std::string& name, const std::string& pattern) {
 
 bool is_embedding(const std::string& name) {
   static const std::regex pattern(
-      "(^|\\.)(wte|wpe|[a-z_]*embed[a-z_]*|positions|position_enc|(cls|class|mask|dist|reg)_token)(\\.|$)");
+      "(^|\\.)(wte|wpe|[a-z_]*embed[a-z_]*|positions|position_enc|relative_attention_bias|(cls|class|mask|dist|reg)_"
+      "token)(\\.|$)");
   return std::regex_search(name, pattern);
 }
 

@@ -14,10 +14,25 @@ struct MuonConfig {
   std::vector<double> ns_coefficients = {3.4445, -4.775, 2.0315};
   int64_t ns_steps = 5;
   std::string adjust_lr_fn = "original";
-  std::vector<std::string> adamw_for = {
-      "*embed*",     "*token*",      "wte.*",       "wpe.*",          "*.wte.*",       "*.wpe.*",
-      "positions",   "position_enc", "*.positions", "*.position_enc", "head*",         "*.head*",
-      "classifier*", "*lm_head*",    "fc.weight",   "output.weight",  "linear.weight", "projection.weight"};
+  std::vector<std::string> adamw_for = {"*embed*",
+                                        "*relative_attention_bias*",
+                                        "*token*",
+                                        "wte.*",
+                                        "wpe.*",
+                                        "*.wte.*",
+                                        "*.wpe.*",
+                                        "positions",
+                                        "position_enc",
+                                        "*.positions",
+                                        "*.position_enc",
+                                        "head*",
+                                        "*.head*",
+                                        "classifier*",
+                                        "*lm_head*",
+                                        "fc.weight",
+                                        "output.weight",
+                                        "linear.weight",
+                                        "projection.weight"};
   AdamConfig adamw = {.weight_decay = 0.01, .decoupled_weight_decay = true};
 
   static Fields<MuonConfig> fields() {

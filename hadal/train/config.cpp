@@ -73,6 +73,7 @@ Fields<TrainConfig> TrainConfig::fields() {
 }
 
 void TrainConfig::validate() const {
+  early_stopping.validate();
   require(device == "auto" || device == "cpu" || device.starts_with("cuda"),
           "train.device = \"{}\" is not known; use auto, cpu, cuda or cuda:0", device);
   require(!swa.on() || ema == 0, "train.ema and train.swa are two averages; a run keeps one of them");

@@ -62,12 +62,27 @@ std::string full_path(const std::string& key, const Table& table, const Schema& 
   if (paths.size() > 1) fail_usage("{} could be {}; write the whole name", key, fmt::join(paths, " or "));
   auto known = others;
   for (const auto& name : names_of(schema)) known.push_back(name);
-  for (const auto& field : TrainConfig::fields().list) known.push_back(field.name);
-  for (const auto& field : schema.fields())
-    if (const auto* value = table.find(field.name); value && field.kinds && value->get_if<Table>())
-      if (const auto* kind = value->get_if<Table>()->find(field.kinds->key))
-        if (const auto part = field.kinds->schema(read_text(*kind, field.name, {})))
-          for (const auto& name : names_of(*part)) known.push_back(field.name + "." + name);
+  static const auto train = Schema::of(TrainConfig{});
+  for (const auto& field : train.fields()) known.push_back(field.name);
+  // The settings of the parts that are chosen: as "warmup", or for "schedule.wramup" whole.
+  const bool whole = key.find('.') != key.npos;
+  const auto add_parts = [&](const Schema& of, const std::string& before) {
+    for (const auto& field : of.fields()) {
+      if (!field.kinds) continue;
+      const auto* value = table.find_path(before + field.name);
+      if (!value) value = of.defaults().find(field.name);
+      const auto* chosen = value ? value->get_if<Table>() : nullptr;
+      const auto* kind = chosen ? chosen->find(field.kinds->key) : nullptr;
+      const auto part = kind ? field.kinds->schema(read_text(*kind, field.name, {})) : std::nullopt;
+      if (!part) continue;
+      for (const auto& name : names_of(*part))
+        if (const auto path = whole ? field.name + "." + name : name;
+            std::find(known.begin(), known.end(), path) == known.end())
+          known.push_back(path);
+    }
+  };
+  add_parts(schema, "");
+  add_parts(train, "train.");
   fail_usage("unknown setting {}{}", key, suggest(key, known));
 }
 

@@ -53,6 +53,12 @@ Trainer::Trainer(Task& task, const TrainConfig& config, std::filesystem::path fo
   require(steps_per_epoch_ > 0, "[train] the training split holds no batch; use more data or a smaller batch ({})",
           config_.batch);
   auto& state = progress_.state;
+  constexpr int64_t kMostSteps = 1'000'000'000;
+  require(config_.steps <= kMostSteps && config_.epochs <= kMostSteps / steps_per_epoch_,
+          "[train] {} are more than the {} steps that a run may have",
+          config_.steps > 0 ? fmt::format("{} steps", config_.steps)
+                            : fmt::format("{} epochs of {} steps", config_.epochs, steps_per_epoch_),
+          kMostSteps);
   state.steps = config_.steps > 0 ? config_.steps : config_.epochs * steps_per_epoch_;
   state.epochs = (state.steps + steps_per_epoch_ - 1) / steps_per_epoch_;
   use(schedules().make(config_.schedule, RunLength{state.steps, steps_per_epoch_}));
@@ -144,6 +150,7 @@ void Trainer::check(const Watch& watch, const char* who) const {
 double Trainer::watched(const Watch& watch, const Metrics& values, const char* who) const {
   const auto name = watch.name(task_.goal().metric);
   if (const auto* value = find_value(values, name)) return *value;
+  if (name == "train/loss") return NAN;  // every step since the last evaluation was skipped
   std::vector<std::string> known;
   for (const auto& [key, value] : values) known.push_back(key);
   fail_usage("[train] the {} watches {}, which this run does not measure{}", who, name, suggest(name, known));

@@ -25,7 +25,8 @@ TEST(Groups, NormsAndBiasesHaveNoDecay) {
 
 TEST(Groups, EmbeddingsCanGoWithoutDecay) {
   for (const auto& name : {"wte.weight", "transformer.wpe.weight", "embed.weight", "pos_embedding", "class_token",
-                           "model.embed_tokens.weight", "cls_token", "positions", "position_enc"})
+                           "model.embed_tokens.weight", "cls_token", "positions", "position_enc",
+                           "decoder.relative_bias.relative_attention_bias.weight"})
     EXPECT_TRUE(is_embedding(name)) << name;
   for (const auto& name : {"h.0.attn.weight", "fc.weight", "token.weight", "swte.weight"})
     EXPECT_FALSE(is_embedding(name)) << name;

@@ -129,6 +129,9 @@ TEST(Recipe, PathsHoldWhereverTheProgramIsStarted) {
 
 TEST(Recipe, SaysWhichNameIsMeant) {
   EXPECT_ERROR(with({{"epoch", "3"}}), "unknown setting epoch; nearest: epochs");
+  EXPECT_ERROR(with({{"optimizer", "sgd"}, {"momentun", "0.9"}}), "unknown setting momentun; nearest: momentum");
+  EXPECT_ERROR(with({{"schedule", "cosine"}, {"warmpu", "3"}}), "unknown setting warmpu; nearest: warmup");
+  EXPECT_ERROR(with({{"early_stopping.min_delta", "0.1"}}), "has a min_delta but no patience");
   EXPECT_ERROR(with({{"size", "3"}}), "could be");  // of the data's pictures, or of the prepared ones
   EXPECT_ERROR(with({{"optimizer.lrr", "3"}}), "lr");
   EXPECT_ERROR(with({{"train.batch", "none"}}), "train.batch");

@@ -49,6 +49,13 @@ TEST(Safety, ABadStepIsSkippedAndCounted) {
   for (const auto& [step, values] : run.seen.evaluations) EXPECT_TRUE(std::isfinite(*find_value(values, "train/loss")));
 }
 
+TEST(Safety, WhoWatchesTheLossWaitsWhereEveryStepWasSkipped) {
+  Poisoned run({6, 7, 8, 9, 10}, 30);  // the second of two evaluations has no loss
+  run.config.early_stopping = {.patience = 5, .metric = "train/loss"};
+  EXPECT_TRUE(run.run().done);
+  EXPECT_EQ(find_value(run.seen.evaluations.back().second, "train/loss"), nullptr);
+}
+
 TEST(Safety, ARunWithoutBadStepsDoesNotSpeakOfThem) {
   Poisoned run({});
   run.run();

@@ -163,6 +163,9 @@ TEST(Trainer, WhatCannotWorkIsRefusedAtTheStart) {
   Trainer own(task, quiet_config());
   EXPECT_ERROR(own.use(lambda_schedule([](int64_t) { return -1.0; })), "the rate is -1 x lr in step 0");
   config = quiet_config();
+  config.epochs = std::numeric_limits<int64_t>::max();
+  EXPECT_ERROR(Trainer(task, config), "are more than the 1000000000 steps that a run may have");
+  config = quiet_config();
   config.groups = {{.match = "*", .frozen = true}};
   EXPECT_ERROR(Trainer(task, config), "groups freeze every parameter: nothing is left to train");
 }
