@@ -80,9 +80,11 @@ Subject read_subject(Words& words, bool to_predict) {
       if (words.plain.empty()) fail_usage("say what to use: a run folder, or a weights file with model=NAME");
       subject.weights = words.plain[0];
       words.plain.erase(words.plain.begin());
-      if (fs::is_directory(subject.weights))
-        fail_usage("{} is a folder without config.toml: not a run", subject.weights.string());
     }
+    subject.weights = weights_in(subject.weights);
+    if (fs::is_directory(subject.weights))
+      fail_usage("{} is a folder with neither config.toml nor model.safetensors: no run, no weights",
+                 subject.weights.string());
     if (!fs::exists(subject.weights)) fail_usage("there is no file or run folder {}", subject.weights.string());
     const auto file = read_weights(subject.weights);
     if (words.has("model"))

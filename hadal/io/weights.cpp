@@ -1,11 +1,14 @@
 #include "hadal/io/weights.h"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/ranges.h>
 
 #include "hadal/core/error.h"
+#include "hadal/io/bytes.h"
 #include "hadal/io/file.h"
+#include "hadal/io/json.h"
 #include "hadal/io/llama2c.h"
 #include "hadal/io/pytorch.h"
 #include "hadal/io/safetensors.h"
@@ -18,6 +21,9 @@ constexpr std::string_view kCounter = "num_batches_tracked";
 constexpr std::string_view kAverages = "n_averaged";
 /// What programs put before every name: DataParallel, torch.compile, trainers with the network in a member.
 const std::vector<std::string> kWrappers = {"module.", "_orig_mod.", "model.", "net.", "network."};
+
+/// How a list of the files that weights are divided into is called.
+constexpr std::string_view kIndex = ".index.json";
 
 void collect(const nn::Module& module, const std::string& prefix, NamedTensors& out) {
   for (const auto& item : module.named_parameters(false))
@@ -129,6 +135,26 @@ void check_same_model(const NamedTensors& target, const NamedTensors& weights, c
        weights.source, matched, weights.size(), target.size(), few(weights.names()), few(target.names()));
 }
 
+/// {"weight_map": {NAME: FILE}}: the tensors of all those files, which lie beside the index.
+NamedTensors read_shards(const std::filesystem::path& index, std::string_view text) {
+  const auto json = parse_json(text, index.string());
+  const auto map = JsonValue(json, index.native()).at("weight_map");
+  std::map<std::string, std::set<std::string>> files;  // their tensors, by file
+  for (const auto& [name, file] : map.table().raw().items()) files[map.at(name).text()].insert(name);
+  NamedTensors out;
+  out.source = index.string();
+  for (auto& [file, names] : files) {
+    if (std::filesystem::path(file).filename() != file || file.empty() || file.ends_with(kIndex))
+      throw FileError(index.string(), fmt::format("names {}, which is no file beside it", shown(file)));
+    for (auto& [name, tensor] : read_weights(index.parent_path() / file).entries)
+      if (names.erase(name) > 0) out.add(name, std::move(tensor));
+    if (!names.empty())
+      throw FileError((index.parent_path() / file).string(),
+                      fmt::format("has no {}, which the index says", *names.begin()));
+  }
+  return out;
+}
+
 }  // namespace
 
 NamedTensors state_dict(const nn::Module& module) {
@@ -138,12 +164,14 @@ NamedTensors state_dict(const nn::Module& module) {
   return out;
 }
 
-NamedTensors read_weights(const std::filesystem::path& path) {
+NamedTensors read_weights(const std::filesystem::path& given) {
+  const auto path = weights_in(given);
   const MappedFile file(path);
   if (looks_like_pytorch(file.bytes())) return read_pytorch(file.bytes(), file.name(), file.keep_alive());
   if (file.text().size() > 8 && file.text()[8] == '{')
     return read_safetensors(file.bytes(), file.name(), file.keep_alive());
   if (is_llama2c(file.bytes())) return read_llama2c(file.bytes(), file.name());
+  if (path.string().ends_with(kIndex)) return read_shards(path, file.text());
   throw FileError(file.name(), "neither safetensors nor a PyTorch file (.pt, .pth, .th) nor llama2.c's .bin");
 }
 
@@ -160,6 +188,14 @@ NamedTensors unwrapped(NamedTensors weights) {
     if (found == kWrappers.end()) return weights;
     for (auto& [name, tensor] : entries) name.erase(0, found->size());
   }
+}
+
+std::filesystem::path weights_in(const std::filesystem::path& path) {
+  if (!std::filesystem::is_directory(path)) return path;
+  for (const auto* name :
+       {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"})
+    if (std::filesystem::exists(path / name)) return path / name;
+  return path;
 }
 
 void save_weights(const std::filesystem::path& path, const nn::Module& module,

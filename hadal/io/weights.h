@@ -13,9 +13,13 @@ namespace hadal {
 /// Parameters and buffers under their full names, in Python's state_dict order; they share the module's memory.
 NamedTensors state_dict(const nn::Module& module);
 
-/// Safetensors, PyTorch's .pt/.pth/.th or llama2.c's .bin, told apart by content. Throws FileError when it is none of
-/// them.
+/// Safetensors, PyTorch's .pt/.pth/.th or llama2.c's .bin, told apart by content; or the index of weights in several
+/// such files, as Hugging Face has it (model.safetensors.index.json), or a folder with either. Throws FileError when it
+/// is none of them.
 NamedTensors read_weights(const std::filesystem::path& path);
+
+/// In a folder as Hugging Face has it, the weights or their index; any other path as it is.
+std::filesystem::path weights_in(const std::filesystem::path& path);
 
 /// Without what wrappers put before every name (`module.`, `_orig_mod.`, `model.`, `net.`, `network.`, also one in
 /// another) and without AveragedModel's counter: what a table of another library's names can read.

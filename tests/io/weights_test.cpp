@@ -55,6 +55,35 @@ TEST(Weights, SaveAndLoadBitExact) {
   EXPECT_ERROR(read_weights(folder / "none"), "none: No such file");
 }
 
+TEST(Weights, AreReadFromSeveralFiles) {
+  test::TemporaryFolder folder;
+  Net a, b;
+  auto first = copy_of(*a), second = first;
+  std::string map;
+  for (const auto& name : first.names()) {
+    const bool head = name.starts_with("head");
+    erase(head ? first : second, name);
+    map += fmt::format("{}\"{}\": \"{}.safetensors\"", map.empty() ? "" : ", ", name, head ? "two" : "one");
+  }
+  write_safetensors(folder / "one.safetensors", first);
+  write_safetensors(folder / "two.safetensors", second);
+  const auto index = folder / "model.safetensors.index.json";
+  write_file(index, "{\"metadata\": {}, \"weight_map\": {" + map + "}}");
+  for (const auto& path : {index, folder.path()}) {
+    for (auto& parameter : b->parameters()) parameter.data().zero_();
+    EXPECT_TRUE(load_weights(*b, path).clean());
+    test::expect_same(state_dict(*b), state_dict(*a), true);
+  }
+  write_file(index, R"({"weight_map": {"conv.weight": "two.safetensors"}})");
+  EXPECT_ERROR(read_weights(index), "two.safetensors: has no conv.weight, which the index says");
+  for (const auto* file : {"../one.safetensors", "", "model.safetensors.index.json"}) {
+    write_file(index, fmt::format(R"({{"weight_map": {{"conv.weight": "{}"}}}})", file));
+    EXPECT_ERROR(read_weights(index), "which is no file beside it");
+  }
+  write_file(index, "{}");
+  EXPECT_ERROR(read_weights(index), "has no \"weight_map\"");
+}
+
 TEST(Weights, TakesWrappersPrefixesOff) {
   for (const auto* prefix : {"module.", "model.", "module._orig_mod."}) {
     Net a, b;

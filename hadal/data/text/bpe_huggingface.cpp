@@ -194,7 +194,10 @@ BpeSteps::Cut read_cut(const JsonValue& value) {
   }
   if (type == "Digits")
     return split_cut(regex(value.flag_or("individual_digits", false) ? "\\p{N}" : "\\p{N}+", value), "Isolated", false);
-  if (type == "Whitespace") return split_cut(regex("\\w+|[^\\w\\s]+", value), "Removed", true);
+  if (type == "Whitespace") {  // Rust's \w; PCRE2's differs from release to release
+    const std::string word = R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24b6}-\x{24e9}\x{200c}\x{200d})";
+    return split_cut(regex(("[" + word + "]+|[^" + word + "\\s]+").c_str(), value), "Removed", true);
+  }
   if (type == "WhitespaceSplit") return split_cut(regex("\\s+", value), "Removed", false);
   unknown_step(value, "pre-tokenizer", "ByteLevel, Split, Metaspace, Digits, Whitespace, WhitespaceSplit and Sequence");
 }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdlib>
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -26,6 +27,69 @@ std::string reason(int error) {
   return reinterpret_cast<const char*>(text);
 }
 
+/// The place behind the class of characters whose inside begins at `at`; npos where it does not end.
+size_t class_end(const std::string& pattern, size_t at) {
+  if (at < pattern.size() && pattern[at] == '^') ++at;
+  if (at < pattern.size() && pattern[at] == ']') ++at;  // the first is a character
+  for (; at < pattern.size(); ++at) {
+    if (pattern[at] == '\\')
+      ++at;
+    else if (pattern.compare(at, 2, "[:") == 0)
+      at = std::min(pattern.find(":]", at), pattern.size() - 1) + 1;
+    else if (pattern[at] == ']')
+      return at + 1;
+  }
+  return std::string::npos;
+}
+
+/// \u4e00 as \x{4e00}.
+std::string with_braces(const std::string& pattern) {
+  std::string out;
+  for (size_t at = 0; at < pattern.size();) {
+    const auto hex = pattern.substr(std::min(at + 2, pattern.size()), 4);
+    if (pattern.compare(at, 2, "\\u") == 0 && hex.size() == 4 &&
+        hex.find_first_not_of("0123456789abcdefABCDEF") == hex.npos) {
+      out += "\\x{" + hex + "}";
+      at += 6;
+    } else {
+      const size_t length = pattern[at] == '\\' ? 2 : 1;
+      out += pattern.substr(at, length);
+      at += length;
+    }
+  }
+  return out;
+}
+
+/// The libraries behind tokenizers read what PCRE2 does not: [A&&[^B]], an A that is no B, becomes (?:(?![B])[A]).
+std::string without_joined_classes(const std::string& pattern, std::string_view name) {
+  std::string out;
+  for (size_t at = 0; at < pattern.size();) {
+    if (pattern[at] != '[') {
+      const size_t length = pattern[at] == '\\' ? 2 : 1;
+      out += pattern.substr(at, length);
+      at += length;
+      continue;
+    }
+    const auto end = std::min(class_end(pattern, at + 1), pattern.size());
+    const auto both = pattern.find("&&", at);
+    if (both >= end) {
+      out += pattern.substr(at, end - at);
+      at = end;
+      continue;
+    }
+    // What looked like the end of the class was that of the one within it.
+    const bool taken_away = pattern.compare(both + 2, 2, "[^") == 0 && pattern[at + 1] != '^';
+    if (!taken_away || class_end(pattern, both + 3) != end || end >= pattern.size() || pattern[end] != ']')
+      throw FileError(name,
+                      fmt::format("the pattern {} joins classes of characters in a way that Hadal cannot read; of "
+                                  "&& it knows [A&&[^B]]",
+                                  shown(pattern)));
+    out += "(?:(?![" + pattern.substr(both + 4, end - both - 5) + "])" + pattern.substr(at, both - at) + "])";
+    at = end + 1;
+  }
+  return out;
+}
+
 }  // namespace
 
 struct TextPattern::Compiled {
@@ -36,7 +100,8 @@ struct TextPattern::Compiled {
 TextPattern::TextPattern(const std::string& pattern, std::string_view name) : compiled_(new Compiled) {
   int error = 0;
   size_t offset = 0;
-  compiled_->code.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
+  const auto ours = without_joined_classes(with_braces(pattern), name);
+  compiled_->code.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(ours.data()), ours.size(),
                                       PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C, &error,
                                       &offset, nullptr));
   if (!compiled_->code)

@@ -130,7 +130,21 @@ Tensor BertForWordsImpl::forward(const Tensor& ids, DecodingCache* cache) {
   return words({.ids = ids});
 }
 
-TensorsByName BertForWordsImpl::own_names(const TensorsByName& weights) const { return bert_word_names(weights); }
+TensorsByName BertForWordsImpl::own_names(const TensorsByName& weights) const {
+  const auto find = [&](const char* name) {
+    const auto found =
+        std::find_if(weights.begin(), weights.end(), [&](const auto& item) { return item.first == name; });
+    return found == weights.end() ? Tensor() : found->second;
+  };
+  const auto refuse_own = [&](const char* decoder, const char* tied) {
+    const auto a = find(decoder), b = find(tied);
+    if (a.defined() && b.defined() && !(a.sizes() == b.sizes() && a.eq(b).all().item<bool>()))
+      fail("[bert] the file's {} is not its {}; the model has one for both", decoder, tied);
+  };
+  refuse_own("cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight");
+  refuse_own("cls.predictions.decoder.bias", "cls.predictions.bias");
+  return bert_word_names(weights);
+}
 
 BertForClassesImpl::BertForClassesImpl(const BertConfig& config, int64_t classes) : dropout_(config.dropout) {
   bert_ = register_module("bert", BertEncoder(config));

@@ -17,24 +17,24 @@ namespace {
 
 constexpr NameRow kGpt2[] = {HADAL_GPT2("transformer."), HADAL_GPT2("")};
 
-constexpr NameRow kLlama[] = {
-    {"model.embed_tokens.", "wte."},
-    {"model.layers.#.input_layernorm.", HADAL_LAYER "ln_1."},
-    {"model.layers.#.self_attn.q_proj.", HADAL_LAYER "self_attention.in_proj_", 0},
-    {"model.layers.#.self_attn.k_proj.", HADAL_LAYER "self_attention.in_proj_", 1},
-    {"model.layers.#.self_attn.v_proj.", HADAL_LAYER "self_attention.in_proj_", 2},
-    {"model.layers.#.self_attn.o_proj.", HADAL_LAYER "self_attention.out_proj."},
-    {"model.layers.#.self_attn.rotary_emb.inv_freq", ""},
-    {"model.layers.#.post_attention_layernorm.", HADAL_LAYER "ln_2."},
-    {"model.layers.#.mlp.gate_proj.", HADAL_LAYER "mlp.0.", 0},
-    {"model.layers.#.mlp.up_proj.", HADAL_LAYER "mlp.0.", 1},
-    {"model.layers.#.mlp.down_proj.", HADAL_LAYER "mlp.3."},
-    {"model.norm.", "decoder.norm."},
-};
+#define HADAL_LLAMA(prefix)                                                                    \
+  {prefix "embed_tokens.", "wte."}, {prefix "layers.#.input_layernorm.", HADAL_LAYER "ln_1."}, \
+      {prefix "layers.#.self_attn.q_proj.", HADAL_LAYER "self_attention.in_proj_", 0},         \
+      {prefix "layers.#.self_attn.k_proj.", HADAL_LAYER "self_attention.in_proj_", 1},         \
+      {prefix "layers.#.self_attn.v_proj.", HADAL_LAYER "self_attention.in_proj_", 2},         \
+      {prefix "layers.#.self_attn.o_proj.", HADAL_LAYER "self_attention.out_proj."},           \
+      {prefix "layers.#.self_attn.rotary_emb.inv_freq", ""},                                   \
+      {prefix "layers.#.post_attention_layernorm.", HADAL_LAYER "ln_2."},                      \
+      {prefix "layers.#.mlp.gate_proj.", HADAL_LAYER "mlp.0.", 0},                             \
+      {prefix "layers.#.mlp.up_proj.", HADAL_LAYER "mlp.0.", 1},                               \
+      {prefix "layers.#.mlp.down_proj.", HADAL_LAYER "mlp.3."}, {prefix "norm.", "decoder.norm."}
+
+constexpr NameRow kLlama[] = {HADAL_LLAMA("model."), HADAL_LLAMA("")};
 
 constexpr NameRow kTiedHead[] = {{"lm_head.weight", ""}};
 
 #undef HADAL_GPT2
+#undef HADAL_LLAMA
 #undef HADAL_LAYER
 
 }  // namespace

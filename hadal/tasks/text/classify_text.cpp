@@ -110,7 +110,7 @@ class ClassifyText : public Task {
     if (!context_.weights.empty()) {
       LoadOptions options;
       if (context_.train_data) options.head = model_->may_begin_anew();
-      auto weights = read_weights(context_.weights);
+      auto weights = unwrapped(read_weights(context_.weights));
       weights.entries = model_->own_names(weights.entries);
       load_weights(*model_, weights, options);
     }

@@ -21,10 +21,7 @@ class Language : public Task, public TextWriter {
     std::string text;
     if (context.open_data) text = open_data();
     // Weights know their tokens by number: the tokenizer that made those numbers goes with them.
-    if (learns(config_.tokenizer) && !context.weights.empty())
-      tokenizer_ = settle_tokenizer(config_.tokenizer, context_, [&] { return learned_from(text); });
-    else
-      tokenizer_ = tokenizers().make(config_.tokenizer, learned_from(text));
+    tokenizer_ = settle_tokenizer(config_.tokenizer, context_, [&] { return learned_from(text); });
     config_.tokenizer = tokenizers().resolve({config_.tokenizer.name, tokenizer_->settings()});
     settle_model();
     // The windows that are trained on have no such token before them.
@@ -162,7 +159,7 @@ class Language : public Task, public TextWriter {
     }
     config_.model = language_models().resolve(config_.model);
     if (!context_.weights.empty()) {
-      auto weights = read_weights(context_.weights);
+      auto weights = unwrapped(read_weights(context_.weights));
       weights.entries = model_->own_names(weights.entries);
       load_weights(*model_, weights);
     }

@@ -26,7 +26,7 @@ bool learns(const Part& tokenizer) {
 std::shared_ptr<const Tokenizer> settle_tokenizer(Part& part, const TaskContext& context,
                                                   const std::function<std::string()>& training_text) {
   auto made_of = part;
-  if (!context.weights.empty()) {
+  if (learns(part) && !context.weights.empty()) {
     const auto weights = read_weights(context.weights);
     if (const auto saved = weights.metadata.find("tokenizer"); saved != weights.metadata.end()) {
       auto table = parse_toml(saved->second, context.weights.string());
@@ -43,15 +43,20 @@ std::shared_ptr<const Tokenizer> settle_tokenizer(Part& part, const TaskContext&
 std::string tokenizer_metadata(const Part& part, const Tokenizer& tokenizer) {
   auto table = tokenizer.settings();
   table.set("name", part.name);
+  if (const auto* path = table.find("path"))  // the weights may be used from another folder
+    if (const auto text = read_text(*path, "tokenizer.path", {}); !text.empty() && !text.starts_with('$'))
+      table.set("path", std::filesystem::absolute(text).lexically_normal().string());
   return to_toml(table);
 }
 
 std::vector<NamedText> texts_to_predict(const PredictOptions& options, Predictions& predictions) {
   std::vector<NamedText> texts;
-  for (const auto& text : options.texts) {
-    check_utf8(text, "text=");
-    texts.push_back({"text", text});
-  }
+  for (const auto& text : options.texts) try {
+      check_utf8(text, "text=");
+      texts.push_back({"text", text});
+    } catch (const Error& error) {
+      predictions.fail(text, error.what());
+    }
   const auto enough = [&] { return options.limit > 0 && std::ssize(texts) >= options.limit; };
   for (const auto& input : options.inputs) {
     if (enough()) break;

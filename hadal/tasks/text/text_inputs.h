@@ -13,9 +13,9 @@ namespace hadal {
 
 /// Is it still to be learned from a text?
 bool learns(const Part& tokenizer);
-/// The tokenizer of the weights file where it brings one (see tokenizer_metadata), else `part`, which learns from
-/// `training_text` where it has to: called at most once. Its settings, but what was learned, are written back to
-/// `part`.
+/// `part` as it is where it has nothing to learn, else the tokenizer of the weights file where it brings one (see
+/// tokenizer_metadata), else what `part` learns from `training_text`, which is called at most once. Its settings, but
+/// what was learned, are written back to `part`.
 std::shared_ptr<const Tokenizer> settle_tokenizer(Part& part, const TaskContext& context,
                                                   const std::function<std::string()>& training_text);
 /// A tokenizer with all that it learned, as text for the weights' metadata under "tokenizer".

@@ -166,6 +166,34 @@ TEST(Bpe, TiktokensMistakesNameTheLine) {
   EXPECT_ERROR(tokenizers().make({"tiktoken", {}}, ""), "tokenizer.path is not set");
 }
 
+TEST(Bpe, ReadsPatternsAsTheLibrariesBehindTokenizersDo) {
+  if (!has_unicode_library()) return;
+  const auto pieces = [](const std::string& pattern, const std::string& text) {
+    std::vector<std::string> out;
+    TextPattern(pattern, "p").find_all(text, [&](const auto& match) {
+      out.push_back(text.substr(match.begin, match.end - match.begin));
+    });
+    return out;
+  };
+  using Texts = std::vector<std::string>;
+  EXPECT_EQ(pieces("[\\p{L}&&[^t]]+|t+", "attic"), (Texts{"a", "tt", "ic"}));
+  EXPECT_EQ(pieces("[\\p{Lu}\\p{Ll}&&[^\\p{Han}]]*", "Hi\u4e2d"), Texts{"Hi"});
+  EXPECT_EQ(pieces("[\\u4e00-\\u9fff]+|\\u0061", "a\u4e2d\u6587b"), (Texts{"a", "\u4e2d\u6587"}));
+  EXPECT_EQ(pieces("[]&]+|\\[&&", "&]x[&&"), (Texts{"&]", "[&&"}));
+  EXPECT_EQ(pieces("[[:digit:]&]+", "1&2"), Texts{"1&2"});
+  for (const auto* bad : {"[a&&b]", "[^a&&[^b]]", "[a&&[b]]", "[a&&[^b]c]", "[a&&[^b]", "[a&&"})
+    EXPECT_ERROR(TextPattern(bad, "p"), "joins classes of characters");
+}
+
+TEST(Bpe, WordsHoldTheirMarks) {
+  if (!has_unicode_library()) return;
+  const auto made =
+      parse_huggingface(R"({"pre_tokenizer": {"type": "Whitespace"}, "model": {"type": "BPE", "unk_token": "?",
+    "vocab": {"?": 0, "\u0915": 1, "\u093f": 2, "\u0915\u093f": 3, "x": 4}, "merges": ["\u0915 \u093f"]}})",
+                        "t.json");
+  EXPECT_EQ(made->encode("\u0915\u093f x"), (Ids{3, 4}));  // one word, as the tokenizers library has it
+}
+
 /// cl100k's first special token is not the next id behind its ranks; p50k's ranks leave that of one out.
 TEST(Bpe, TiktokensIdsMayLeaveGaps) {
   const auto ranks = small_ranks() + "aGVsbG8= 262\n";  // hello

@@ -210,7 +210,9 @@ TensorsByName published(const nn::Module& words) {
     out.emplace_back(name, tensor);
   }
   const int64_t dim = 24;
-  for (const auto* name : {"bert.pooler.dense.weight", "cls.seq_relationship.weight", "cls.predictions.decoder.weight"})
+  for (const auto& [name, tensor] : TensorsByName(out))
+    if (name == "bert.embeddings.word_embeddings.weight") out.emplace_back("cls.predictions.decoder.weight", tensor);
+  for (const auto* name : {"bert.pooler.dense.weight", "cls.seq_relationship.weight"})
     out.emplace_back(name, torch::full({dim, dim}, 3.0));
   for (const auto* name : {"bert.pooler.dense.bias", "cls.seq_relationship.bias"})
     out.emplace_back(name, torch::full({dim}, 3.0));
@@ -218,6 +220,21 @@ TensorsByName published(const nn::Module& words) {
 }
 
 }  // namespace
+
+TEST(Bert, RefusesADecoderOfItsOwn) {
+  const auto model = small("bert");
+  auto file = published(*model);
+  const auto words = std::find_if(file.begin(), file.end(), [](const auto& item) {
+    return item.first == "bert.embeddings.word_embeddings.weight";
+  });
+  ASSERT_NE(words, file.end());
+  const auto tied = words->second;
+  std::erase_if(file, [](const auto& item) { return item.first == "cls.predictions.decoder.weight"; });
+  file.emplace_back("cls.predictions.decoder.weight", tied.clone());
+  EXPECT_NO_THROW(model->own_names(file));
+  file.back().second = tied + 1;
+  EXPECT_ERROR(model->own_names(file), "cls.predictions.decoder.weight is not its bert.embeddings.word_embeddings");
+}
 
 TEST(Bert, TakesPublishedFiles) {
   const torch::NoGradGuard no_grad;

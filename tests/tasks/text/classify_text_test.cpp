@@ -35,6 +35,15 @@ Table settings(const test::TemporaryFolder& folder) {
       {"tokens", 256}};
 }
 
+/// A token a byte, as tiktoken writes it.
+std::string byte_ranks() {
+  static constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string ranks;
+  for (int byte = 0; byte < 256; ++byte)
+    ranks += fmt::format("{}{}== {}\n", digits[byte >> 2], digits[(byte & 3) << 4], byte);
+  return ranks;
+}
+
 std::unique_ptr<Task> make(const Table& table, TaskContext context = {}) {
   context.batch = 8;
   context.workers = 1;
@@ -106,11 +115,7 @@ TEST(ClassifyText, NamesAreThoseOfTheWholeTable) {
 
 TEST(ClassifyText, PutsBertsTokensAroundATextWhereThereAreSome) {
   test::TemporaryFolder folder;
-  static constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string ranks;
-  for (int byte = 0; byte < 256; ++byte)
-    ranks += fmt::format("{}{}== {}\n", digits[byte >> 2], digits[(byte & 3) << 4], byte);
-  write_file(folder / "bytes.tiktoken", ranks);
+  write_file(folder / "bytes.tiktoken", byte_ranks());
   write_file(folder / "test.csv", table(4));
   write_file(folder / "train.csv", "verdict,what\nyes,abcdefghijk\nno,b\n");  // 11 tokens, the model reads 12
   auto wanted = settings(folder);
@@ -119,6 +124,40 @@ TEST(ClassifyText, PutsBertsTokensAroundATextWhereThereAreSome) {
   EXPECT_THAT(make(wanted)->summary(), testing::Not(testing::HasSubstr("cut to")));
   wanted.set_path("tokenizer.special", List{"[CLS]", "[SEP]"});
   EXPECT_THAT(make(wanted)->summary(), testing::HasSubstr("(1 cut to 12 tokens)"));
+}
+
+/// The tokenizer's file may have moved since; where it has not, the folder one stands in does not matter.
+TEST(ClassifyText, FindsTheFileOfItsTokenizer) {
+  test::TemporaryFolder folder;
+  write_file(folder / "bytes.tiktoken", byte_ranks());
+  write_file(folder / "train.csv", table(60));
+  write_file(folder / "test.csv", table(4));
+  auto wanted = settings(folder);
+  const auto file = std::filesystem::relative(folder / "bytes.tiktoken");
+  wanted.set("tokenizer", Table{{"name", "tiktoken"}, {"path", file.string()}});
+  const auto trained = make(wanted);
+  EXPECT_THAT(trained->metadata().at("tokenizer"), testing::HasSubstr((folder / "bytes.tiktoken").string()));
+  save_weights(folder / "w.safetensors", trained->model(), trained->metadata());
+  const TaskContext context{.train_data = false, .weights = folder / "w.safetensors"};
+  auto plain = settings(folder);  // names no file: the weights' own serves
+  EXPECT_NO_THROW(make(plain, context));
+  std::filesystem::rename(folder / "bytes.tiktoken", folder / "moved.tiktoken");
+  EXPECT_ERROR(make(wanted, context), "bytes.tiktoken");
+  wanted.set_path("tokenizer.path", (folder / "moved.tiktoken").string());
+  EXPECT_NO_THROW(make(wanted, context));
+}
+
+TEST(ClassifyText, OneTextThatIsNotUtf8DoesNotStopTheOthers) {
+  test::TemporaryFolder folder;
+  write_file(folder / "train.csv", table(60));
+  write_file(folder / "test.csv", table(4));
+  const auto task = make(settings(folder));
+  std::vector<std::string> lines;
+  const PredictOptions options{.texts = {"\xff", "good"}, .out = folder / "out"};
+  EXPECT_ERROR(task->predict(options, [&](const std::string& line) { lines.push_back(line); }), "1 of 2 inputs");
+  ASSERT_EQ(lines.size(), 2);
+  EXPECT_THAT(lines[0], testing::HasSubstr("not UTF-8"));
+  EXPECT_THAT(lines[1], testing::HasSubstr("\"good\""));
 }
 
 /// Hidden words first, then classes: the tokenizer comes with the weights, only the head is new.
