@@ -62,6 +62,8 @@ int64_t Span::of(const Length& length, const char* name) const {
 
 int64_t Span::place(const Length& length, const char* name) const {
   if (!length.is_share()) return of(length, name);
+  require(length.number > 0, "[schedule] {} = {} is where the run begins; it must lie behind that", name,
+          length.text());
   const auto warmup = run - ticks;
   const int64_t at = std::llround(length.number * static_cast<double>(run)) - warmup;
   require(at > 0 || warmup == 0, "[schedule] {} = {} lies within the warm-up", name, length.text());

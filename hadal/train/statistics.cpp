@@ -19,8 +19,7 @@ std::optional<double>* reset(nn::Module& module) {
 }  // namespace
 
 KeptBuffers::KeptBuffers(const nn::Module& module) {
-  for (const auto& buffer : module.buffers())
-    if (buffer.is_floating_point()) kept_.push_back({buffer, {}});
+  for (const auto& buffer : module.buffers()) kept_.push_back({buffer, {}});
 }
 
 void KeptBuffers::keep() {

@@ -7,7 +7,7 @@
 
 namespace hadal {
 
-/// Copies of a module's buffers of real numbers, so that a step that is skipped leaves no trace in them.
+/// Copies of a module's buffers, so that a step that is skipped leaves no trace in them.
 class KeptBuffers {
  public:
   explicit KeptBuffers(const nn::Module& module);

@@ -83,7 +83,7 @@ bool Trainer::move(size_t index, const Rates& rates, double loss, double scale, 
   bool overflow = loss_scaling() && !keep_scale(clipped.norm, scale);
   std::string wrong;
   if (!std::isfinite(phase.loss)) {
-    wrong = fmt::format("the loss is {}", phase.loss);
+    wrong = fmt::format("the loss is {}", std::isnan(phase.loss) ? std::abs(phase.loss) : phase.loss);  // no "-nan"
   } else if (!std::isfinite(clipped.norm)) {
     wrong = "the gradients are not finite";
   } else if (!take(phase, rates, clipped.evaluation, again)) {

@@ -237,6 +237,7 @@ TEST(Schedule, WrongSettingsAreRefusedWithTheReason) {
        "length = 0.9 of the run is more than the warm-up leaves, 70 of 100"},
       {"name = \"multi_step\", every = \"step\", warmup = 0.3, milestones = [0.2]",
        "milestones = 0.2 lies within the warm-up"},
+      {"name = \"multi_step\", every = \"step\", milestones = [0]", "milestones = 0 is where the run begins"},
       {"name = \"warm_restarts\", period = 5, factor = 4611686018427387904",
        "train.schedule.factor wants an integer from 1 to 1000"},
       {"name = \"constant\", factor = 0.5", "a constant factor of 0.5 wants a length"},

@@ -116,6 +116,13 @@ TEST(Safety, ASkippedStepLeavesNoTraceInRunningStatistics) {
   EXPECT_FALSE(before[1].equal(before[0]));  // good steps move them
 }
 
+TEST(Safety, ASecondLookIsNoBatchMoreToBatchNorm) {
+  Poisoned run({}, 3, {.norm = true});
+  run.config.optimizer = {"sam", {}};
+  const auto steps = run.run().state.step;
+  EXPECT_EQ(run.task.model().named_buffers()["1.num_batches_tracked"].item<int64_t>(), steps);
+}
+
 TEST(Safety, AStepThatLooksWhereNothingIsFiniteIsSkipped) {
   for (const auto& optimizer : {Part{"sam", {}}, Part{"lbfgs", {{"lr", 0.1}, {"max_iter", 2}}}}) {
     SCOPED_TRACE(optimizer.name);

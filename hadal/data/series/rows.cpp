@@ -65,7 +65,10 @@ size_t find_date_column(const std::vector<std::string>& names, const std::vector
   for (const auto* word : usual)
     for (size_t i = 0; i < names.size(); ++i) {
       if (lower(names[i]) != word) continue;
-      if (is_date(first_row[i])) return i;
+      // 0100 is no year, but the time of the day.
+      double number = 0;
+      const bool no_year = read_value(first_row[i], number) && number < 1600;
+      if (!no_year && is_date(first_row[i])) return i;
       candidates.push_back(i);
     }
   // A year beside a month or day that is no date by itself is only a part of one.

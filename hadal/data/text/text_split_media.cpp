@@ -141,6 +141,8 @@ std::string unicode_form(std::string_view text, std::string_view form) {
       const auto [code, length] = any_character_at(text, at);
       if (code == kNoCharacter)
         out += text[at];
+      else if (code == U'\u0130')  // the one letter whose small one is two characters
+        out += "i\u0307";
       else
         out += to_utf8(static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(code))));
       at += length;

@@ -141,6 +141,7 @@ TEST(Series, RefusesLongHoles) {
 TEST(Series, TheColumnOfDatesIsOneThatHoldsDates) {
   EXPECT_EQ(read("day,when,a\n1,2020-01-01,5\n2,2020-01-02,6\n").columns, (std::vector<std::string>{"day", "a"}));
   EXPECT_EQ(read("a,utc_timestamp\n1,2020-01-01T00:00:00Z\n2,2020-01-01T01:00:00Z\n").step.text(), "1 h");
+  EXPECT_EQ(read("Local Day,TIME,a\n2020-01-01,0100,5\n2020-01-02,0100,6\n").step.text(), "1 d");  // 0100 is no year
   EXPECT_EQ(read("Year,a\n2019,1\n2020,2\n").step.text(), "1 year");
   EXPECT_ERROR(read("year,month,place,a\n2019,1,Kiel,1\n2019,2,Kiel,2\n"),
                "s.csv: no column holds dates: \"month\" holds \"1\", \"place\" holds \"Kiel\"; date=NAME names it");

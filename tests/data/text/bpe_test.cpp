@@ -187,6 +187,7 @@ TEST(Bpe, ReadsPatternsAsTheLibrariesBehindTokenizersDo) {
 
 TEST(Bpe, WordsHoldTheirMarks) {
   if (!has_unicode_library()) return;
+  EXPECT_EQ(unicode_form("\u0130STANBUL", "lower"), "i\u0307stanbul");
   const auto made =
       parse_huggingface(R"({"pre_tokenizer": {"type": "Whitespace"}, "model": {"type": "BPE", "unk_token": "?",
     "vocab": {"?": 0, "\u0915": 1, "\u093f": 2, "\u0915\u093f": 3, "x": 4}, "merges": ["\u0915 \u093f"]}})",
