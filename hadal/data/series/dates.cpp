@@ -290,13 +290,22 @@ std::optional<Micros> parse_date(std::string_view text, bool day_first) {
   return found ? std::optional(found->utc()) : std::nullopt;
 }
 
+namespace {
+
+/// The first number of a date written 1/2/2016 or 1-2-2016; -1 where it is written otherwise.
+int64_t first_of_two(std::string_view date) {
+  Scanner s{date};
+  s.skip_blanks();
+  const auto first = s.take_number(2);
+  return s.take_any("-/") && s.digits() > 0 ? first : -1;
+}
+
+}  // namespace
+
+bool may_begin_with_day(std::string_view date) { return first_of_two(date) >= 0; }
+
 bool begins_with_day(const std::vector<std::string>& dates) {
-  return std::any_of(dates.begin(), dates.end(), [](const std::string& date) {
-    Scanner s{date};
-    s.skip_blanks();
-    const auto first = s.take_number(2);
-    return first > 12 && s.take_any("-/") && s.digits() > 0;
-  });
+  return std::any_of(dates.begin(), dates.end(), [](const std::string& date) { return first_of_two(date) > 12; });
 }
 
 Micros TimeStep::after(Micros time, int64_t count) const {

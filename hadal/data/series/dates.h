@@ -42,6 +42,8 @@ std::optional<ZonedTime> parse_zoned(std::string_view text, bool day_first = fal
 /// The same, in UTC where there is a zone.
 std::optional<Micros> parse_date(std::string_view text, bool day_first = false);
 
+/// Whether a date is written with slashes or dashes and begins with the day or the month.
+bool may_begin_with_day(std::string_view date);
 /// Whether dates written with slashes or dashes begin with the day: so when some first number is over 12.
 bool begins_with_day(const std::vector<std::string>& dates);
 

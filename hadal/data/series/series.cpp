@@ -37,10 +37,13 @@ bool is_even(std::vector<Micros> times) {
   const auto step = find_step(times);
   const auto limit = kMostAdded * static_cast<int64_t>(times.size());
   int64_t place = 0;
+  auto grid = times[0];
   for (const auto time : times) {
-    while (step.after(times[0], place) < time)
+    while (grid < time) {
       if (++place > limit) return false;
-    if (step.after(times[0], place) != time) return false;
+      grid = step.after(times[0], place);
+    }
+    if (grid != time) return false;
   }
   return true;
 }
@@ -82,7 +85,8 @@ Dates read_dates(const Rows& rows, const std::string& name, const SeriesOptions&
   const bool day_first = options.day_first || begins_with_day(rows.dates);
   auto found = read_dates(rows, day_first, bad);
   // 1/2/2016 is what makes the steps even, where one reading does.
-  if (!day_first && options.even && (!found || !is_even(found->times)))
+  const bool two_ways = !rows.dates.empty() && may_begin_with_day(rows.dates[0]);
+  if (two_ways && !day_first && options.even && (!found || !is_even(found->times)))
     if (auto other = read_dates(rows, true, ignored); other && is_even(other->times)) return *std::move(other);
   if (!found)
     throw FileError(fmt::format("{} line {}", name, rows.lines[bad]),
