@@ -28,12 +28,13 @@ int main(int argc, char** argv) {
   std::vector<int64_t> shape;
   std::string precision = "fp32";
   bool causal = false;
-  int threads = 2, runs = 7;
+  int threads = 2;
+  double seconds = 1;
   CLI::App app("Times forward and backward of attention");
   app.add_option("--precision", precision)->check(CLI::IsMember({"fp32", "bf16"}));
   app.add_flag("--causal", causal);
   app.add_option("--threads", threads)->check(CLI::PositiveNumber);
-  app.add_option("--runs", runs)->check(CLI::PositiveNumber);
+  app.add_option("--seconds", seconds)->check(CLI::PositiveNumber);
   app.add_option("shape", shape, "batch heads length width")->required()->expected(4);
   CLI11_PARSE(app, argc, argv);
 
@@ -43,18 +44,21 @@ int main(int argc, char** argv) {
   const auto random = [&] { return torch::randn(shape).to(precision == "bf16" ? at::kBFloat16 : at::kFloat); };
   const auto q = random().requires_grad_(), k = random().requires_grad_(), v = random().requires_grad_();
   const auto dout = random();
-  constexpr int kWarm = 2;
   std::vector<double> whole, forward, backward;
-  for (int i = 0; i < kWarm + runs; ++i) {
-    for (const auto& t : {q, k, v}) t.mutable_grad() = torch::Tensor();
-    const auto start = now_ms();
-    const auto y = hadal::attention(q, k, v, {.causal = causal});
-    const auto between = now_ms();
-    y.backward(dout);
-    const auto end = now_ms();
-    if (i < kWarm) continue;
-    whole.push_back(end - start), forward.push_back(between - start), backward.push_back(end - between);
-  }
+  const auto passes = [&](size_t least, double enough_ms) {
+    whole.clear(), forward.clear(), backward.clear();
+    for (double spent = 0; whole.size() < least || spent < enough_ms; spent += whole.back()) {
+      for (const auto& t : {q, k, v}) t.mutable_grad() = torch::Tensor();
+      const auto start = now_ms();
+      const auto y = hadal::attention(q, k, v, {.causal = causal});
+      const auto between = now_ms();
+      y.backward(dout);
+      const auto end = now_ms();
+      whole.push_back(end - start), forward.push_back(between - start), backward.push_back(end - between);
+    }
+  };
+  passes(2, 1e3 * seconds / 3);
+  passes(7, 1e3 * seconds);
   const nlohmann::ordered_json line{
       {"median_ms", median(whole)}, {"forward_ms", median(forward)}, {"backward_ms", median(backward)}};
   fmt::print("{}\n", line.dump());

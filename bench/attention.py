@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Attention, forward and backward, in Hadal and in PyTorch, in turn, pair by pair: the ratio PyTorch time / Hadal time.
 
-attention.py [--program build/bench/hadal_attention] [--pairs 3] [--runs 7] [--threads 2] [--mode fp32,bf16] [SHAPE...]
+attention.py [--program build/bench/hadal_attention] [--pairs 3] [--seconds 1] [--threads 2] [--mode fp32,bf16] [SHAPE...]
 Runs under the interpreter whose PyTorch is compared (scaled_dot_product_attention, as it is). A SHAPE is batch x heads x
 length x width, such as 16x6x256x64, with +causal for a causal mask. Each pair starts both sides anew, the first of them
-changing from pair to pair; a side's time is the median of its run. Prints a line of JSON for each shape and mode.
+changing from pair to pair; a side's time is the median of the passes that fill the seconds, seven at least, after as
+many uncounted ones as fill a third of them: before that, fresh memory slows both. Prints a line of JSON for each shape and mode.
 """
 import argparse, json, pathlib, statistics, subprocess, sys, time
 
@@ -12,7 +13,7 @@ root = pathlib.Path(__file__).resolve().parent.parent
 parser = argparse.ArgumentParser()
 parser.add_argument("--program", default=root / "build/bench/hadal_attention")
 parser.add_argument("--pairs", type=int, default=3)
-parser.add_argument("--runs", type=int, default=7)
+parser.add_argument("--seconds", type=float, default=1)
 parser.add_argument("--threads", type=int, default=2)
 parser.add_argument("--mode", type=lambda text: text.split(","), default=["fp32", "bf16"])
 parser.add_argument("--torch", action="store_true", help="PyTorch's side alone, for the first shape and mode")
@@ -27,17 +28,23 @@ def time_torch(shape, mode):
     sizes, _, causal = shape.partition("+")
     random = lambda: torch.randn([int(n) for n in sizes.split("x")]).to(torch.bfloat16 if mode == "bf16" else torch.float32)
     q, k, v = (random().requires_grad_() for _ in range(3))
-    dout, times = random(), []
-    for _ in range(2 + args.runs):
-        q.grad = k.grad = v.grad = None
-        start = time.perf_counter()
-        torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=causal == "causal").backward(dout)
-        times.append(1e3 * (time.perf_counter() - start))
-    print(json.dumps({"median_ms": statistics.median(times[2:])}))
+    dout = random()
+
+    def passes(least, seconds):
+        times = []
+        while len(times) < least or sum(times) < 1e3 * seconds:
+            q.grad = k.grad = v.grad = None
+            start = time.perf_counter()
+            torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=causal == "causal").backward(dout)
+            times.append(1e3 * (time.perf_counter() - start))
+        return times
+
+    passes(2, args.seconds / 3)
+    print(json.dumps({"median_ms": statistics.median(passes(7, args.seconds))}))
 
 
 def run(side, shape, mode):
-    options = ["--threads", str(args.threads), "--runs", str(args.runs)]
+    options = ["--threads", str(args.threads), "--seconds", str(args.seconds)]
     if side == "torch":
         command = [sys.executable, __file__, "--torch", *options, "--mode", mode, "--", shape]
     else:

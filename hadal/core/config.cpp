@@ -19,6 +19,15 @@ std::string plain(double number) { return fmt::format("{}", number); }
              limit.example.empty() ? example : limit.example);
 }
 
+std::optional<bool> flag_of(const Value& value) {
+  if (const auto* flag = value.get_if<bool>()) return *flag;
+  if (const auto* word = value.get_if<Word>()) {
+    if (word->text == "true" || word->text == "yes" || word->text == "on" || word->text == "1") return true;
+    if (word->text == "false" || word->text == "no" || word->text == "off" || word->text == "0") return false;
+  }
+  return {};
+}
+
 /// A number within the limits, for the example in a message.
 std::string example_number(const Limit& limit, bool whole) {
   if (std::isfinite(limit.low) && std::isfinite(limit.high))
@@ -73,12 +82,16 @@ std::string read_text(const Value& value, const std::string& path, const Limit& 
 }
 
 bool read_flag(const Value& value, const std::string& path) {
-  if (const auto* flag = value.get_if<bool>()) return *flag;
-  if (const auto* word = value.get_if<Word>()) {
-    if (word->text == "true" || word->text == "yes" || word->text == "on" || word->text == "1") return true;
-    if (word->text == "false" || word->text == "no" || word->text == "off" || word->text == "0") return false;
-  }
+  if (const auto flag = flag_of(value)) return *flag;
   wrong(path, "true or false", value, {}, "true");
+}
+
+std::optional<bool> read_flag_or_auto(const Value& value, const std::string& path) {
+  if (const auto flag = flag_of(value)) return flag;
+  const auto* word = value.get_if<Word>();
+  const auto* string = value.get_if<std::string>();
+  if ((word && word->text == "auto") || (string && *string == "auto")) return {};
+  wrong(path, "true, false or auto", value, {}, "auto");
 }
 
 int64_t read_integer(const Value& value, const std::string& path, const Limit& limit) {

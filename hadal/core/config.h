@@ -83,6 +83,7 @@ concept Configured = requires {
 // example.
 std::string read_text(const Value&, const std::string& path, const Limit&);
 bool read_flag(const Value&, const std::string& path);
+std::optional<bool> read_flag_or_auto(const Value&, const std::string& path);
 int64_t read_integer(const Value&, const std::string& path, const Limit&);
 double read_number(const Value&, const std::string& path, const Limit&);
 /// A table without a name keeps `otherwise`.
@@ -108,6 +109,14 @@ struct Setting<bool> {
   static std::string type() { return "true or false"; }
   static bool read(const Value& v, const std::string& path, const Limit&) { return read_flag(v, path); }
   static Value write(bool v) { return v; }
+};
+template <>
+struct Setting<std::optional<bool>> {  // unset: found out
+  static std::string type() { return "true, false or auto"; }
+  static std::optional<bool> read(const Value& v, const std::string& path, const Limit&) {
+    return read_flag_or_auto(v, path);
+  }
+  static Value write(std::optional<bool> v) { return v ? Value(*v) : Value(std::string("auto")); }
 };
 template <>
 struct Setting<int64_t> {

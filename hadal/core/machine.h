@@ -38,6 +38,7 @@ struct Gpu {
   std::string name;
   int64_t memory = 0;        // bytes
   int major = 0, minor = 0;  // compute capability
+  bool computes_bf16() const { return major >= 8; }
 };
 /// The NVIDIA GPUs that the driver shows, whether or not this LibTorch can use them.
 std::vector<Gpu> find_gpus();

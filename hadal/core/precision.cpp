@@ -8,7 +8,11 @@
 namespace hadal {
 
 bool computes_bf16(const torch::Device& device) {
-  if (!device.is_cpu()) return true;
+  if (!device.is_cpu()) {
+    static const auto gpus = find_gpus();
+    const auto index = device.has_index() ? static_cast<size_t>(device.index()) : 0;
+    return index < gpus.size() && gpus[index].computes_bf16();
+  }
   static const bool cpu = at::hasMKLDNN() && this_cpu().bf16_per_cycle() > 0;
   return cpu;
 }

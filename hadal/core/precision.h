@@ -8,8 +8,8 @@
 
 namespace hadal {
 
-/// Whether products in bf16 are faster than in fp32 there. CPUs without the arithmetic, or a LibTorch without oneDNN,
-/// give the same numbers tens of times slower.
+/// Whether products in bf16 are faster than in fp32 there. CPUs and GPUs without the arithmetic, or a LibTorch without
+/// oneDNN, give the same numbers, CPUs tens of times slower.
 bool computes_bf16(const torch::Device& device);
 
 /// "auto" becomes bf16 where it is computed, else fp32; fp16 wants a GPU. Throws UsageError otherwise.

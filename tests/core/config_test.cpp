@@ -40,6 +40,7 @@ const Catalog<double>& optimizers() {
 struct Outer {
   int64_t epochs = 3;
   bool fast = false;
+  std::optional<bool> first;
   std::string mode = "plain";
   std::vector<int64_t> sizes = {1, 2};
   Inner inner;
@@ -47,6 +48,7 @@ struct Outer {
   static Fields<Outer> fields() {
     return {{"epochs", &Outer::epochs, "passes over the data", between(1, 100)},
             {"fast", &Outer::fast, "hurry"},
+            {"first", &Outer::first, "which end"},
             {"mode", &Outer::mode, "how", one_of({"plain", "fancy"})},
             {"sizes", &Outer::sizes, "widths", at_least(1)},
             {"inner", &Outer::inner, "nested"},
@@ -69,6 +71,15 @@ Outer words(std::vector<std::pair<std::string, std::string>> given) {
 }
 
 }  // namespace
+
+TEST(Config, AFlagMayBeFoundOut) {
+  EXPECT_EQ(read("first = 'auto'").first, std::nullopt);
+  EXPECT_EQ(read("first = false").first, false);
+  EXPECT_EQ(words({{"first", "yes"}}).first, true);
+  EXPECT_EQ(words({{"first", "auto"}}).first, std::nullopt);
+  EXPECT_EQ(write_config(Outer{}).find("first")->text(), "\"auto\"");
+  EXPECT_ERROR(words({{"first", "maybe"}}), "first wants true, false or auto, got \"maybe\"; example: first=auto");
+}
 
 TEST(Config, ReadsTomlWithSectionsAndParts) {
   const auto config =

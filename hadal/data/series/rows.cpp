@@ -51,6 +51,14 @@ std::optional<double> with_comma(std::string_view field) {
   return read_value(text, value) ? std::optional(value) : std::nullopt;
 }
 
+std::vector<std::string> first_line(CsvReader& reader) {
+  std::vector<std::string_view> fields;
+  reader.next(fields);
+  std::vector<std::string> names;
+  for (const auto field : fields) names.emplace_back(trim(field));
+  return names;
+}
+
 bool is_date(std::string_view text) { return parse_date(text) || parse_date(text, true); }
 
 size_t find_date_column(const std::vector<std::string>& names, const std::vector<std::string_view>& first_row,
@@ -167,10 +175,9 @@ class Numbers {
 
 Rows read_rows(std::string_view text, const std::string& name, const SeriesOptions& options) {
   CsvReader reader(text, name);
+  const auto names = first_line(reader);
+  if (names.empty()) throw FileError(name, "the file is empty");
   std::vector<std::string_view> fields;
-  if (!reader.next(fields)) throw FileError(name, "the file is empty");
-  std::vector<std::string> names;
-  for (const auto field : fields) names.emplace_back(trim(field));
   Rows rows;
   size_t date = 0, width = names.size();
   std::optional<size_t> time;
@@ -203,11 +210,7 @@ Rows read_rows(std::string_view text, const std::string& name, const SeriesOptio
 
 std::vector<std::string> read_names(std::string_view text, const std::string& name) {
   CsvReader reader(text, name);
-  std::vector<std::string_view> fields;
-  std::vector<std::string> names;
-  if (reader.next(fields))
-    for (const auto field : fields) names.emplace_back(trim(field));
-  return names;
+  return first_line(reader);
 }
 
 }  // namespace hadal

@@ -29,23 +29,51 @@ void mean_of_rows(const Rows& rows, const std::vector<size_t>& order, size_t beg
   }
 }
 
-/// Whether times, in any order, keep the step that most of them keep.
-bool is_even(std::vector<Micros> times) {
-  std::sort(times.begin(), times.end());
-  times.erase(std::unique(times.begin(), times.end()), times.end());
-  if (times.size() < 2) return false;
-  const auto step = find_step(times);
-  const auto limit = kMostAdded * static_cast<int64_t>(times.size());
-  int64_t place = 0;
-  auto grid = times[0];
-  for (const auto time : times) {
-    while (grid < time) {
-      if (++place > limit) return false;
-      grid = step.after(times[0], place);
-    }
-    if (grid != time) return false;
+/// Rows in the order of their dates, or as they come, and where each date begins among them.
+struct Order {
+  std::vector<size_t> rows, starts;
+  std::vector<Micros> times;  // of each start
+
+  int64_t merged() const { return std::ssize(rows) - std::ssize(starts); }
+};
+Order put_in_order(const std::vector<Micros>& dates, bool by_date = true) {
+  Order order;
+  order.rows.resize(dates.size());
+  std::iota(order.rows.begin(), order.rows.end(), size_t{0});
+  if (by_date)
+    std::stable_sort(order.rows.begin(), order.rows.end(), [&](size_t a, size_t b) { return dates[a] < dates[b]; });
+  for (size_t i = 0; i < dates.size(); ++i) {
+    const auto date = dates[order.rows[i]];
+    if (by_date && i > 0 && date == order.times.back()) continue;
+    order.starts.push_back(i);
+    order.times.push_back(date);
   }
-  return true;
+  return order;
+}
+
+/// Even steps from the first of some rising times, and the place of each of these among them: until one does not fit.
+struct Grid {
+  std::vector<Micros> times;
+  std::vector<int64_t> places;
+};
+Grid lay_out(const std::vector<Micros>& rising, const TimeStep& step) {
+  Grid grid;
+  const auto limit = kMostAdded * rising.size();
+  for (const auto time : rising) {
+    while (grid.times.empty() || grid.times.back() < time) {
+      if (grid.times.size() == limit) return grid;
+      grid.times.push_back(step.after(rising[0], std::ssize(grid.times)));
+    }
+    if (grid.times.back() != time) return grid;
+    grid.places.push_back(std::ssize(grid.times) - 1);
+  }
+  return grid;
+}
+
+/// Whether times, in any order, keep the step that most of them keep.
+bool is_even(const std::vector<Micros>& times) {
+  const auto rising = put_in_order(times).times;
+  return rising.size() > 1 && lay_out(rising, find_step(rising)).places.size() == rising.size();
 }
 
 /// How the dates of a file are read.
@@ -82,11 +110,11 @@ std::optional<Dates> read_dates(const Rows& rows, bool day_first, size_t& bad) {
 
 Dates read_dates(const Rows& rows, const std::string& name, const SeriesOptions& options) {
   size_t bad = 0, ignored = 0;
-  const bool day_first = options.day_first || begins_with_day(rows.dates);
+  const bool day_first = options.day_first.value_or(false) || begins_with_day(rows.dates);
   auto found = read_dates(rows, day_first, bad);
   // 1/2/2016 is what makes the steps even, where one reading does.
-  const bool two_ways = !rows.dates.empty() && may_begin_with_day(rows.dates[0]);
-  if (two_ways && !day_first && options.even && (!found || !is_even(found->times)))
+  const bool open = !options.day_first && !day_first && !rows.dates.empty() && may_begin_with_day(rows.dates[0]);
+  if (open && options.even && (!found || !is_even(found->times)))
     if (auto other = read_dates(rows, true, ignored); other && is_even(other->times)) return *std::move(other);
   if (!found)
     throw FileError(fmt::format("{} line {}", name, rows.lines[bad]),
@@ -95,17 +123,34 @@ Dates read_dates(const Rows& rows, const std::string& name, const SeriesOptions&
 }
 
 /// Rows share a date when clocks are put back. Where many do, something else tells them apart.
-void refuse_several(const Rows& rows, const std::vector<size_t>& order, const std::vector<size_t>& starts,
-                    const Series& series, const std::string& name) {
-  if (series.merged * 4 <= std::ssize(order)) return;
+void refuse_several(const Rows& rows, const Order& order, const std::string& zone, const std::string& name) {
+  if (order.merged() * 4 <= std::ssize(order.rows)) return;
+  const auto& starts = order.starts;
   size_t i = 0;
   while (i + 1 < starts.size() && starts[i + 1] == starts[i] + 1) ++i;
   throw FileError(
-      fmt::format("{} line {}", name, rows.lines[order[starts[i] + 1]]),
+      fmt::format("{} line {}", name, rows.lines[order.rows[starts[i] + 1]]),
       fmt::format("{} is the date of line {} too: {} rows have {} dates. One column must hold day and time, "
                   "and of several series each wants a column",
-                  format_date(series.times[i], series.zone), rows.lines[order[starts[i]]], order.size(),
+                  format_date(order.times[i], zone), rows.lines[order.rows[starts[i]]], order.rows.size(),
                   starts.size()));
+}
+
+/// The whole grid of the dates; throws where one is off it.
+Grid grid_of(const Rows& rows, const Order& order, const Series& series, const std::string& name) {
+  auto grid = lay_out(order.times, series.step);
+  const auto fit = grid.places.size();
+  if (fit == order.times.size()) return grid;
+  const auto time = order.times[fit];
+  const auto date = [&](Micros t) { return format_date(t, series.zone); };
+  if (grid.times.back() < time)
+    throw FileError(name, fmt::format("most steps of {} between {} and {} have no row; even=false takes rows as they "
+                                      "come",
+                                      series.step.text(), date(order.times[0]), date(order.times.back())));
+  throw FileError(fmt::format("{} line {}", name, rows.lines[order.rows[order.starts[fit]]]),
+                  fmt::format("{} is not a whole number of steps of {} after the first date, {}; even=false takes rows "
+                              "as they come",
+                              date(time), series.step.text(), date(order.times[0])));
 }
 
 }  // namespace
@@ -118,65 +163,35 @@ Micros Series::time(int64_t index) const {
 Series parse_series(std::string_view text, const std::string& name, const SeriesOptions& options) {
   check_utf8(text, name);  // what weights remember of a series is JSON
   const auto rows = read_rows(text, name, options);
-  const auto count = rows.dates.size();
-  const auto [dates, zone, day_first] = read_dates(rows, name, options);
-  std::vector<size_t> order(count);
-  std::iota(order.begin(), order.end(), size_t{0});
-  if (options.even)
-    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return dates[a] < dates[b]; });
+  const auto dates = read_dates(rows, name, options);
+  const auto order = put_in_order(dates.times, options.even);
+  const auto count = order.starts.size();
+  if (options.even) refuse_several(rows, order, dates.zone, name);
+  if (count < 2) throw FileError(name, fmt::format("{} rows are no series; two are the least", count));
 
   Series series;
   series.columns = rows.columns;
-  series.day_first = day_first;
-  series.zone = zone;
-  std::vector<size_t> starts;  // of each date among `order`
-  for (size_t i = 0; i < count; ++i)
-    if (i == 0 || !options.even || dates[order[i]] != dates[order[i - 1]]) {
-      starts.push_back(i);
-      series.times.push_back(dates[order[i]]);
-    }
-  series.merged = static_cast<int64_t>(count - starts.size());
-  if (options.even) refuse_several(rows, order, starts, series, name);
-  if (starts.size() < 2) throw FileError(name, fmt::format("{} rows are no series; two are the least", starts.size()));
-  series.step = find_step(series.times);
-  const auto& step = series.step;
-  if (step.months == 0 && step.micros <= 0)
+  series.zone = dates.zone;
+  if (may_begin_with_day(rows.dates[0])) series.day_first = dates.day_first;
+  series.merged = order.merged();
+  series.step = find_step(order.times);
+  if (series.step.months == 0 && series.step.micros <= 0) {
+    refuse_several(rows, put_in_order(dates.times), dates.zone, name);
     throw FileError(name, "most dates do not rise from row to row; even=true puts them in order");
-
-  // Where each date lies on the even grid that begins with the first.
-  std::vector<int64_t> places(starts.size());
-  std::vector<Micros> grid;
-  const auto limit = kMostAdded * static_cast<int64_t>(starts.size());
-  for (size_t i = 0; i < starts.size(); ++i) {
-    if (options.even) {
-      const auto time = series.times[i];
-      while (grid.empty() || grid.back() < time) {
-        grid.push_back(step.after(series.times[0], static_cast<int64_t>(grid.size())));
-        if (static_cast<int64_t>(grid.size()) > limit)
-          throw FileError(name, fmt::format("most steps of {} between {} and {} have no row; even=false takes rows as "
-                                            "they come",
-                                            step.text(), format_date(series.times[0], series.zone),
-                                            format_date(series.times.back(), series.zone)));
-      }
-      if (grid.back() != time) {
-        const auto line = rows.lines[order[starts[i]]];
-        throw FileError(
-            fmt::format("{} line {}", name, line),
-            fmt::format("{} is not a whole number of steps of {} after the first date, {}; "
-                        "even=false takes rows as they come",
-                        format_date(time, series.zone), step.text(), format_date(series.times[0], series.zone)));
-      }
-      places[i] = static_cast<int64_t>(grid.size()) - 1;
-    } else {
-      places[i] = static_cast<int64_t>(i);
-    }
   }
-  if (options.even) series.times = std::move(grid);
-  const auto length = static_cast<int64_t>(series.times.size());
-  series.values = torch::full({static_cast<int64_t>(series.columns.size()), length}, NAN, torch::kFloat64);
+  std::vector<int64_t> places(count);
+  std::iota(places.begin(), places.end(), int64_t{0});
+  series.times = order.times;
+  if (options.even) {
+    auto grid = grid_of(rows, order, series, name);
+    series.times = std::move(grid.times), places = std::move(grid.places);
+  }
+  const auto length = std::ssize(series.times);
+  series.values = torch::full({std::ssize(series.columns), length}, NAN, torch::kFloat64);
   auto* values = series.values.mutable_data_ptr<double>();
-  for (size_t i = 0; i < starts.size(); ++i)
-    mean_of_rows(rows, order, starts[i], i + 1 < starts.size() ? starts[i + 1] : count, values + places[i], length);
+  for (size_t i = 0; i < count; ++i)
+    mean_of_rows(rows, order.rows, order.starts[i], i + 1 < count ? order.starts[i + 1] : order.rows.size(),
+                 values + places[i], length);
   return series;
 }
 

@@ -1,6 +1,7 @@
 // Series of numbers over even steps of time, and the CSV files that hold them.
 #pragma once
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,8 +17,8 @@ struct Series {
   std::vector<Micros> times;         // T, rising; as written where all are of one zone, else UTC
   std::string zone;  // "+01:00", or "Z"; empty where the dates name none, or several but the same time of day
   TimeStep step;
-  bool day_first = false;  // how its dates were read
-  int64_t merged = 0;      // rows that had another's date
+  std::optional<bool> day_first;  // how dates like 1/7/2016 were read; others begin with the year or name the month
+  int64_t merged = 0;             // rows that had another's date
 
   int64_t length() const { return values.size(1); }
   int64_t channels() const { return values.size(0); }
@@ -30,7 +31,7 @@ struct Series {
 struct SeriesOptions {
   std::string date;                  // the column of dates; empty: "date" or its like, else the first that holds some
   std::vector<std::string> columns;  // empty: all others, but for a nameless first one that only counts the rows
-  bool day_first = false;            // 1/7/2016 is in July; found by itself where a day over 12 or even steps show it
+  std::optional<bool> day_first;     // 1/7/2016 is in July; unset: where a day over 12 or even steps show it
   bool even = true;                  // false: rows as they come, whatever their dates
 };
 

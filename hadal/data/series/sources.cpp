@@ -30,7 +30,7 @@ int64_t read_border(const Series& series, const std::string& text, bool shares) 
   if (const auto rows = as_number<int64_t>(text)) return shares && *rows == 1 ? series.length() : *rows;
   if (const auto share = as_number<double>(text); share && *share > 0 && *share <= 1)
     return static_cast<int64_t>(static_cast<double>(series.length()) * *share);
-  if (const auto date = parse_zoned(text, series.day_first)) {
+  if (const auto date = parse_zoned(text, series.day_first.value_or(false))) {
     if (!date->ahead) return row_of(series, date->local);
     const auto own = parse_zoned("2000-01-01 00:00" + series.zone);
     return row_of(series, date->utc() + own->ahead.value_or(0));
@@ -92,7 +92,7 @@ Fields<CsvSeriesConfig> CsvSeriesConfig::fields() {
       {"borders", &C::borders,
        "where train, val and test end: rows, shares or dates (default: ETT files 12/4/4 months, others 0.7,0.8,1.0)",
        example("8640,11520,14400")},
-      {"day_first", &C::day_first, "1/7/2016 is in July; found by itself where a day over 12 or even steps show it"},
+      {"day_first", &C::day_first, "1/7/2016 is in July; auto: where a day over 12 or even steps show it"},
       {"even", &C::even, "false takes rows as they come, whatever their dates"},
       {"holes", &C::holes,
        "longest run of missing values that is filled: along a straight line for training, else with the last value",

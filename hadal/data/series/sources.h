@@ -32,7 +32,8 @@ struct CsvSeriesConfig {
   std::string path, date;
   std::vector<std::string> columns;
   Borders borders;
-  bool day_first = false, even = true;
+  std::optional<bool> day_first;
+  bool even = true;
   int64_t holes = 24;
 
   static Fields<CsvSeriesConfig> fields();

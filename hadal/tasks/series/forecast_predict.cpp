@@ -32,7 +32,7 @@ CsvSeriesConfig reading(const ForecastConfig& config, const SeriesMemory& memory
     fail_usage("columns={} is not what the model learned: leave it out, and it forecasts {}, or train one on them",
                fmt::join(csv.columns, ","), fmt::join(memory.columns, ","));
   csv.columns = memory.columns;
-  csv.day_first = csv.day_first || memory.day_first;
+  if (!csv.day_first) csv.day_first = memory.day_first;
   return csv;
 }
 
@@ -247,11 +247,9 @@ Tensor surprise(const TrainedForecaster& f, const Series& series) {
 }
 
 std::map<std::string, std::string> SeriesMemory::metadata() const {
-  const nlohmann::json json = {{"columns", columns},
-                               {"mean", numbers(scale.mean)},
-                               {"deviation", numbers(scale.deviation)},
-                               {"day_first", day_first},
-                               {"step", step}};
+  nlohmann::json json = {
+      {"columns", columns}, {"mean", numbers(scale.mean)}, {"deviation", numbers(scale.deviation)}, {"step", step}};
+  if (day_first) json["day_first"] = *day_first;
   return {{"series", json.dump()}};
 }
 
@@ -265,8 +263,9 @@ SeriesMemory SeriesMemory::from(const std::map<std::string, std::string>& metada
     const auto json = nlohmann::json::parse(found->second);
     SeriesMemory memory{json.at("columns").get<std::vector<std::string>>(),
                         {column_tensor(json.at("mean")), column_tensor(json.at("deviation"))},
-                        json.value("day_first", false),
+                        {},
                         json.value("step", "")};
+    if (json.contains("day_first")) memory.day_first = json["day_first"].get<bool>();
     const auto count = static_cast<int64_t>(memory.columns.size());
     if (count == 0 || memory.scale.mean.size(0) != count || memory.scale.deviation.size(0) != count)
       fail("the weights' series has {} columns, {} means and {} deviations", count, memory.scale.mean.size(0),
@@ -294,7 +293,7 @@ Part as_remembered(const Part& data, const SeriesMemory& memory) {
     return std::find(there.begin(), there.end(), column) != there.end();
   });
   csv.columns = all ? memory.columns : std::vector<std::string>{};
-  csv.day_first = csv.day_first || memory.day_first;
+  if (!csv.day_first) csv.day_first = memory.day_first;
   return {data.name, write_config(csv)};
 }
 

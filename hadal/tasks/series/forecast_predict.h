@@ -8,9 +8,9 @@ namespace hadal {
 /// What a trained forecaster must remember of its series: a weights file keeps it.
 struct SeriesMemory {
   std::vector<std::string> columns;
-  Scale scale;  // (C, 1) each
-  bool day_first = false;
-  std::string step;  // TimeStep::text(); empty in older weights
+  Scale scale;                    // (C, 1) each
+  std::optional<bool> day_first;  // see Series
+  std::string step;               // TimeStep::text(); empty in older weights
 
   std::map<std::string, std::string> metadata() const;
   /// Throws Error where a weights file says nothing of a series.

@@ -72,15 +72,20 @@ TEST(Series, RowsThatShareDatesAreNotTakenForOne) {
       read("date,hour,a\n2020-01-01,0,1\n2020-01-01,1,2\n2020-01-02,0,3\n2020-01-02,1,4\n"),
       "s.csv line 3: 2020-01-01 is the date of line 2 too: 4 rows have 2 dates. One column must hold day and time");
   EXPECT_EQ(read("date,a\n2020-01-03,3\n2020-01-01,1\n2020-01-02,2\n2020-01-02,4\n").merged, 1);
+  EXPECT_ERROR(read("date,a\n2020-01-01,1\n2020-01-01,2\n2020-01-02,3\n2020-01-02,4\n", {.even = false}),
+               "s.csv line 3: 2020-01-01 is the date of line 2 too: 4 rows have 2 dates");
 }
 
 TEST(Series, EvenStepsShowWhatADateBeginsWith) {
   std::string months = "date,a\n", days = "date,a\n";
   for (int i = 0; i < 36; ++i) months += fmt::format("01/{:02}/{},{}\n", i % 12 + 1, 2000 + i / 12, i);
   for (int i = 0; i < 12; ++i) days += fmt::format("01/{:02}/2000,{}\n", i + 1, i);
-  EXPECT_TRUE(read(months).day_first);
+  EXPECT_EQ(read(months).day_first, true);
+  EXPECT_ERROR(read(months, {.day_first = false}), "most steps of 1 d between 2000-01-01 and 2002-01-12 have no row");
   EXPECT_EQ(read(months).step.text(), "1 month");
-  EXPECT_FALSE(read(days).day_first);  // both readings are even
+  EXPECT_EQ(read(days).day_first, false);  // both readings are even
+  EXPECT_EQ(read(days, {.day_first = true}).step.text(), "1 month");
+  EXPECT_EQ(read("date,a\n2000-01-02,1\n2000-01-03,2\n").day_first, std::nullopt);  // no question
 }
 
 TEST(Series, WhatIsEmptyIsPassedOver) {
@@ -218,7 +223,7 @@ TEST(SplitBorders, FollowNameSharesAndDates) {
   EXPECT_EQ(split_borders(days, {"2020-01-03", "2020-01-04"}, "x"), (std::array<int64_t, 3>{2, 3, 4}));
   EXPECT_EQ(split_borders(ett, {"0.5", "0.75", "1"}, "x")[2], 17420);  // all of them, not the first row
   const auto slashes = read("date,a\n12/1/2020,1\n13/1/2020,2\n14/1/2020,3\n15/1/2020,4\n");
-  EXPECT_TRUE(slashes.day_first);
+  EXPECT_EQ(slashes.day_first, true);
   EXPECT_EQ(split_borders(slashes, {"13/1/2020", "1/2/2020"}, "x"), (std::array<int64_t, 3>{1, 4, 4}));
   const auto zoned = read("date,a\n2020-01-01 00:00+02:00,1\n2020-01-01 01:00+02:00,2\n2020-01-01 02:00+02:00,3\n");
   for (const auto* border : {"2020-01-01 01:00", "2020-01-01 01:00+02:00", "2019-12-31T23:00Z"})
