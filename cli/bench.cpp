@@ -77,9 +77,9 @@ int run(Words words) {
     compare_optimizers(recipe, config, say, keep);
     if (stop_requested()) break;
   }
-  if (rows.empty()) return remove_if_empty(folder), fmt::print("stopped\n"), 0;
+  if (rows.empty()) return remove_if_empty(folder), fmt::print("stopped\n"), kInterrupted;
   fmt::print("\n{}\n{}\n", page, (folder / "optimisers.md").string());
-  return 0;
+  return stop_requested() ? kInterrupted : 0;
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ std::string overview() {
   out +=
       "\n  hadal VERB --help                                    all settings of a verb\n"
       "  hadal --version\n\n"
-      "Exit codes: 0 done, 1 failed, 2 wrong usage.\n";
+      "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C.\n";
   return out;
 }
 

@@ -28,7 +28,6 @@ std::string help(const Words&) {
          "  hadal predict runs/etth1-patchtst load.csv anomalies=true top=10\n";
 }
 
-constexpr int kInterrupted = 130;  // as a shell reports a program that Ctrl-C ended
 struct Stopped {};
 
 int run(Words words) {

@@ -38,9 +38,10 @@ std::string rates_text(const TrainConfig& train) {
   const auto steps = train.steps > 0 ? train.steps : train.epochs * kStepsPerEpoch;
   const auto* lr = train.optimizer.settings.find_path(lr_path(train.optimizer));
   std::string text =
-      fmt::format("\nThe learning rate over {}:\n",
-                  train.steps > 0 ? fmt::format("{} steps", steps)
-                                  : fmt::format("{} epochs, {} steps each", train.epochs, kStepsPerEpoch));
+      train.steps > 0
+          ? fmt::format("\nThe learning rate over {} steps (what counts epochs takes one to have {}):\n", steps,
+                        kStepsPerEpoch)
+          : fmt::format("\nThe learning rate over {} epochs, {} steps each:\n", train.epochs, kStepsPerEpoch);
   try {
     const RunLength length{steps, kStepsPerEpoch};
     const auto rate = lr ? read_number(*lr, "lr", {}) : 1;

@@ -79,7 +79,7 @@ int find_lr(Recipe recipe, const RateFinderConfig& config, const fs::path& folde
              config.steps, config.low, config.high);
   std::fflush(stdout);
   const auto curve = find_rate(*task, recipe.train, config);
-  if (!curve) return fmt::print("stopped\n"), 0;
+  if (!curve) return fmt::print("stopped\n"), kInterrupted;
   write_rate_curve(folder, recipe.name, *curve);
   CurveFigure figure{"", "", "", {{"", {}}}};
   for (size_t i = 0; i < curve->rates.size(); ++i)
@@ -107,6 +107,7 @@ int run(Words words) {
     const auto config = options.folder / "config.toml";
     if (!fs::exists(config)) fail_usage("{} is not a run folder: it has no config.toml", resumed);
     require(!finder, "find_lr trains from the beginning; leave out resume");
+    if (!words.plain.empty()) fail_usage("a resumed run keeps its own recipe; leave out {}", words.plain[0]);
     if (!words.settings.empty() || !out.empty())
       fail_usage("a resumed run keeps its own settings; leave out {}", out.empty() ? words.settings[0].first : "out");
     recipe =
@@ -131,7 +132,7 @@ int run(Words words) {
   const auto result = train_recipe(recipe, options);
   if (!result.done) {
     fmt::print("stopped; hadal train resume={} goes on\n", options.folder.string());
-    return 0;
+    return kInterrupted;
   }
   for (const auto& [key, value] : result.best) fmt::print("  {:<24} {:.6g}\n", key, value);
   print_promises(recipe, result, options.folder);

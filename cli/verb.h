@@ -30,6 +30,8 @@ int64_t read_count(const std::string& key, const std::string& text, int64_t low 
 /// From here on Ctrl-C and SIGTERM set stop_requested(), which whoever works looks at; a second one ends the program at
 /// once.
 void stop_on_signals();
+/// The exit code of what was stopped so, as a shell reports a program that Ctrl-C ended.
+inline constexpr int kInterrupted = 130;
 
 struct Verb {
   std::string name, usage, about;

@@ -168,9 +168,9 @@ std::string describe(const Machine& m, const std::optional<Speeds>& speeds) {
   for (const auto& gpu : m.gpus) line("GPU", gpu_line(gpu));
   if (m.gpus.empty()) line("GPU", "none");
   if (speeds) {
-    line("Products",
-         fmt::format("fp32 {:.0f} GFLOP/s{}, bf16 {:.0f}", speeds->fp32,
-                     speeds->linear > 0 ? fmt::format(" (Hadal's linear {:.0f})", speeds->linear) : "", speeds->bf16));
+    line("Products", fmt::format("fp32 {:.0f} GFLOP/s{}, bf16 {:.{}f}", speeds->fp32,
+                                 speeds->linear > 0 ? fmt::format(" (Hadal's linear {:.0f})", speeds->linear) : "",
+                                 speeds->bf16, speeds->bf16 < 10 ? 1 : 0));
     line("Bandwidth", fmt::format("{:.0f} GB/s", speeds->memory));
   }
   for (const auto& warning : machine_warnings(m, speeds)) out += "warning: " + warning + '\n';

@@ -65,7 +65,9 @@ void ClassificationScore::add(const Tensor& logits, const Tensor& targets) {
   const auto samples = static_cast<double>(logits.size(0));
   top_1_.add(accuracy(logits, targets), samples);
   if (top_k_ > 1 && top_k_ < classes_) top_several_.add(top_k_accuracy(logits, targets, top_k_), samples);
-  confusion_ += confusion_matrix(targets, logits.argmax(1), classes_);
+  // Logits that are no numbers are no answer: a wrong one, as for the accuracy.
+  const auto wrong = (targets + 1).remainder(classes_);
+  confusion_ += confusion_matrix(targets, torch::where(logits.isnan().any(1), wrong, logits.argmax(1)), classes_);
 }
 
 Metrics ClassificationScore::metrics() const {

@@ -115,7 +115,9 @@ Grams character_grams(std::string_view text) {
 
 std::vector<std::string> words_13a(std::string_view line) {
   std::string text(line);
-  while (!text.empty() && is_blank(static_cast<uint8_t>(text.back()))) text.pop_back();
+  // Of bytes from 0x80 on each is but a part of a character.
+  while (!text.empty() && static_cast<uint8_t>(text.back()) < 0x80 && is_blank(static_cast<uint8_t>(text.back())))
+    text.pop_back();
   replace_all(text, "<skipped>", "");
   replace_all(text, "-\n", "");
   std::replace(text.begin(), text.end(), '\n', ' ');

@@ -165,20 +165,21 @@ class Rmsprop : public Optimizer {
  protected:
   void update(Active& active) override {
     if (config_.maximize) active.use.scale *= -1;
+    // A schedule's 0 leaves the velocity alone, as in PyTorch.
+    const auto momentum = config_.momentum > 0 ? active.momentum.value_or(config_.momentum) : 0;
     const auto run = [&]<class R>(R rule) {
       rule.lr = active.lr;
       rule.pull = config_.weight_decay * active.decay_scale;
       rule.alpha = config_.alpha;
       rule.mix = 1 - config_.alpha;
       rule.eps = config_.eps;
-      rule.momentum = active.momentum.value_or(config_.momentum);
+      rule.momentum = momentum;
       hadal::update(rule, active.tensors, active.use);
     };
-    const bool momentum = config_.momentum > 0;
     if (config_.centered)
-      momentum ? run(RmspropRule<true, true>()) : run(RmspropRule<true, false>());
+      momentum > 0 ? run(RmspropRule<true, true>()) : run(RmspropRule<true, false>());
     else
-      momentum ? run(RmspropRule<false, true>()) : run(RmspropRule<false, false>());
+      momentum > 0 ? run(RmspropRule<false, true>()) : run(RmspropRule<false, false>());
   }
 
  private:

@@ -23,6 +23,17 @@ AdamStep adam_step(double lr, double beta1, double beta2, int64_t step, double d
 void adam_update(const AdamConfig& config, double lr, double beta1, double decay, int64_t step,
                  std::vector<Updated>& tensors, const GradientUse& use);
 
+/// velocity = keep x velocity + fresh x d; the step is by_gradient x d + by_momentum x velocity.
+struct MomentumStep {
+  double keep, fresh, by_gradient, by_momentum;
+};
+/// PyTorch's: the first step is not dampened, and one with a momentum of 0 leaves the velocity alone.
+inline MomentumStep momentum_step(double momentum, double dampening, bool nesterov, bool first) {
+  if (momentum == 0) return {1, 0, 1, 0};
+  const auto fresh = first ? 1 : 1 - dampening;
+  return nesterov ? MomentumStep{momentum, fresh, 1, momentum} : MomentumStep{momentum, fresh, 0, 1};
+}
+
 // The fields that Adam's kin share.
 template <class C>
 typename Fields<C>::Item beta1_field() {

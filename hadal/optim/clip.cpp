@@ -52,12 +52,20 @@ double grad_norm(const std::vector<Tensor>& parameters) {
 }
 
 double grad_norm(const Optimizer& optimizer, const Evaluation& evaluation) {
-  const auto squares = group_squares(optimizer);
+  const auto scale_of = [&](size_t group) {
+    return evaluation.use.scale * (evaluation.group_scale.empty() ? 1.0 : evaluation.group_scale.at(group));
+  };
   double total = 0;
-  for (size_t group = 0; group < squares.size(); ++group) {
-    const auto scale = evaluation.use.scale * (evaluation.group_scale.empty() ? 1.0 : evaluation.group_scale.at(group));
-    total += squares[group] * scale * scale;
+  if (const auto bound = evaluation.use.bound; std::isfinite(bound)) {
+    const auto groups = optimizer.groups();
+    for (size_t group = 0; group < groups.size(); ++group)
+      for (const auto& [name, param] : *groups[group])
+        if (param.grad().defined())
+          total += sum(sums_of_squares({(values_of(param) * scale_of(group)).clamp_(-bound, bound)}));
+    return std::sqrt(total);
   }
+  const auto squares = group_squares(optimizer);
+  for (size_t group = 0; group < squares.size(); ++group) total += squares[group] * std::pow(scale_of(group), 2);
   return std::sqrt(total);
 }
 

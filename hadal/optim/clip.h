@@ -26,7 +26,7 @@ Clipped clip_gradients(const Optimizer& optimizer, const ClipRule& rule, double 
 
 /// The L2 norm of all gradients together, summed in double.
 double grad_norm(const std::vector<Tensor>& parameters);
-/// The same for gradients as `evaluation` takes them, but for its bound.
+/// The same for gradients as `evaluation` takes them.
 double grad_norm(const Optimizer& optimizer, const Evaluation& evaluation);
 /// Scales the gradients themselves so that their norm is at most `most`; returns the norm before. For loops that step
 /// without an Evaluation.

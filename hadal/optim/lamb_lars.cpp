@@ -131,11 +131,11 @@ struct NormsRule : Rule<0, true, false, true> {
   }
 };
 struct LarsRule : Rule<1> {
-  Real lr, pull, trust, momentum, fresh, by_gradient, by_momentum;
+  Real lr, pull, trust, keep, fresh, by_gradient, by_momentum;
   template <class T>
   void operator()(T& p, const T& g, T& velocity) const {
     const T d = trust * (g + pull * p);
-    velocity = momentum * velocity + fresh * d;
+    velocity = keep * velocity + fresh * d;
     p = p - lr * (by_gradient * d + by_momentum * velocity);
   }
 };
@@ -173,12 +173,11 @@ class Lars : public Optimizer {
                   active.use);
       return;
     }
-    const auto momentum = active.momentum.value_or(config_.momentum);
-    const auto fresh = active.step == 1 ? 1 : 1 - config_.dampening;
-    const bool nesterov = config_.nesterov;
+    const auto momentum = momentum_step(active.momentum.value_or(config_.momentum), config_.dampening, config_.nesterov,
+                                        active.step == 1);
     const auto move = [&](size_t i) {
       return LarsRule{
-          {}, active.lr, decay, trust_of(i), momentum, fresh, nesterov ? 1.0 : 0.0, nesterov ? momentum : 1.0};
+          {}, active.lr, decay, trust_of(i), momentum.keep, momentum.fresh, momentum.by_gradient, momentum.by_momentum};
     };
     update_each(move, active.tensors, active.use);
   }

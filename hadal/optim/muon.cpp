@@ -50,6 +50,7 @@ struct MuonConfig {
   }
   void validate() const {
     require(ns_coefficients.size() == 3, "[muon] ns_coefficients wants 3 numbers, got {}", ns_coefficients.size());
+    require(!adamw.maximize, "[muon] adamw.maximize would climb with vectors while matrices descend; leave it out");
   }
   bool is_hidden(const std::string& name, const Tensor& value) const {
     return value.dim() >= 2 && std::none_of(adamw_for.begin(), adamw_for.end(),

@@ -42,6 +42,8 @@ class Optimizer {
   virtual bool needs_closure() const { return false; }
   /// Whether what is scored is an average of its own, which wants a constant rate and no other average of weights.
   virtual bool averages() const { return false; }
+  /// Whether steps go by the rate after the first one, too.
+  virtual bool follows_rate() const { return true; }
   /// Drops the gradients.
   void zero_grad();
   /// The base learning rate, before the schedule and the groups' scales.
@@ -54,14 +56,22 @@ class Optimizer {
   /// for methods that train one point and score another (schedule-free).
   class Scored {
    public:
-    explicit Scored(Optimizer& optimizer) : optimizer_(optimizer) { optimizer_.swap_scored(true); }
-    ~Scored() { optimizer_.swap_scored(false); }
+    explicit Scored(Optimizer& optimizer) : optimizer_(optimizer), before_(optimizer.shows_scored_) {
+      optimizer_.show_scored(true);
+    }
+    ~Scored() { optimizer_.show_scored(before_); }
     Scored(const Scored&) = delete;
     Scored& operator=(const Scored&) = delete;
 
    private:
     Optimizer& optimizer_;
+    bool before_;
   };
+  /// The same without an end, for what comes after the last step.
+  void show_scored(bool scored) {
+    if (scored != shows_scored_) swap_scored(scored);
+    shows_scored_ = scored;
+  }
 
   /// Everything a checkpoint needs: "exp_avg.NAME" and so on, and "steps", those of each parameter.
   virtual TensorsByName state() const;
@@ -124,7 +134,7 @@ class Optimizer {
   std::vector<Slot> slots_;
   std::vector<Number> numbers_;
   double lr_;
-  bool ready_ = false;
+  bool ready_ = false, shows_scored_ = false;
 };
 
 using OptimizerCatalog = Catalog<std::unique_ptr<Optimizer>, std::vector<ParamGroup>>;

@@ -26,9 +26,14 @@ class Sam : public Optimizer {
       : Optimizer(std::move(groups), base->lr(), {}), config_(config), base_(std::move(base)) {
     require(!base_->needs_closure(), "[sam] base = \"{}\" evaluates the loss again itself; take one that does not",
             config_.base.name);
+    const auto settings = optimizer_catalog().resolve(config_.base).settings;
+    const auto* maximize = settings.find("maximize");
+    require(!maximize || !read_flag(*maximize, "maximize"),
+            "[sam] looks for the worst point nearby, which is another one for base.maximize; leave that out");
   }
   bool needs_closure() const override { return true; }
   bool averages() const override { return base_->averages(); }
+  bool follows_rate() const override { return base_->follows_rate(); }
 
   bool step(const Rates& rates, const Evaluation&, const Closure& again) override {
     require(static_cast<bool>(again), "[sam] a step evaluates the loss twice: give it a closure");
@@ -61,17 +66,11 @@ class Sam : public Optimizer {
 
  protected:
   void update(Active&) override {}
-  void swap_scored(bool scored) override {
-    if (scored)
-      scored_.emplace(*base_);
-    else
-      scored_.reset();
-  }
+  void swap_scored(bool scored) override { base_->show_scored(scored); }
 
  private:
   SamConfig config_;
   std::unique_ptr<Optimizer> base_;
-  std::optional<Scored> scored_;
 };
 
 }  // namespace

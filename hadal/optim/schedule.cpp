@@ -122,9 +122,16 @@ Schedule sequential_schedule(std::vector<Schedule> parts, std::vector<int64_t> m
     require(part.plateaus.empty(),
             "[schedule] a plateau follows scores, not steps: it can be part of a chained "
             "schedule, not of a sequential one");
-  return {[parts = std::move(parts), milestones = std::move(milestones)](int64_t step) {
-    const auto index = std::upper_bound(milestones.begin(), milestones.end(), step) - milestones.begin();
-    return parts[static_cast<size_t>(index)](index == 0 ? step : step - milestones[static_cast<size_t>(index - 1)]);
+  auto begins = std::move(milestones);
+  begins.insert(begins.begin(), 0);
+  return {[parts = std::move(parts), begins = std::move(begins)](int64_t step) {
+    const auto now = static_cast<size_t>(std::upper_bound(begins.begin() + 1, begins.end(), step) - begins.begin() - 1);
+    auto rates = parts[now](step - begins[now]);
+    // A part that does not move momentum keeps what the one before left, or what the last one behind begins with: in
+    // PyTorch all are made before the first step, and each sets momentum then.
+    for (auto i = now; i-- > 0 && !rates.momentum;) rates.momentum = parts[i](begins[i + 1] - begins[i] - 1).momentum;
+    for (auto i = parts.size(); --i > now && !rates.momentum;) rates.momentum = parts[i](0).momentum;
+    return rates;
   }};
 }
 

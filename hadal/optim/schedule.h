@@ -39,10 +39,12 @@ Schedule schedule_of(const Part& optimizer, Schedule schedule);
 Schedule lambda_schedule(std::function<double(int64_t step)> factor);
 /// Step n has lr x factor(1) x ... x factor(n), as PyTorch's MultiplicativeLR; beyond `steps` it stays.
 Schedule multiplicative_schedule(const std::function<double(int64_t step)>& factor, int64_t steps);
-/// All at once: their factors multiply, and the last one that moves momentum sets it. As PyTorch's ChainedScheduler of
-/// schedules whose lowest rate is 0.
+/// All at once: their factors multiply, and the last one that moves momentum sets it. As PyTorch's ChainedScheduler
+/// where each scheduler multiplies the rate that it finds (step, exponential, ...; a cosine to 0 up to its end); those
+/// that begin from the base rate (lambda, warm restarts, cyclic, one-cycle) put the others' factors aside in PyTorch.
 Schedule chained_schedule(std::vector<Schedule> parts);
-/// One after another, as PyTorch's SequentialLR: part i + 1 begins, with its own step 0, at milestones[i]. Throws
+/// One after another, as PyTorch's SequentialLR: part i + 1 begins, with its own step 0, at milestones[i]. A part that
+/// does not move momentum has that of the last step before that did, else the first of the last part that does. Throws
 /// UsageError unless there is a milestone less than parts and they rise.
 Schedule sequential_schedule(std::vector<Schedule> parts, std::vector<int64_t> milestones);
 /// `before` up to step `start`, then from where it is there to `factor` in `anneal` steps, along half a cosine or a

@@ -46,7 +46,7 @@ struct CyclicConfig : Pace {
          {"down", &C::down, "how long it falls; as long as it rises when not given"},
          {"mode", &C::mode, "height of the triangles: one, half the one before, gamma^t, or a formula of your own",
           one_of({"triangular", "triangular2", "exp_range", "formula"})},
-         {"gamma", &C::gamma, "base of exp_range", between(0, 1)},
+         {"gamma", &C::gamma, "base of exp_range", at_least(0)},
          {"scale", &C::scale, "with mode = \"formula\": the height, of x: \"1 / (1 + x)\""},
          {"scale_by", &C::scale_by, "what x counts: cycles from 1, or steps (epochs) from 0",
           one_of({"cycle", "iterations"})},

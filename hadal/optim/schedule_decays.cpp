@@ -75,7 +75,7 @@ struct ExponentialConfig : Pace {
   double gamma = 0;
   static Fields<ExponentialConfig> fields() {
     return paced<ExponentialConfig>(
-        {{"gamma", &ExponentialConfig::gamma, "what the rate is multiplied with each step or epoch", between(0, 1)}});
+        {{"gamma", &ExponentialConfig::gamma, "what the rate is multiplied with each step or epoch", at_least(0)}});
   }
   void validate() const {
     require(gamma > 0, "train.schedule: an exponential schedule wants gamma, the factor of each {}: gamma = 0.95",
@@ -95,7 +95,7 @@ struct StepConfig : Pace {
   static Fields<StepConfig> fields() {
     return paced<StepConfig>(
         {{"period", &StepConfig::period, "how long the rate stays: \"30 epochs\""},
-         {"gamma", &StepConfig::gamma, "what the rate is multiplied with after each period", between(0, 1)}});
+         {"gamma", &StepConfig::gamma, "what the rate is multiplied with after each period", at_least(0)}});
   }
   void validate() const {
     require(period.given(), "train.schedule: a step schedule wants its period: period = \"30 epochs\"");
@@ -115,7 +115,7 @@ struct MultiStepConfig : Pace {
   static Fields<MultiStepConfig> fields() {
     return paced<MultiStepConfig>(
         {{"milestones", &MultiStepConfig::milestones, "when the rate falls: [\"30 epochs\", \"60 epochs\"]"},
-         {"gamma", &MultiStepConfig::gamma, "what it is multiplied with at each milestone", between(0, 1)}});
+         {"gamma", &MultiStepConfig::gamma, "what it is multiplied with at each milestone", at_least(0)}});
   }
   void validate() const {
     require(!milestones.empty(),

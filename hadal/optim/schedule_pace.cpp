@@ -8,6 +8,8 @@
 namespace hadal {
 namespace {
 
+constexpr double kLongest = 1e9;  // steps or epochs; a run has no more
+
 bool read_length(const std::string& text, Length& length) {
   const auto* end = text.data() + text.size();
   const auto [after, problem] = std::from_chars(text.data(), end, length.number);
@@ -16,6 +18,7 @@ bool read_length(const std::string& text, Length& length) {
   unit.erase(0, unit.find_first_not_of(' '));
   if (unit == "step" || unit == "epoch") unit += 's';
   length.unit = unit;
+  if (length.number > kLongest) return false;
   if (unit == "epochs") return true;
   return (unit.empty() && length.number < 1) ||
          ((unit.empty() || unit == "steps") && length.number == std::floor(length.number));
@@ -32,8 +35,10 @@ Length Setting<Length>::read(const Value& value, const std::string& path, const 
   const auto* text = value.get_if<std::string>();
   Length length;
   if (!read_length(word ? word->text : text ? *text : value.text(), length))
-    fail_usage("{} wants a length: a share of the run below 1, a whole number, \"500 steps\" or \"3 epochs\"; got {}",
-               path, word ? "\"" + word->text + "\"" : value.text());
+    fail_usage(
+        "{} wants a length: a share of the run below 1, a whole number up to 1e9, \"500 steps\" or \"3 epochs\"; got "
+        "{}",
+        path, word ? "\"" + word->text + "\"" : value.text());
   return length;
 }
 
@@ -61,9 +66,9 @@ int64_t Span::of(const Length& length, const char* name) const {
 }
 
 int64_t Span::place(const Length& length, const char* name) const {
-  if (!length.is_share()) return of(length, name);
   require(length.number > 0, "[schedule] {} = {} is where the run begins; it must lie behind that", name,
           length.text());
+  if (!length.is_share()) return of(length, name);
   const auto warmup = run - ticks;
   const int64_t at = std::llround(length.number * static_cast<double>(run)) - warmup;
   require(at > 0 || warmup == 0, "[schedule] {} = {} lies within the warm-up", name, length.text());

@@ -36,11 +36,11 @@ struct DescentRule : Rule<0> {
 };
 
 struct MomentumRule : Rule<1> {
-  Real lr, pull, momentum, fresh, by_gradient, by_momentum;
+  Real lr, pull, keep, fresh, by_gradient, by_momentum;
   template <class T>
   void operator()(T& p, const T& g, T& velocity) const {
     const T d = g + pull * p;
-    velocity = momentum * velocity + fresh * d;
+    velocity = keep * velocity + fresh * d;
     p = p - lr * (by_gradient * d + by_momentum * velocity);
   }
 };
@@ -61,12 +61,9 @@ class Sgd : public Optimizer {
       hadal::update(DescentRule{{}, active.lr, pull}, active.tensors, active.use);
       return;
     }
-    const auto momentum = active.momentum.value_or(config_.momentum);
-    const auto fresh = active.step == 1 ? 1 : 1 - config_.dampening;
-    hadal::update(
-        MomentumRule{
-            {}, active.lr, pull, momentum, fresh, config_.nesterov ? 1.0 : 0.0, config_.nesterov ? momentum : 1.0},
-        active.tensors, active.use);
+    const auto [keep, fresh, by_gradient, by_momentum] = momentum_step(
+        active.momentum.value_or(config_.momentum), config_.dampening, config_.nesterov, active.step == 1);
+    hadal::update(MomentumRule{{}, active.lr, pull, keep, fresh, by_gradient, by_momentum}, active.tensors, active.use);
   }
   bool takes_rows() const override { return config_.momentum == 0 && config_.weight_decay == 0; }
 
@@ -157,6 +154,7 @@ class Rprop : public Optimizer {
  public:
   Rprop(const RpropConfig& config, std::vector<ParamGroup> groups)
       : Optimizer(std::move(groups), config.lr, {Slot::like("prev"), Slot::like("step_size")}), config_(config) {}
+  bool follows_rate() const override { return false; }
 
  protected:
   void update(Active& active) override {

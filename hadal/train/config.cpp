@@ -76,6 +76,12 @@ void TrainConfig::validate() const {
   early_stopping.validate();
   require(device == "auto" || device == "cpu" || device.starts_with("cuda"),
           "train.device = \"{}\" is not known; use auto, cpu, cuda or cuda:0", device);
+  require(swa.on() || write_config(swa) == write_config(SwaConfig{}),
+          "train.swa has no begin, and so would average nothing: add swa.begin=0.75, or leave out the rest");
+  require(ema > 0 || ema_warmup == TrainConfig{}.ema_warmup,
+          "train.ema_warmup is for an average that this run does not keep: add ema=0.999, or leave it out");
+  require(clip > 0 || clip_by == "norm",
+          "train.clip_by = \"{}\" bounds nothing while clip is 0: give clip a limit, or leave it out", clip_by);
   require(!swa.on() || ema == 0, "train.ema and train.swa are two averages; a run keeps one of them");
   require(!swa.on() || !early_stopping.on(),
           "train.swa averages up to the end of the run; leave out train.early_stopping");

@@ -15,11 +15,12 @@ Fields<EarlyStoppingConfig> EarlyStoppingConfig::fields() {
 }
 
 void EarlyStoppingConfig::validate() const {
-  require(on() || (metric.empty() && mode == "auto" && min_delta == 0 && min_epochs == 0),
+  require(on() || (metric.empty() && mode == "auto" && min_delta == 0 && min_epochs == 0 && restore_best),
           "train.early_stopping has a {} but no patience, and so would never stop: add early_stopping.patience=5",
           !metric.empty()  ? "metric"
           : mode != "auto" ? "mode"
           : min_delta != 0 ? "min_delta"
+          : !restore_best  ? "restore_best"
                            : "min_epochs");
 }
 

@@ -105,6 +105,9 @@ std::optional<RateCurve> find_rate(Task& task, TrainConfig train, const RateFind
   // The optimizer keeps its lr, which may stand in a proportion to others (Muon's to that of its AdamW).
   const auto lr = trainer.lr();
   require(lr > 0, "[find_lr] wants an optimizer whose lr is above 0");
+  require(trainer.follows_rate(),
+          "[find_lr] {} takes its lr for its first step alone, so that no other rate would move it",
+          train.optimizer.name);
   const auto growth = std::log(config.high / config.low) / static_cast<double>(config.steps - 1);
   const auto rate = [=](int64_t step) { return config.low * std::exp(growth * static_cast<double>(step)); };
   trainer.use(lambda_schedule([=](int64_t step) { return rate(step) / lr; }));

@@ -184,8 +184,12 @@ void Recipe::settle_paths() {
 
 std::vector<fs::path> recipe_folders() {
   std::vector<fs::path> candidates = {"recipes"};
-  if (const char* folder = std::getenv("HADAL_RECIPES")) candidates.insert(candidates.begin(), folder);
   std::error_code error;
+  if (const char* folder = std::getenv("HADAL_RECIPES"); folder && *folder) {
+    require(fs::is_directory(folder, error), "HADAL_RECIPES = {} is no folder; that of the recipes belongs there",
+            folder);
+    candidates.insert(candidates.begin(), folder);
+  }
   if (const auto program = fs::read_symlink("/proc/self/exe", error); !error)
     for (const auto* place : {"../recipes", "../../recipes", "../share/hadal/recipes"})
       candidates.push_back(program.parent_path() / place);

@@ -279,6 +279,8 @@ Trainer::Outcome Trainer::run() {
     save_checkpoint();
   else if (config_.early_stopping.on() && config_.early_stopping.restore_best)
     restore_best();
+  else
+    for (auto& phase : phases_) phase.optimizer->show_scored(true);
   for (auto* callback : callbacks_) callback->on_end(state, done);
   return {done, progress_.best, progress_.last, state};
 }

@@ -48,6 +48,8 @@ class Trainer {
     Metrics best, last;
     RunState state;
   };
+  /// A finished run leaves the model with the last weights, or the best (early stopping's), the mean (SWA) or, of an
+  /// optimizer that averages, its average; an EMA is in the weights files alone.
   Outcome run();
   /// From a callback: the run ends after this step, as if stop_requested().
   void stop() { stopped_ = true; }
@@ -57,6 +59,7 @@ class Trainer {
   const Optimizer& optimizer(size_t phase = 0) const { return *phases_.at(phase).optimizer; }
   /// The optimizer's own rate, which the schedule's factors multiply.
   double lr() const { return phases_[0].optimizer->lr(); }
+  bool follows_rate() const { return phases_[0].optimizer->follows_rate(); }
 
  private:
   struct Phase {

@@ -68,12 +68,15 @@ TEST_F(Stop, CtrlCSavesAndSaysHowToGoOn) {
   ASSERT_TRUE(process.wait_until([&] { return saved_step("run") > 0; }));
   process.signal(SIGINT);
   const auto ran = process.wait();
-  EXPECT_EQ(ran.code, 0);
+  EXPECT_EQ(ran.code, 130);
   EXPECT_EQ(ran.err, "");
   EXPECT_THAT(ran.out, testing::HasSubstr("hadal train resume=run"));
   EXPECT_THAT(ran.out, testing::Not(testing::HasSubstr("\r")));
   const auto stopped = saved_step("run");
   EXPECT_GT(stopped, 0);
+  const auto other = run_program({"train", "long.toml", "resume=run/"}, folder_.path());
+  EXPECT_EQ(other.code, 2);
+  EXPECT_THAT(other.err, testing::HasSubstr("a resumed run keeps its own recipe; leave out long.toml"));
   EXPECT_LT(stopped, saved_step("straight"));
   const auto resumed = run_program({"train", "resume=run/"}, folder_.path());
   EXPECT_EQ(resumed.code, 0) << resumed.err;
@@ -109,7 +112,7 @@ TEST_F(Stop, AFullDiskSparesTheLastCheckpoint) {
   Process first({"train", "long.toml", "out=run"}, folder_.path());
   ASSERT_TRUE(first.wait_until([&] { return saved_step("run") > 0; }));
   first.signal(SIGTERM);
-  EXPECT_EQ(first.wait().code, 0);
+  EXPECT_EQ(first.wait().code, 130);
   const auto checkpoint = read_file(folder_ / "run/checkpoint/last.safetensors");
   // No file may grow beyond half a checkpoint: writing the next one fails midway, as on a full disk.
   const auto ran = Process({"train", "resume=run"}, folder_.path(), static_cast<int64_t>(checkpoint.size() / 2)).wait();

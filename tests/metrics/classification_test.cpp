@@ -55,6 +55,9 @@ TEST(Classification, ManyClassesInHalfPrecision) {
 
 TEST(Classification, NothingOfNaNCountsAsRight) {
   EXPECT_DOUBLE_EQ(accuracy(torch::full({4, 3}, NAN), torch::zeros(4, torch::kInt64)), 0);
+  ClassificationScore score(3);
+  score.add(torch::tensor({{NAN, NAN, NAN}, {0.f, 1.f, 0.f}}), torch::tensor({0, 1}));
+  EXPECT_EQ(score.metrics(), (Metrics{{"accuracy", 0.5}, {"macro_f1", 1.0 / 3}}));
 }
 
 TEST(Classification, NoSamplesNoScores) {

@@ -1,6 +1,7 @@
 #include "hadal/optim/clip.h"
 
 #include "hadal/io/safetensors.h"
+#include "hadal/train/config.h"
 
 #include "tests/support/support.h"
 
@@ -122,6 +123,14 @@ TEST(Clip, NamesTheFirstParameterThatIsNotFinite) {
   params[2].mutable_grad().fill_(INFINITY);
   EXPECT_EQ(first_not_finite(*optimizer), "b");  // gradients come first: they spoil the values
   EXPECT_FALSE(std::isfinite(clip_gradients(*optimizer, {}).norm));
+}
+
+TEST(Clip, RefusesAWayWithoutALimit) {
+  TrainConfig config;
+  config.clip_by = "value";
+  EXPECT_ERROR(config.validate(), "train.clip_by = \"value\" bounds nothing while clip is 0");
+  config.clip = 1;
+  config.validate();
 }
 
 TEST(Clip, RefusesAnUnknownWay) {

@@ -62,6 +62,44 @@ TEST(Optimizer, AScheduleSetsRateAndMomentum) {
   EXPECT_NEAR(moved(0.1, {.momentum = 0.5}), 1 - 0.1 * 2.5, 1e-12);
 }
 
+// PyTorch's `if momentum != 0`: neither the velocity nor its dampening has a part in such a step.
+TEST(Optimizer, AMomentumOfZeroLeavesTheVelocityAlone) {
+  for (const auto& part :
+       {Part{"sgd", {{"dampening", 0.5}}}, Part{"lars", {{"dampening", 0.5}}}, Part{"rmsprop", {{"alpha", 0.0}}}}) {
+    auto given = part;
+    given.settings.set("lr", 0.1), given.settings.set("momentum", 0.9);
+    Descent descent(given, torch::ones({3}, at::kDouble), torch::zeros({3}, at::kDouble));
+    std::vector<double> steps;
+    for (const auto momentum : {0.9, 0.9, 0.0, 0.9}) {
+      const auto before = descent.weight[0].item<double>();
+      descent.optimizer->zero_grad();
+      descent.weight.sum().backward();
+      descent.optimizer->step({.momentum = momentum});
+      steps.push_back(before - descent.weight[0].item<double>());
+    }
+    const auto fresh = part.name == "rmsprop" ? 1 : 0.5;
+    const auto second = 0.9 + fresh, last = 0.9 * second + fresh;
+    EXPECT_NEAR(steps[1], 0.1 * second, 1e-8) << part.name;
+    EXPECT_NEAR(steps[2], 0.1, 1e-8) << part.name;
+    EXPECT_NEAR(steps[3], 0.1 * last, 1e-8) << part.name;
+  }
+}
+
+TEST(Optimizer, LambMeasuresWhatWasClippedByValue) {
+  const auto path = [](double most) {
+    Descent descent({"lamb", {{"max_grad_norm", most}}}, torch::arange(1, 4, at::kDouble),
+                    torch::zeros({3}, at::kDouble));
+    for (const double size : {0.01, 30.0, 0.02}) {
+      descent.optimizer->zero_grad();
+      (size * descent.weight.square().sum()).backward();
+      descent.optimizer->step({}, {.use = {.bound = 0.1}});
+    }
+    return descent.weight.detach();
+  };
+  EXPECT_TRUE(path(1).equal(path(0)));  // three values of at most 0.1 have no norm of 1
+  EXPECT_FALSE(path(0.1).equal(path(0)));
+}
+
 /// Every optimiser on 0.5 x sum of squares, from 1; the loss after `steps`.
 double descend(const Part& part, at::ScalarType type, int steps) {
   Descent descent(part, torch::ones({4, 3}, type), torch::zeros({4, 3}, type));
@@ -365,6 +403,8 @@ TEST(Optimizer, RefusesWrongSettings) {
   EXPECT_ERROR(make("sam", {{"base", Table{{"name", "adamw"}, {"lr", -3}}}}), "train.optimizer.base.lr wants a number");
   EXPECT_ERROR(make("sam", {{"base", "lbfgs"}}), "base = \"lbfgs\" evaluates the loss again itself");
   EXPECT_ERROR(make("sam", {{"base", "adamx"}}), "nearest: adam");
+  EXPECT_ERROR(make("sam", {{"base", Table{{"name", "sgd"}, {"maximize", true}}}}), "worst point nearby");
+  EXPECT_ERROR(make("muon", {{"adamw", Table{{"maximize", true}}}}), "climb with vectors while matrices descend");
   for (const auto& name : {"sam", "lbfgs"}) EXPECT_ERROR(make(name, {})->step({}), "give it a closure");
 }
 

@@ -64,10 +64,11 @@ TEST(Schedule, LengthsAreSharesStepsOrEpochs) {
   EXPECT_DOUBLE_EQ(factor("name = \"linear\", length = \"0.5 epochs\"", 4), 0.2);
   EXPECT_DOUBLE_EQ(factor("name = \"step\", period = 2", 25), 0.1);  // of what it counts: epochs
   EXPECT_DOUBLE_EQ(factor("name = \"linear\", length = 0.001", 1), 0);
-  for (const auto* length :
-       {"-0.1", "1.5", "\"3 weeks\"", "\"half\"", "\"1.5 steps\"", "true", "[3]", "\"nan epochs\""})
+  for (const auto* length : {"-0.1", "1.5", "\"3 weeks\"", "\"half\"", "\"1.5 steps\"", "true", "[3]", "\"nan epochs\"",
+                             "1e19", "\"1e10 epochs\""})
     EXPECT_ERROR(factor(fmt::format("name = \"linear\", length = {}", length), 0),
-                 "train.schedule.length wants a length: a share of the run below 1, a whole number, \"500 steps\" or");
+                 "train.schedule.length wants a length: a share of the run below 1, a whole number up to 1e9, \"500 "
+                 "steps\" or");
   EXPECT_ERROR(factor("name = \"linear\", every = \"epoch\", length = \"500 steps\"", 0),
                "length = \"500 steps\" counts steps where the schedule counts epochs");
   const Part word{"cosine", {{"warmup", Word{"3 epochs"}}}};  // as the command line gives it
@@ -238,11 +239,12 @@ TEST(Schedule, WrongSettingsAreRefusedWithTheReason) {
       {"name = \"multi_step\", every = \"step\", warmup = 0.3, milestones = [0.2]",
        "milestones = 0.2 lies within the warm-up"},
       {"name = \"multi_step\", every = \"step\", milestones = [0]", "milestones = 0 is where the run begins"},
+      {"name = \"multi_step\", milestones = [\"0 epochs\"]", "milestones = 0 epochs is where the run begins"},
       {"name = \"warm_restarts\", period = 5, factor = 4611686018427387904",
        "train.schedule.factor wants an integer from 1 to 1000"},
       {"name = \"constant\", factor = 0.5", "a constant factor of 0.5 wants a length"},
       {"name = \"exponential\"", "wants gamma, the factor of each epoch: gamma = 0.95"},
-      {"name = \"exponential\", gamma = -0.5", "train.schedule.gamma wants a number from 0 to 1, got -0.5"},
+      {"name = \"exponential\", gamma = -0.5", "train.schedule.gamma wants a number of at least 0, got -0.5"},
       {"name = \"step\"", "a step schedule wants its period: period = \"30 epochs\""},
       {"name = \"multi_step\"", "wants its milestones: milestones = [\"30 epochs\", \"60 epochs\"]"},
       {"name = \"warm_restarts\"", "wants its period: period = \"10 epochs\""},
@@ -269,7 +271,7 @@ TEST(Schedule, WrongSettingsAreRefusedWithTheReason) {
       {"name = \"chained\", parts = [\"cosin\"]", "train.schedule.parts \"cosin\" is not known; nearest: cosine"},
       {"name = \"chained\", parts = [{ name = \"cosine\", fnal = 0.1 }]", "unknown setting train.schedule.parts.fnal"},
       {"name = \"chained\", parts = [{ name = \"exponential\", gamma = -0.5 }]",
-       "train.schedule.parts.gamma wants a number from 0 to 1, got -0.5"},
+       "train.schedule.parts.gamma wants a number of at least 0, got -0.5"},
       {"name = \"cosine\", every = \"day\"", "train.schedule.every = \"day\" is not known"},
       {"name = \"lambda\"", "train.schedule.factor wants a formula of t and T"},
       {"name = \"lambda\", factor = \"log(t)\"", "is -inf at t = 0; a rate must be finite and not negative"},

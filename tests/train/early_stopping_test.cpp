@@ -82,6 +82,7 @@ TEST(EarlyStopping, RefusesWhatItCannotWatch) {
   EXPECT_ERROR(config.validate(), "leave out train.early_stopping");
   EXPECT_ERROR((EarlyStoppingConfig{.min_delta = 0.1}.validate()),
                "train.early_stopping has a min_delta but no patience, and so would never stop");
+  EXPECT_ERROR((EarlyStoppingConfig{.restore_best = false}.validate()), "has a restore_best but no patience");
 }
 
 }  // namespace

@@ -75,6 +75,28 @@ TEST(Fit, LearnsClassesToo) {
   EXPECT_LT(seen.events.back().losses[0].second, 0.1);
 }
 
+TEST(Fit, EndsOnTheAverageWhereThatIsWhatItFinds) {
+  auto net = small(1);
+  Loader<Pairs> loader({.size = 20, .batch = 5}, 0, numbers);
+  const Part optimizer{"schedule_free_adamw", Table{{"lr", 0.01}}};
+  fit(net, loader, 30, {.optimizer = optimizer, .schedule = {"constant", {}}});
+
+  auto by_hand = small(1);
+  FitTask<Pairs> task(*by_hand, loader,
+                      [&](const Pairs& batch) { return usual_loss(by_hand->forward(batch.input), batch.target); });
+  Trainer trainer(task, {.epochs = 30,
+                         .optimizer = optimizer,
+                         .schedule = {"constant", {}},
+                         .clip = 1,
+                         .precision = "fp32",
+                         .device = "cpu"});
+  trainer.run();
+  EXPECT_TRUE(net->weight.equal(by_hand->weight));
+  const auto at_end = by_hand->weight.detach().clone();
+  const_cast<Optimizer&>(trainer.optimizer()).show_scored(false);
+  EXPECT_FALSE(by_hand->weight.equal(at_end));  // where gradients were taken
+}
+
 TEST(Fit, TakesALossOfYourOwn) {
   auto net = small(1);
   Loader<Pairs> loader({.size = 20, .batch = 5}, 0, numbers);

@@ -79,6 +79,8 @@ TEST(RateFinder, TakesEveryOptimiserAsItIsSet) {
   const auto sam = [&](double lr) { return losses_of({"sam", {{"base", Table{{"name", "sgd"}, {"lr", lr}}}}}).at(15); };
   EXPECT_NEAR(sam(0.02), sam(0.5), 1e-9);
   EXPECT_ERROR(losses_of({"sgd", {{"lr", 0.0}}}), "[find_lr] wants an optimizer whose lr is above 0");
+  EXPECT_ERROR(losses_of({"rprop", {}}), "[find_lr] rprop takes its lr for its first step alone");
+  EXPECT_ERROR(losses_of({"sam", {{"base", "rprop"}}}), "[find_lr] sam takes its lr for its first step alone");
 }
 
 TEST(RateFinder, WritesItsCurve) {

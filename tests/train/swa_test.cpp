@@ -87,6 +87,10 @@ TEST(SwaRun, WrongSettingsAreRefused) {
   EXPECT_ERROR(Trainer(task, config), "swa.interval wants at least one step");
   config.ema = 0.9;
   EXPECT_ERROR(config.validate(), "train.ema and train.swa are two averages");
+  config.swa = {.rate = 0.01};
+  EXPECT_ERROR(config.validate(), "train.swa has no begin, and so would average nothing: add swa.begin=0.75");
+  config.swa = {}, config.ema = 0, config.ema_warmup = 3;
+  EXPECT_ERROR(config.validate(), "train.ema_warmup is for an average that this run does not keep");
 }
 
 }  // namespace

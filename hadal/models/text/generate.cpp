@@ -24,7 +24,7 @@ class Writer {
       starts[b] = longest - count;
     }
     const auto device = model_.parameters().at(0).device();
-    cache_ = model_.make_cache(batch, room_);
+    begin(batch);
     if (starts.max().item<int64_t>() > 0) cache_.starts = starts.to(device);
     return last(model_.forward(ids.to(device), &cache_));
   }
@@ -32,7 +32,10 @@ class Writer {
     return last(model_.forward(tokens.unsqueeze(1).to(model_.parameters().at(0).device()), &cache_));
   }
   /// Room for `batch` texts of which nothing is read.
-  void begin(int64_t batch) { cache_ = model_.make_cache(batch, room_); }
+  void begin(int64_t batch) {
+    cache_ = model_.make_cache(batch, room_);
+    require(!cache_.layers.empty(), "[generate] a model without layers has no cache to remember a text with");
+  }
   /// The next token has no place without learned positions beyond the last.
   bool full() const { return !model_.rolls() && cache_.seen() >= model_.context(); }
   void keep(const Tensor& rows) { cache_.select(rows.to(model_.parameters().at(0).device())); }
@@ -145,7 +148,7 @@ std::vector<std::vector<Continuation>> generate_likeliest(LanguageModel& model,
   std::vector<int64_t> counts;
   for (const auto& text : before) {
     texts.push_back(&text);
-    counts.push_back(std::min(std::ssize(text), model.context()));
+    counts.push_back(model.rolls() ? std::ssize(text) : std::min(std::ssize(text), model.context()));
   }
   if (most > 1)
     writer.read(texts, counts);

@@ -16,7 +16,8 @@ void SamplingConfig::validate() const {
 
 Tensor filtered_logits(const Tensor& logits, std::span<const int64_t> tokens, const SamplingConfig& config) {
   expect_shape("sampling", logits, {kAny});
-  auto out = logits.detach().to(torch::kCPU, torch::kFloat32).clone();
+  constexpr double kMost = 1e300;  // tiny temperatures and penalties make no infinities
+  auto out = logits.detach().to(torch::kCPU, torch::kFloat64).clone();
   if (config.repetition_penalty != 1 && !tokens.empty()) {
     std::vector<int64_t> seen(tokens.begin(), tokens.end());
     std::sort(seen.begin(), seen.end());
@@ -24,8 +25,9 @@ Tensor filtered_logits(const Tensor& logits, std::span<const int64_t> tokens, co
     const auto rows = torch::tensor(seen, torch::kInt64);
     const auto now = out.index_select(0, rows);
     out.index_copy_(0, rows, torch::where(now > 0, now / config.repetition_penalty, now * config.repetition_penalty));
+    out.clamp_max_(kMost);
   }
-  if (config.temperature > 0) out.div_(config.temperature);
+  if (config.temperature > 0) out.div_(std::max(config.temperature, 1e-100)).clamp_max_(kMost);
   if (config.top_k > 0 && config.top_k < out.size(0)) {
     const auto least = std::get<0>(out.topk(config.top_k))[-1];
     out.masked_fill_(out < least, -INFINITY);
@@ -43,7 +45,7 @@ int64_t pick_token(const Tensor& logits, std::span<const int64_t> tokens, const 
                    Random& random) {
   const auto left = filtered_logits(logits, tokens, config);
   if (config.temperature == 0) return left.argmax().item<int64_t>();
-  const auto shares = left.to(torch::kFloat64).softmax(0);
+  const auto shares = left.softmax(0);
   const auto* share = shares.const_data_ptr<double>();
   auto at = random.uniform();
   int64_t last = 0;

@@ -24,8 +24,10 @@ class GrowingText {
   std::string add(int64_t token) {
     ids_.push_back(token);
     text_ = tokenizer_.decode(ids_).erase(0, prompt_);
+    auto end = std::string::npos;
     for (const auto& word : stop_)
-      if (const auto at = text_.find(word); !word.empty() && at != std::string::npos) text_.resize(at), stopped_ = true;
+      if (!word.empty()) end = std::min(end, text_.find(word));
+    if (end != std::string::npos) text_.resize(end), stopped_ = true;
     auto certain = stopped_ ? text_.size() : whole_characters(text_);
     if (!stopped_) certain -= begun_stop_word(std::string_view(text_).substr(0, certain));
     return show(certain);
@@ -75,7 +77,10 @@ std::vector<std::string> likeliest_texts(LanguageModel& model, const Tokenizer& 
       generate_likeliest(model, prompts, config,
                          {.beams = options.beams, .best = options.count, .length_penalty = options.length_penalty});
   std::vector<std::string> out;
-  for (size_t i = 0; i < found.size(); ++i)
+  for (size_t i = 0; i < found.size(); ++i) {
+    require(std::ssize(found[i]) == options.count,
+            "count={}: beam search finds {} texts of {} tokens behind prompt {}, and no more", options.count,
+            found[i].size(), options.tokens, i + 1);
     for (const auto& text : found[i]) {
       GrowingText growing(tokenizer, prompts[i], options.stop);
       for (const auto token : text.tokens)
@@ -83,6 +88,7 @@ std::vector<std::string> likeliest_texts(LanguageModel& model, const Tokenizer& 
       out.push_back(growing.text());
       if (listen) listen(out.size() - 1, out.back(), true);
     }
+  }
   return out;
 }
 

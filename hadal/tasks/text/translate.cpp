@@ -233,10 +233,12 @@ int64_t Translate::predict(const PredictOptions& options, const std::function<vo
     const auto some = std::span(texts).subspan(begin, std::min(step, texts.size() - begin));
     const auto made = translator_->translate(some, how);
     for (size_t i = 0; i < some.size(); ++i) {
-      predictions.add({{"input", inputs[begin + i].name},
-                       {"text", some[i]},
-                       {"translation", made[i].text},
-                       {"score", made[i].score}});
+      nlohmann::ordered_json answer = {{"input", inputs[begin + i].name},
+                                       {"text", some[i]},
+                                       {"translation", made[i].text},
+                                       {"score", made[i].score}};
+      if (!made[i].ended) answer["ended"] = false;
+      predictions.add(answer);
       plain.write(made[i].text + "\n");
     }
   }
@@ -254,7 +256,8 @@ Fields<TranslateConfig> TranslateConfig::fields() {
       {"tokenizer", &C::tokenizer, "how texts become tokens, one for both languages", tokenizers().kinds()},
       {"label_smoothing", &C::label_smoothing, "share of the target spread over all tokens", from_below(0, 1)},
       {"tokens", &C::tokens, "tokens a training batch has at most, padding too, on its longer side", at_least(1)},
-      {"longest", &C::longest, "tokens a text may have: longer ones are not trained on", at_least(1)},
+      {"longest", &C::longest, "tokens a text may have: longer ones are not trained on, and translations are cut there",
+       at_least(1)},
       {"beams", &C::beams, "translations that beam search keeps at every token", at_least(1)},
       {"length_penalty", &C::length_penalty, "scores are log-probability / length^this; more favours longer texts"}};
 }

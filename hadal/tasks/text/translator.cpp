@@ -78,7 +78,7 @@ std::vector<Translation> Translator::translate(std::span<const std::string> text
     const auto found = search(batch, options);
     for (auto i = begin; i < end; ++i) {
       const auto& best = found[i - begin].at(0);
-      out[order[i]] = {decode(best.tokens), best.score};
+      out[order[i]] = {decode(best.tokens), best.score, best.ended};
     }
   }
   return out;

@@ -20,7 +20,8 @@ struct TextEnds {
 
 struct Translation {
   std::string text;
-  double score = 0;  // log-probability by length, see BeamOptions
+  double score = 0;   // log-probability by length, see BeamOptions
+  bool ended = true;  // false: cut at its longest length
 };
 
 struct TranslatorOptions {

@@ -97,6 +97,17 @@ def make(save):
          '{ name = "exponential", gamma = 0.99, every = "step" }, { name = "polynomial", power = 2, length = 150 }]',
          lambda o: lrs.SequentialLR(o, [lrs.ConstantLR(o, 0.1, 10), lrs.ExponentialLR(o, 0.99),
                                         lrs.PolynomialLR(o, 150, 2.0)], [20, 300]))
+    still = lambda o: lrs.ConstantLR(o, 1.0, 1)
+    cycle_part = ('{ name = "cyclic", base = 0.2, up = 13, down = 40, base_momentum = 0.7, max_momentum = 0.99 }, ',
+                  cycle(step_size_up=13, step_size_down=40, base_momentum=0.7, max_momentum=0.99))
+    other_part = ('{ name = "cyclic", base = 0.2, up = 30, base_momentum = 0.5, max_momentum = 0.8 }',
+                  cycle(step_size_up=30, base_momentum=0.5, max_momentum=0.8))
+    case("sequential_cyclic", 'name = "sequential"\nmilestones = [20, 200]\nparts = ["constant", ' + cycle_part[0] + '"constant"]',
+         lambda o: lrs.SequentialLR(o, [still(o), cycle_part[1](o), still(o)], [20, 200]), True)
+    case("sequential_two_cycles",
+         'name = "sequential"\nmilestones = [20, 90, 200]\nparts = ["constant", ' + cycle_part[0] + '"constant", ' + other_part[0] + ']',
+         lambda o: lrs.SequentialLR(o, [still(o), cycle_part[1](o), still(o), other_part[1](o)], [20, 90, 200]), True)
+
     case("chained", 'name = "chained"\nparts = [{ name = "constant", factor = 0.1, length = 20 }, '
          '{ name = "exponential", gamma = 0.99, every = "step" }]',
          lambda o: lrs.ChainedScheduler([lrs.ConstantLR(o, 0.1, 20), lrs.ExponentialLR(o, 0.99)], optimizer=o))

@@ -91,6 +91,8 @@ SCORED = [
     ("He said: &quot;yes&quot; &amp; left... <skipped>end-\nless", "He said: \"yes\" & left. endless"),
     ("", "Ein leerer Satz."), ("kurz", ""), ("the cat", "the cat"), ("THE Cat Sat On The Mat", "the cat sat on the mat"),
     ("Straße\u00a0und Größe\u2003hier.", "Strasse und GRÖẞE hier ."), ("..5,a,.b", ". .5 , a, . b"),
+    # Ends in bytes that are spaces by themselves.
+    ("il est assis là", "il est assis là ."), ("я знаю их всех", "я знаю их всех ."), ("a b c voilà", "a b c voilÅ"),
 ]
 
 

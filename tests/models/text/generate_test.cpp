@@ -54,6 +54,16 @@ TEST(Sampling, DrawsByTheSoftmax) {
   EXPECT_EQ(pick_token(logits, {}, {.top_p = 0.01}, random), 3);
 }
 
+TEST(Sampling, TinyTemperaturesAndPenaltiesAreGreedy) {
+  const auto logits = torch::tensor({1.f, 9.f, 3.f, 2.f});
+  Random random(1);
+  for (const auto temperature : {1e-30, 1e-40, 1e-300})
+    EXPECT_EQ(pick_token(logits, {}, {.temperature = temperature}, random), 1) << temperature;
+  const Ids seen = {2};
+  EXPECT_EQ(pick_token(logits, seen, {.repetition_penalty = 1e-300}, random), 2);
+  EXPECT_EQ(pick_token(logits, seen, {.temperature = 1e-40, .repetition_penalty = 1e-300}, random), 2);
+}
+
 TEST(Sampling, RefusesWhatMakesNoSense) {
   EXPECT_ERROR(SamplingConfig{.temperature = -1}.validate(), "temperature (-1) must be at least 0");
   EXPECT_ERROR(SamplingConfig{.top_p = 0}.validate(), "top_p (0) must be above 0 and at most 1");
@@ -140,6 +150,8 @@ TEST(Generate, SaysWhatIsWrong) {
   EXPECT_ERROR(generate(*model, {{}}, {}), "[generate] prompt 1 is empty; a text needs a token to begin with");
   EXPECT_ERROR(generate(*model, {{11}}, {}), "there is no row for id 11; ids are 0 to 10");
   EXPECT_ERROR(generate(*small("bert"), {{1}}, {}), "a model that learns hidden words writes no text");
+  const auto flat = language_models().make({"gpt2", {{"vocabulary", 11}, {"dim", 24}, {"depth", 0}, {"heads", 6}}});
+  EXPECT_ERROR(generate(*flat, {{1}}, {}), "a model without layers has no cache to remember a text with");
   model->parameters()[0].data()[1].fill_(NAN);
   EXPECT_ERROR(generate(*model, {{1}}, {}), "[generate] the model's scores are not finite");
 }
@@ -174,6 +186,22 @@ TEST(GenerateLikeliest, FindsTheBestOfAllTextsWhenItKeepsAll) {
       }
     }
   }
+}
+
+// One token of the best of several beams is the likeliest: that which greedy drawing takes.
+TEST(GenerateLikeliest, SeesWhatDrawingSeesOfALongPrompt) {
+  int differ = 0;
+  for (uint64_t seed = 0; seed < 12; ++seed) {
+    const auto model = small("llama", 4);
+    torch::manual_seed(seed);
+    for (auto& parameter : model->parameters())
+      if (parameter.dim() == 2) parameter.data().normal_(0, 0.5);
+    const Ids prompt = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 0, 2, 4}, end(prompt.end() - 4, prompt.end());
+    const auto drawn = generate(*model, {prompt}, greedy(1))[0];
+    EXPECT_EQ(generate_likeliest(*model, {prompt}, {.tokens = 1}, {.beams = 3})[0][0].tokens, drawn);
+    differ += generate(*model, {end}, greedy(1))[0] != drawn;
+  }
+  EXPECT_GT(differ, 0);  // what lies before the context matters, through the layers
 }
 
 TEST(GenerateLikeliest, KeepsToTheContext) {

@@ -216,6 +216,13 @@ TEST_F(LanguageTask, WritesWholeCharactersAndEndsBeforeStopWords) {
       writer(*task).generate(options, [&](size_t index, const std::string& piece, bool) { pieces[index] += piece; });
   EXPECT_EQ(stopped[0], texts[0].substr(0, texts[0].find(options.stop[0])));
   EXPECT_EQ(pieces[0], stopped[0]);
+  // Of two that end at the same place the one that begins first counts, in any order.
+  const auto longer = texts[0].substr(19, 4), shorter = texts[0].substr(22, 1);
+  const auto before = texts[0].substr(0, std::min(texts[0].find(longer), texts[0].find(shorter)));
+  for (const auto& stop : {std::vector{longer, shorter}, std::vector{shorter, longer}}) {
+    options.stop = stop;
+    EXPECT_EQ(writer(*task).generate(options, {})[0], before);
+  }
 }
 
 TEST_F(LanguageTask, SearchesWithBeams) {
@@ -229,6 +236,8 @@ TEST_F(LanguageTask, SearchesWithBeams) {
   EXPECT_EQ(writer(*task).generate(options, {})[0], texts[0].substr(0, texts[0].find(options.stop[0])));
   options.count = 4;
   EXPECT_ERROR(writer(*task).generate(options, {}), "count (4) can be at most beams (3)");
+  options = {.prompts = {"the "}, .tokens = 1, .count = 500, .beams = 500};
+  EXPECT_ERROR(writer(*task).generate(options, {}), "of 1 tokens behind prompt 1, and no more");
 }
 
 // Ids that another text makes mean other tokens.
