@@ -80,6 +80,14 @@ void BertConfig::validate() const {
           nearest_multiple(dim, heads));
 }
 
+void compare_bert(const BertConfig& config, About& about) {
+  about.expect_kind({"bert"});
+  about.expect("num_attention_heads", static_cast<double>(config.heads), "model.heads");
+  about.expect("layer_norm_eps", config.norm_eps, "model.norm_eps");
+  about.expect("hidden_act", {"gelu"}, "a BERT here");
+  about.expect("position_embedding_type", {"absolute"}, "a BERT here");
+}
+
 BertEncoderImpl::BertEncoderImpl(const BertConfig& config) : config_(config) {
   config.validate();
   auto embeddings = register_module("embeddings", std::make_shared<nn::Module>("embeddings"));

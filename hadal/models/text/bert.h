@@ -14,6 +14,9 @@ struct BertConfig {
   void validate() const;
 };
 
+/// Holds a BERT's settings against what config.json says of its weights.
+void compare_bert(const BertConfig& config, About& about);
+
 struct BertInput {
   Tensor ids;    // (B, T) int64
   Tensor types;  // (B, T) int64, which of two texts a token is of; undefined: all 0
@@ -46,6 +49,7 @@ struct BertForWordsImpl : LanguageModel {
   int64_t context() const override { return config_.context; }
   bool masked() const override { return true; }
   TensorsByName own_names(const TensorsByName& weights) const override;
+  void compare(About& about) const override { compare_bert(config_, about); }
 
  private:
   BertConfig config_;

@@ -29,6 +29,7 @@ struct CausalLmImpl : LanguageModel {
   bool rolls() const override { return config_.positions != "learned" && config_.positions != "sinusoidal"; }
   DecodingCache make_cache(int64_t batch, int64_t length) const override { return decoder_->make_cache(batch, length); }
   TensorsByName own_names(const TensorsByName& weights) const override;
+  void compare(About& about) const override;
 
  private:
   Tensor placed(const Tensor& tokens, const DecodingCache* cache);

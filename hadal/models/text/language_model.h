@@ -4,6 +4,7 @@
 #include <string>
 
 #include "hadal/core/catalog.h"
+#include "hadal/models/text/about.h"
 #include "hadal/nn/cache.h"
 
 namespace hadal {
@@ -23,6 +24,8 @@ struct LanguageModel : nn::Module {
   virtual DecodingCache make_cache(int64_t batch, int64_t length) const;
   /// Weights as other libraries name them -> as this model does; unknown names stay.
   virtual TensorsByName own_names(const TensorsByName& weights) const { return weights; }
+  /// Tells `about` what it must say of weights that are this model's.
+  virtual void compare(About&) const {}
 };
 
 /// Their configs share the names `vocabulary` and `context`: the task sets the first from the tokenizer.

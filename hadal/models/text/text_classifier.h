@@ -1,6 +1,7 @@
 // Models that read a text and name its class.
 #pragma once
 #include "hadal/core/catalog.h"
+#include "hadal/models/text/about.h"
 #include "hadal/nn/transformer.h"
 
 namespace hadal {
@@ -15,6 +16,8 @@ struct TextClassifier : nn::Module {
   virtual std::vector<std::string> may_begin_anew() const { return {head()}; }
   /// Weights as other libraries name them -> as this model does.
   virtual TensorsByName own_names(const TensorsByName& weights) const { return weights; }
+  /// Tells `about` what it must say of weights that are this model's.
+  virtual void compare(About&) const {}
 };
 
 /// Their configs share the names `vocabulary`, `classes` and `context`.

@@ -1,0 +1,41 @@
+// What Hugging Face's config.json says of the weights beside it. Heads, epsilons and the base of rotary positions leave
+// no trace in the shapes of weights: read with others, they load and write nonsense.
+#pragma once
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+namespace hadal {
+
+/// Holds the file's word against a model's settings; absent keys say nothing.
+class About {
+ public:
+  /// Of the config.json beside `weights`, a file or a folder. Nothing where there is none, or none with a model_type.
+  static std::optional<About> beside(const std::filesystem::path& weights);
+  About(nlohmann::json json, std::string name);
+
+  const std::string& kind() const { return kind_; }  // model_type
+  /// Its kind must be one of these.
+  void expect_kind(const std::vector<std::string>& known);
+  /// The number under `key` ("a/b" in a table) must be `ours`, that of `setting`. `otherwise` stands for an absent one.
+  void expect(const std::string& key, double ours, const std::string& setting,
+              std::optional<double> otherwise = std::nullopt);
+  /// The word under `key` must be one of `known`, which mean `ours`.
+  void expect(const std::string& key, const std::vector<std::string>& known, const std::string& setting);
+  /// What no setting gives.
+  void refuse(const std::string& what) { wrong_.push_back(what); }
+  const nlohmann::json* find(const std::string& key) const;
+
+  /// Throws FileError with all that is wrong.
+  void finish() const;
+
+ private:
+  nlohmann::json json_;
+  std::string name_, kind_;
+  std::vector<std::string> wrong_;
+};
+
+}  // namespace hadal
