@@ -11,6 +11,9 @@
 
 namespace hadal {
 
+/// "(2, 3, 28)", for messages.
+inline std::string shape_text(const Tensor& tensor) { return fmt::format("({})", fmt::join(tensor.sizes(), ", ")); }
+
 /// An extent that may be anything.
 inline constexpr int64_t kAny = -1;
 
@@ -22,7 +25,7 @@ inline void expect_shape(std::string_view where, const Tensor& tensor, const std
   if (fits) return;
   std::vector<std::string> wanted;
   for (const auto extent : expected) wanted.push_back(extent == kAny ? "any" : std::to_string(extent));
-  fail("[{}] wants ({}), got ({})", where, fmt::join(wanted, ", "), fmt::join(tensor.sizes(), ", "));
+  fail("[{}] wants ({}), got {}", where, fmt::join(wanted, ", "), shape_text(tensor));
 }
 
 }  // namespace hadal

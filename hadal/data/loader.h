@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "hadal/core/error.h"
 #include "hadal/core/random.h"
 
 namespace hadal {
@@ -34,7 +35,11 @@ struct Sampler {
   bool drop_last = false;  // leave out a last batch that is not full
   uint64_t seed = 0;
 
-  int64_t batches() const { return drop_last ? size / batch : (size + batch - 1) / batch; }
+  int64_t batches() const { return size / batch + (drop_last || size % batch == 0 ? 0 : 1); }
+  void validate() const {
+    require(size >= 0, "[loader] a data set of {} samples", size);
+    require(batch > 0, "[loader] a batch wants at least one sample, got {}", batch);
+  }
   std::vector<int64_t> order(int64_t epoch) const;
 };
 
@@ -60,27 +65,33 @@ class BatchWorkers {
   std::vector<std::thread> threads_;
 };
 
-/// Batch is the task's own type. `make` is called from the loader's threads, several at once.
+/// Batch is the task's own type. Throws UsageError for a batch of less than one sample. `make` is called from the
+/// loader's threads, several at once.
 template <class Batch>
 class Loader {
  public:
   Loader(Sampler sampler, int64_t threads, std::function<Batch(const BatchPlan&)> make, int64_t ahead = 4)
-      : sampler_(sampler), make_(std::move(make)), workers_(threads, ahead, [this](int64_t number) { fill(number); }) {}
+      : sampler_(sampler), make_(std::move(make)), workers_(threads, ahead, [this](int64_t number) { fill(number); }) {
+    sampler_.validate();
+  }
 
   int64_t batches() const { return sampler_.batches(); }
 
-  /// Begins an epoch at its batch `first`; what was made of an earlier one is thrown away.
+  /// Begins an epoch at its batch `first`; throws UsageError below 0. What was made of an earlier one is thrown away.
   void start(int64_t epoch, int64_t first = 0) {
+    require(epoch >= 0 && first >= 0, "[loader] there is no batch {} of epoch {}", first, epoch);
     workers_.start(0, 0);
     batches_.clear();
     epoch_ = epoch;
     order_ = sampler_.order(epoch);
     next_ = first;
+    started_ = true;
     workers_.start(first, batches());
   }
 
   /// The next batch, or nothing when the epoch is over. A worker's error comes out here.
   std::optional<Batch> next() {
+    require(started_, "[loader] start() begins an epoch; call it before next()");
     if (next_ >= batches()) return std::nullopt;
     const auto number = next_++;
     workers_.take(number);
@@ -102,6 +113,7 @@ class Loader {
   Sampler sampler_;
   std::function<Batch(const BatchPlan&)> make_;
   int64_t epoch_ = 0, next_ = 0;
+  bool started_ = false;
   std::vector<int64_t> order_;
   std::map<int64_t, Batch> batches_;
   std::mutex mutex_;

@@ -5,15 +5,14 @@
 #include <fmt/ranges.h>
 
 #include "hadal/core/error.h"
+#include "hadal/core/shape.h"
 
 namespace hadal {
 namespace {
 
-std::string shape(const Tensor& tensor) { return fmt::format("({})", fmt::join(tensor.sizes(), ", ")); }
-
 void expect_classes(const char* what, const Tensor& labels, int64_t classes) {
   if (labels.dim() != 1 || at::isFloatingType(labels.scalar_type()))
-    fail("[metrics] {} must be class numbers (B) of an integer type; got {} {}", what, shape(labels),
+    fail("[metrics] {} must be class numbers (B) of an integer type; got {} {}", what, shape_text(labels),
          c10::toString(labels.scalar_type()));
   if (labels.numel() == 0) return;
   const auto low = labels.min().item<int64_t>(), high = labels.max().item<int64_t>();
@@ -23,7 +22,7 @@ void expect_classes(const char* what, const Tensor& labels, int64_t classes) {
 
 void expect_logits(const Tensor& logits, const Tensor& targets) {
   if (logits.dim() != 2 || targets.dim() != 1 || logits.size(0) != targets.size(0))
-    fail("[metrics] logits must be (B, C) and targets (B); got {} and {}", shape(logits), shape(targets));
+    fail("[metrics] logits must be (B, C) and targets (B); got {} and {}", shape_text(logits), shape_text(targets));
   expect_classes("targets", targets, logits.size(1));
 }
 
@@ -47,7 +46,7 @@ Tensor confusion_matrix(const Tensor& targets, const Tensor& predicted, int64_t 
 
 ClassScores class_scores(const Tensor& confusion) {
   if (confusion.dim() != 2 || confusion.size(0) != confusion.size(1))
-    fail("[metrics] a confusion matrix is square; got {}", shape(confusion));
+    fail("[metrics] a confusion matrix is square; got {}", shape_text(confusion));
   const auto right = confusion.diagonal().to(torch::kFloat64);
   const auto support = confusion.sum(1), predicted = confusion.sum(0);
   const auto share = [&](const Tensor& of) { return right / of.clamp_min(1); };

@@ -44,7 +44,7 @@ MultiHeadAttentionImpl::MultiHeadAttentionImpl(const MultiHeadConfig& config)
 }
 
 Tensor MultiHeadAttentionImpl::split(const Tensor& projected) const {
-  return projected.view({projected.size(0), projected.size(1), -1, width_}).transpose(1, 2);
+  return projected.view({projected.size(0), projected.size(1), projected.size(2) / width_, width_}).transpose(1, 2);
 }
 
 MultiHeadAttentionImpl::Heads MultiHeadAttentionImpl::project(const Tensor& q, const Tensor& k, const Tensor& v) {
@@ -90,6 +90,7 @@ Tensor MultiHeadAttentionImpl::forward(const Tensor& q, const Tensor& k, const T
 }
 
 Tensor MultiHeadAttentionImpl::cross(const Tensor& x, const Tensor& memory, const AttentionInput& input) {
+  require(!input.rotation, "[attention] cross-attention takes no rotary positions: the memory's are not the queries'");
   auto* kept = input.cache;
   if (!kept) return attend(x, memory, memory, input);
   Heads heads;

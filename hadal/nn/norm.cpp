@@ -1,6 +1,7 @@
 #include "hadal/nn/norm.h"
 
 #include "hadal/core/error.h"
+#include "hadal/core/shape.h"
 
 namespace hadal {
 
@@ -11,8 +12,14 @@ NormImpl::NormImpl(int64_t dim, double eps, const std::string& kind, bool with_b
   bias = register_parameter("bias", has_bias ? torch::zeros({dim}) : Tensor(), has_bias);
 }
 
+void NormImpl::expect_width(const Tensor& x) const {
+  if (x.dim() == 0 || x.size(-1) != weight.size(0))
+    fail("[norm] is of {} numbers and got {}", weight.size(0), shape_text(x));
+}
+
 Tensor NormImpl::forward(const Tensor& x) {
   if (!rms_) return torch::layer_norm(x, weight.sizes(), weight, bias, eps_);
+  expect_width(x);
   // The mean of squares loses too much in half precision.
   const auto wide = x.scalar_type() == torch::kFloat64 ? x : x.to(torch::kFloat32);
   return weight * (wide * torch::rsqrt(wide.square().mean(-1, true) + eps_)).to(x.scalar_type());

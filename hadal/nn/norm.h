@@ -11,12 +11,14 @@ namespace hadal {
 struct NormImpl : nn::Module {
   /// `kind` is "layer" or "rms".
   NormImpl(int64_t dim, double eps, const std::string& kind = "layer", bool with_bias = true);
-  /// x (..., dim) -> (..., dim)
+  /// x (..., dim) -> (..., dim); throws Error for another width.
   Tensor forward(const Tensor& x);
 
   Tensor weight, bias;
 
  private:
+  void expect_width(const Tensor& x) const;
+
   double eps_;
   bool rms_;
 };

@@ -43,6 +43,8 @@ Rotation rotation(const Tensor& positions, int64_t width, const RotaryConfig& co
 }
 
 Tensor rotated(const Tensor& x, const Rotation& rotation) {
+  if (2 * rotation.cosine.size(-1) != x.size(-1))
+    fail("[rotary] angles for heads of width {} and heads of {}", 2 * rotation.cosine.size(-1), x.size(-1));
   const auto halves = x.chunk(2, -1);
   const auto &a = halves[0], &b = halves[1];
   const auto cosine = rotation.cosine.to(x.device()), sine = rotation.sine.to(x.device());

@@ -72,6 +72,10 @@ StackImpl::StackImpl(const StackConfig& config) : config_(config) {
 }
 
 Tensor StackImpl::forward(const Tensor& x, const StackInput& input) {
+  if (input.cache)
+    require(std::ssize(input.cache->layers) == config_.depth,
+            "[transformer] the cache has {} layers and the stack {}; make_cache() gives one that fits",
+            input.cache->layers.size(), config_.depth);
   const auto tokens = x.size(1), seen = input.cache ? input.cache->seen() : 0;
   const auto places = x.options().dtype(torch::kInt64);
   const auto queries = torch::arange(seen, seen + tokens, places);
@@ -106,7 +110,8 @@ Tensor StackImpl::forward(const Tensor& x, const StackInput& input) {
 DecodingCache StackImpl::make_cache(int64_t batch, int64_t length, at::ScalarType type) const {
   const auto& block = config_.block;
   if (block.window > 0) length = std::min(length, block.window);
-  const auto options = parameters().at(0).options().dtype(type).requires_grad(false);
+  const auto all = parameters();
+  const auto options = (all.empty() ? at::TensorOptions() : all[0].options()).dtype(type).requires_grad(false);
   DecodingCache cache;
   for (int64_t i = 0; i < config_.depth; ++i)
     cache.layers.push_back({KeyValueCache(batch, block.kv_heads > 0 ? block.kv_heads : block.heads, length,
@@ -123,9 +128,12 @@ EncoderDecoderImpl::EncoderDecoderImpl(StackConfig from, StackConfig to) {
 }
 
 Tensor EncoderDecoderImpl::forward(const Tensor& source, const Tensor& target, const Tensor& source_mask,
-                                   const Tensor& target_mask) {
+                                   const Tensor& target_mask, const Tensor& memory_mask) {
   const auto memory = encoder(source, StackInput{.mask = source_mask});
-  return decoder(target, StackInput{.mask = target_mask, .memory = memory, .memory_mask = source_mask});
+  const bool padding = source_mask.defined() && (source_mask.dim() < 2 || source_mask.size(-2) == 1);
+  return decoder(target, StackInput{.mask = target_mask,
+                                    .memory = memory,
+                                    .memory_mask = padding && !memory_mask.defined() ? source_mask : memory_mask});
 }
 
 }  // namespace hadal

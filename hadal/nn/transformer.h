@@ -95,9 +95,11 @@ TORCH_MODULE(Stack);
 struct EncoderDecoderImpl : nn::Module {
   /// The decoder gets its memory and its causal mask by itself.
   EncoderDecoderImpl(StackConfig encoder, StackConfig decoder);
-  /// source (B, S, dim), target (B, T, dim) -> (B, T, dim). Masks are broadcast to (B, H, queries, keys).
+  /// source (B, S, dim), target (B, T, dim) -> (B, T, dim). Masks are broadcast to (B, H, queries, keys): of the source
+  /// on itself, of the target on itself, of the target on the source. The last, where it is not given, is that of the
+  /// source when it is the same for all queries: padding.
   Tensor forward(const Tensor& source, const Tensor& target, const Tensor& source_mask = {},
-                 const Tensor& target_mask = {});
+                 const Tensor& target_mask = {}, const Tensor& memory_mask = {});
 
   Stack encoder{nullptr}, decoder{nullptr};
 };

@@ -45,6 +45,11 @@ int64_t draw_seed() {
   return static_cast<int64_t>(at::check_generator<at::CPUGeneratorImpl>(generator)->random64());
 }
 
+/// All of it would need a scale of infinity.
+void check_share(double share) {
+  if (!(share >= 0 && share < 1)) fail("[dropout] drops a share from 0 to below 1, got {}", share);
+}
+
 DropoutTask task_of(double share, int64_t seed) {
   DropoutTask task;
   if (share <= 0) return task;
@@ -181,6 +186,7 @@ std::optional<Tensor> maybe(const Tensor& t) { return t.defined() ? std::optiona
 
 Tensor gelu_mlp(const Tensor& x, const Tensor& w1, const Tensor& b1, const Tensor& w2, const Tensor& b2,
                 const Tensor& residual, double inner, double outer) {
+  check_share(inner), check_share(outer);
   const auto lanes = std::max<int64_t>(kernels().lanes, 1), dim = w1.size(1), hidden = w1.size(0);
   if (x.size(-1) != dim || w2.size(0) != dim || w2.size(1) != hidden || b1.numel() != hidden || b2.numel() != dim ||
       (residual.defined() && residual.sizes() != x.sizes()))
@@ -197,7 +203,8 @@ Tensor gelu_mlp(const Tensor& x, const Tensor& w1, const Tensor& b1, const Tenso
 }
 
 Tensor add_dropout(const Tensor& x, const Tensor& residual, double share) {
-  if (share <= 0) return residual.defined() ? residual + x : x;
+  check_share(share);
+  if (share == 0) return residual.defined() ? residual + x : x;
   if (!has_dropout_kernel(x, residual)) {
     const auto dropped = torch::dropout(x, share, true);
     return residual.defined() ? residual + dropped : dropped;

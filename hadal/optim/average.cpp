@@ -12,26 +12,32 @@ Average::Average(const nn::Module& module) {
   for (const auto& item : module.named_parameters()) {
     names_.push_back(item.key());
     weights_.push_back(item.value());
-    averages_.push_back(item.value().detach().clone());
+    const auto type = item.value().scalar_type();
+    const bool half = type == torch::kBFloat16 || type == torch::kHalf;
+    averages_.push_back(item.value().detach().to(half ? torch::kFloat32 : type, /*non_blocking=*/false, /*copy=*/true));
   }
 }
 
 void Average::move(double share) {
   const torch::NoGradGuard no_grad;
-  if (!weights_.empty()) at::_foreach_lerp_(averages_, weights_, share);
+  if (weights_.empty()) return;
+  std::vector<Tensor> wide;
+  for (size_t i = 0; i < weights_.size(); ++i) wide.push_back(weights_[i].detach().to(averages_[i].scalar_type()));
+  at::_foreach_lerp_(averages_, wide, share);
 }
 
 void Average::settle() {
   for (size_t i = 0; i < weights_.size(); ++i) weights_[i].detach().copy_(averages_[i]);
 }
 
-void Average::swap() {
-  for (size_t i = 0; i < weights_.size(); ++i) {
-    auto weight = weights_[i].detach();
-    const auto held = weight.clone();
-    weight.copy_(averages_[i]);
-    averages_[i].copy_(held);
-  }
+void Average::show() {
+  for (const auto& weight : weights_) held_.push_back(weight.detach().clone());
+  settle();
+}
+
+void Average::put_back() {
+  for (size_t i = 0; i < weights_.size(); ++i) weights_[i].detach().copy_(held_[i]);
+  held_.clear();
 }
 
 TensorsByName Average::state() const {
@@ -44,11 +50,13 @@ void Average::load_state(const TensorsByName& state) {
   if (state.size() != averages_.size())
     fail("[average] the saved one has {} tensors, the model {}", state.size(), averages_.size());
   for (size_t i = 0; i < averages_.size(); ++i) {
+    if (state[i].first != names_[i])
+      fail("[average] the saved one has {} where the model has {}", state[i].first, names_[i]);
     if (state[i].second.sizes() != averages_[i].sizes())
       fail("[average] {} is {} in the saved one and {} here", names_[i], fmt::join(state[i].second.sizes(), "x"),
            fmt::join(averages_[i].sizes(), "x"));
-    averages_[i].copy_(state[i].second);
   }
+  for (size_t i = 0; i < averages_.size(); ++i) averages_[i].copy_(state[i].second);
 }
 
 void Ema::update(int64_t step) {

@@ -13,10 +13,10 @@ class Average {
   class Swap {
    public:
     explicit Swap(Average* average) : average_(average) {
-      if (average_) average_->swap();
+      if (average_) average_->show();
     }
     ~Swap() {
-      if (average_) average_->swap();
+      if (average_) average_->put_back();
     }
     Swap(const Swap&) = delete;
     Swap& operator=(const Swap&) = delete;
@@ -26,7 +26,7 @@ class Average {
   };
 
   virtual TensorsByName state() const;
-  /// Throws Error when the state is that of another model.
+  /// Throws Error when names or shapes are those of another model.
   virtual void load_state(const TensorsByName& state);
 
  protected:
@@ -37,9 +37,11 @@ class Average {
   void settle();
 
  private:
-  void swap();
+  void show();
+  void put_back();
   std::vector<std::string> names_;
-  std::vector<Tensor> weights_, averages_;
+  std::vector<Tensor> weights_, averages_;  // averages of bf16 and fp16 weights are float: small steps are lost there
+  std::vector<Tensor> held_;                // the weights, while the averages are in the module
 };
 
 /// An exponential moving average (Polyak & Juditsky 1992).

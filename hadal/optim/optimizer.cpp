@@ -1,6 +1,7 @@
 #include "hadal/optim/optimizer.h"
 
 #include <map>
+#include <set>
 
 #include <ATen/ops/index_select.h>
 
@@ -173,7 +174,10 @@ TensorsByName Optimizer::state() const {
 void Optimizer::load_state(const TensorsByName& state) {
   torch::NoGradGuard no_grad;
   const std::map<std::string, Tensor> saved(state.begin(), state.end());
-  for (const auto& entry : entries()) {
+  const auto all = entries();
+  std::set<std::string> known;
+  for (const auto& entry : all) {
+    known.insert(entry.name);
     const auto found = saved.find(entry.name);
     if (found == saved.end())
       fail("[optimizer] the saved state has no {}: it was written by another optimizer or for another model",
@@ -181,8 +185,11 @@ void Optimizer::load_state(const TensorsByName& state) {
     if (found->second.sizes() != entry.tensor.sizes())
       fail("[optimizer] {} is {} in the saved state and {} here", entry.name, fmt::join(found->second.sizes(), "x"),
            fmt::join(entry.tensor.sizes(), "x"));
-    entry.restore(found->second);
   }
+  for (const auto& [name, tensor] : saved)
+    if (!known.contains(name))
+      fail("[optimizer] the saved state has {}: it was written by another optimizer or for another model", name);
+  for (const auto& entry : all) entry.restore(saved.at(entry.name));
 }
 
 }  // namespace hadal

@@ -75,7 +75,8 @@ class Optimizer {
 
   /// Everything a checkpoint needs: "exp_avg.NAME" and so on, and "steps", those of each parameter.
   virtual TensorsByName state() const;
-  /// Throws Error when the state is of another optimiser or of other parameters.
+  /// Throws Error, and changes nothing, unless names and shapes are this optimiser's and its parameters'. (Adam's state
+  /// and AdamW's are the same.)
   virtual void load_state(const TensorsByName& state);
 
  protected:

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "hadal/core/shape.h"
 #include "hadal/data/loader.h"
 #include "hadal/train/trainer.h"
 
@@ -47,9 +48,16 @@ struct Pairs {
   Tensor input, target;
 };
 
-/// Cross entropy where the target is class numbers (int64), else the mean squared error.
+/// Cross entropy where the target is class numbers (int64), else the mean squared error. Throws Error where numbers are
+/// not of the output's shape, and for class numbers of another type.
 inline Tensor usual_loss(const Tensor& output, const Tensor& target) {
-  return target.scalar_type() == torch::kInt64 ? at::cross_entropy_loss(output, target) : at::mse_loss(output, target);
+  if (target.scalar_type() == torch::kInt64) return at::cross_entropy_loss(output, target);
+  if (!target.is_floating_point())
+    fail("[fit] class numbers are int64, numbers to learn are floats; got {}", target.dtype().name());
+  if (output.sizes() != target.sizes())
+    fail("[fit] the model gives {} and the target is {}: make them the same shape", shape_text(output),
+         shape_text(target));
+  return at::mse_loss(output, target);
 }
 
 /// Trains `model` in place for `options.epochs` passes over `loader`. `loss` gives the mean loss of a batch, a scalar

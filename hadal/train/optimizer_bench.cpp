@@ -70,7 +70,7 @@ Trial train(Recipe recipe, const std::string& optimizer, double lr, int64_t step
   settings.schedule = {own_schedule ? "constant" : "cosine", {{"warmup", 0.05}}};
   settings.steps = steps;
   settings.limit = config.limit;
-  settings.ema = 0;
+  settings.ema = 0, settings.ema_warmup = TrainConfig{}.ema_warmup;
   settings.swa = {};
   settings.early_stopping = {};
   const auto first_seed = settings.seed;

@@ -89,12 +89,19 @@ void RateFinderConfig::validate() const {
 }
 
 std::optional<RateCurve> find_rate(Task& task, TrainConfig train, const RateFinderConfig& config) {
+  RateFinderConfig within_limits;  // a program may have set anything
+  read_config(within_limits, write_config(config), "find_lr");
+  config.validate();
   const auto device = torch::Device(train.device);
   TensorsByName before;
   for (const auto& [name, tensor] : state_dict(task.model()).entries) before.emplace_back(name, tensor.clone());
   const auto random = random_states(device);
 
-  train.ema = 0;
+  const auto put_back = [&] {
+    load_weights(task.model(), NamedTensors{before, {}, "the weights before"});
+    set_random_states(random, device);
+  };
+  train.ema = 0, train.ema_warmup = TrainConfig{}.ema_warmup;
   train.swa = {};
   train.early_stopping = {};
   train.schedule = {"constant", {}};
@@ -113,10 +120,13 @@ std::optional<RateCurve> find_rate(Task& task, TrainConfig train, const RateFind
   trainer.use(lambda_schedule([=](int64_t step) { return rate(step) / lr; }));
   Watcher watcher(trainer, config.steps, rate);
   trainer.listen(watcher);
-  trainer.run();
-
-  load_weights(task.model(), NamedTensors{before, {}, "the weights before"});
-  set_random_states(random, device);
+  try {
+    trainer.run();
+  } catch (...) {
+    put_back();
+    throw;
+  }
+  put_back();
   if (stop_requested()) return std::nullopt;
   if (watcher.curve.rates.size() < 3)
     fail("[find_lr] the loss is not finite after {} steps at a rate of {:.3g}; begin lower with find_lr.low",

@@ -28,6 +28,9 @@ std::atomic<bool>& stop_requested() {
 
 Trainer::Trainer(Task& task, const TrainConfig& config, std::filesystem::path folder)
     : task_(task), config_(config), folder_(std::move(folder)), device_(config.device) {
+  TrainConfig within_limits;  // a program may have set anything
+  read_config(within_limits, write_config(config_), "train");
+  config_.validate();
   const auto count = task_.phases().size();
   for (size_t phase = 0; phase < count; ++phase) {
     auto& module = task_.phase_module(phase);
@@ -43,15 +46,17 @@ Trainer::Trainer(Task& task, const TrainConfig& config, std::filesystem::path fo
     require(!optimizer->averages() || config_.ema == 0,
             "[train] {} and train.ema are two averages of the weights; leave out train.ema", config_.optimizer.name);
     auto parameters = optimizer->parameters();
-    require(!parameters.empty(), "[train] groups freeze every parameter{}: nothing is left to train",
+    require(!parameters.empty(), "[train] {}{}: nothing is left to train",
+            module.parameters().empty() ? "there is no parameter"
+            : config_.groups.empty()    ? "every parameter is frozen"
+                                        : "groups freeze every parameter",
             count > 1 ? " of " + task_.phases()[phase] : "");
     phases_.push_back({&module, std::move(optimizer), std::move(parameters), KeptBuffers(module)});
   }
   freezer_.emplace(task_.model(), config_.freeze);
   // A last group of batches that is smaller than `accumulate` still makes a step.
   steps_per_epoch_ = (task_.batches().per_epoch() + config_.accumulate - 1) / config_.accumulate;
-  require(steps_per_epoch_ > 0, "[train] the training split holds no batch; use more data or a smaller batch ({})",
-          config_.batch);
+  require(steps_per_epoch_ > 0, "[train] the training data holds no whole batch: use more of it, or smaller batches");
   auto& state = progress_.state;
   constexpr int64_t kMostSteps = 1'000'000'000;
   require(config_.steps <= kMostSteps && config_.epochs <= kMostSteps / steps_per_epoch_,
@@ -174,10 +179,11 @@ void Trainer::end_on_average() {
 
 /// At the end of a run that stops early: the model gets what weights/best holds.
 void Trainer::restore_best() {
-  if (folder_.empty())
+  const auto best = folder_ / "weights/best.safetensors";
+  if (folder_.empty() && !best_weights_.empty())
     load_weights(task_.model(), NamedTensors{best_weights_, {}, "the best weights"});
-  else
-    load_weights(task_.model(), folder_ / "weights/best.safetensors");
+  else if (!folder_.empty() && std::filesystem::exists(best))
+    load_weights(task_.model(), best);
 }
 
 void Trainer::begin_epoch() {

@@ -79,6 +79,20 @@ TEST(Loader, AWorkersErrorComesOutAtItsBatch) {
   EXPECT_ERROR(loader.next(), "picture-3.jpg: broken");
 }
 
+TEST(Loader, WrongUseIsRefused) {
+  const auto make = [](const BatchPlan& plan) { return plan.indices; };
+  using Indices = std::vector<int64_t>;
+  for (const int64_t batch : {0, -2})
+    EXPECT_ERROR(Loader<Indices>({.size = 10, .batch = batch}, 0, make), "a batch wants at least one sample");
+  EXPECT_ERROR(Loader<Indices>({.size = -3}, 0, make), "a data set of -3 samples");
+  EXPECT_EQ(Loader<Indices>({.size = 10, .batch = INT64_MAX}, 0, make).batches(), 1);
+  for (const int64_t threads : {0, 2}) {
+    Loader<Indices> loader({.size = 10, .batch = 4}, threads, make);
+    EXPECT_ERROR(loader.next(), "start() begins an epoch; call it before next()");
+    EXPECT_ERROR(loader.start(0, -1), "there is no batch -1 of epoch 0");
+  }
+}
+
 TEST(Loader, CanLeaveOutTheLastBatch) {
   EXPECT_EQ((Sampler{.size = 25, .batch = 10, .drop_last = true}.batches()), 2);
   EXPECT_EQ((Sampler{.size = 25, .batch = 10}.batches()), 3);

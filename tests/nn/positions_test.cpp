@@ -70,6 +70,16 @@ TEST(RelativeBias, HasT5sBuckets) {
   }
 }
 
+TEST(Rotary, RefusesHeadsOfAnotherWidth) {
+  const auto angles = rotation(torch::arange(3), 4, {});
+  EXPECT_ERROR(rotated(torch::zeros({1, 2, 3, 8}), angles), "angles for heads of width 4 and heads of 8");
+}
+
+TEST(Norm, KnowsItsWidth) {
+  for (const auto* kind : {"rms", "layer"}) EXPECT_ANY_THROW(Norm(8, 1e-6, kind)(torch::zeros({2, 3, 1}))) << kind;
+  EXPECT_ERROR(Norm(8, 1e-6, "rms")(torch::zeros({2, 3, 1})), "[norm] is of 8 numbers and got (2, 3, 1)");
+}
+
 TEST(Norm, RmsIsHuggingFaces) {
   const auto at = [](const char* key) { return torch_modules().at(std::string("rms/") + key); };
   Norm norm(8, 1e-5, "rms");

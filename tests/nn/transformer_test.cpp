@@ -72,6 +72,33 @@ TEST(EncoderDecoder, IsPyTorchsTransformer) {
   }
 }
 
+TEST(EncoderDecoder, TheSourcesMaskIsTheTargetsForPaddingAlone) {
+  const BlockConfig block{.dim = 16, .heads = 4, .mlp = 24};
+  EncoderDecoder model(StackConfig{.block = block, .depth = 1}, StackConfig{.block = block, .depth = 1});
+  model->eval();
+  const auto source = torch::randn({2, 3, 16}), target = torch::randn({2, 4, 16});
+  const auto causal = torch::ones({3, 3}).tril().to(torch::kBool), padding = torch::tensor({true, true, false});
+  const auto apart = [&](const Tensor& own, const Tensor& across) {
+    return model->decoder(target,
+                          StackInput{.memory = model->encoder(source, StackInput{.mask = own}), .memory_mask = across});
+  };
+  EXPECT_TRUE(model(source, target, causal).equal(apart(causal, Tensor())));
+  EXPECT_TRUE(model(source, target, padding.view({1, 1, 1, 3}))
+                  .equal(apart(padding.view({1, 1, 1, 3}), padding.view({1, 1, 1, 3}))));
+  const auto some = torch::rand({4, 3}) > 0.3;
+  EXPECT_TRUE(model(source, target, causal, Tensor(), some).equal(apart(causal, some)));
+}
+
+TEST(Stack, TakesNothingAndRefusesCachesOfOthers) {
+  auto stack = small_stack({});
+  EXPECT_EQ(stack(torch::zeros({0, 3, 16})).sizes(), (std::vector<int64_t>{0, 3, 16}));
+  EXPECT_EQ(stack(torch::zeros({2, 0, 16})).sizes(), (std::vector<int64_t>{2, 0, 16}));
+  DecodingCache none, deep = stack->make_cache(1, 8);
+  EXPECT_ERROR(stack(torch::zeros({1, 1, 16}), StackInput{.cache = &none}), "the cache has 0 layers and the stack 3");
+  deep.layers.pop_back();
+  EXPECT_ERROR(stack(torch::zeros({1, 1, 16}), StackInput{.cache = &deep}), "the cache has 2 layers and the stack 3");
+}
+
 TEST(Block, IsItsFormulaWithGatesAndRmsNorm) {
   torch::manual_seed(0);
   Block block(BlockConfig{.dim = 12, .heads = 3, .mlp = 20, .activation = "swiglu", .norm = "rms", .bias = false});

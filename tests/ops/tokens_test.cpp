@@ -158,6 +158,14 @@ TEST(AddDropout, TakesBf16) {
   EXPECT_TRUE(torch::equal(grads[1], dy.to(torch::kFloat32)));
 }
 
+TEST(AddDropout, RefusesWhatIsNoShare) {
+  const Mlp mlp({5, 16}, 32);
+  for (const auto share : {-0.5, 1.0, 1.5, std::nan("")}) {
+    EXPECT_ERROR(add_dropout(torch::ones({8}), {}, share), "[dropout] drops a share from 0 to below 1, got");
+    EXPECT_ERROR(gelu_mlp(torch::zeros({5, 16}), mlp.w1, mlp.b1, mlp.w2, mlp.b2, {}, 0, share), "[dropout] drops");
+  }
+}
+
 TEST(GeluMlp, SaysWhatDoesNotFit) {
   const Mlp mlp({5, 16}, 32);
   EXPECT_ERROR(gelu_mlp(torch::zeros({5, 32}), mlp.w1, mlp.b1, mlp.w2, mlp.b2),

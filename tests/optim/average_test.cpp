@@ -1,5 +1,7 @@
 #include "hadal/optim/average.h"
 
+#include <cmath>
+
 #include "tests/support/support.h"
 
 namespace hadal {
@@ -77,6 +79,29 @@ TEST(Ema, ASwapLastsAsLongAsItsObject) {
   }
   const Average::Swap none(nullptr);  // a run without an average
   EXPECT_TRUE(net->parameters()[0].equal(weight));
+}
+
+TEST(Ema, KeepsMoreThanHalfPrecision) {
+  nn::Linear layer(nn::LinearOptions(1, 1).bias(false));
+  layer->to(torch::kBFloat16);
+  set_weights(*layer, 0);
+  Ema ema(*layer, 0.999, 0);
+  set_weights(*layer, 1);
+  for (int64_t step = 1; step <= 3000; ++step) {
+    ema.update(step);
+    if (step % 100 == 0) const Average::Swap seen(&ema);  // looking at it rounds nothing
+  }
+  EXPECT_NEAR(average_of(ema), 1 - std::pow(0.999, 3000), 1e-4);
+}
+
+TEST(Ema, TakesNoStateOfAnotherModel) {
+  nn::Sequential one(nn::Linear(1, 1)), two(nn::Linear(1, 1), nn::Linear(1, 1));
+  nn::Linear layer(1, 1);
+  Ema alone(*layer, 0.9), in_a_row(*two, 0.9);
+  EXPECT_ERROR(alone.load_state(Ema(*one, 0.9).state()), "the saved one has 0.weight where the model has weight");
+  auto turned = in_a_row.state();
+  std::swap(turned[0], turned[2]), std::swap(turned[1], turned[3]);
+  EXPECT_ERROR(in_a_row.load_state(turned), "the saved one has 1.weight where the model has 0.weight");
 }
 
 TEST(Ema, ASavedStateGoesOn) {

@@ -26,6 +26,11 @@ TEST(Optimizer, RefusesTheStateOfAnother) {
   Descent adam({"adam", {}}, start, start), sgd({"sgd", Table({{"momentum", 0.9}})}, start, start);
   Descent wide({"adam", {}}, torch::zeros({4, 3}), torch::zeros({4, 3}));
   EXPECT_ERROR(sgd.optimizer->load_state(adam.optimizer->state()), "no momentum_buffer.weight");
+  Descent plain({"sgd", {}}, start, start), adan({"adan", {}}, start, start);
+  EXPECT_ERROR(plain.optimizer->load_state(adam.optimizer->state()), "the saved state has exp_avg.weight: it was");
+  adam.step();
+  EXPECT_ERROR(adan.optimizer->load_state(adam.optimizer->state()), "it was written by another");
+  EXPECT_EQ(adan.optimizer->state()[0].second.item<int64_t>(), 0);  // nothing of it was taken
   EXPECT_ERROR(wide.optimizer->load_state(adam.optimizer->state()), "exp_avg.weight is 2x3 in the saved state and 4x3");
 }
 

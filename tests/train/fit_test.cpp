@@ -97,6 +97,20 @@ TEST(Fit, EndsOnTheAverageWhereThatIsWhatItFinds) {
   EXPECT_FALSE(by_hand->weight.equal(at_end));  // where gradients were taken
 }
 
+TEST(Fit, RefusesTargetsOfAnotherShape) {
+  auto net = small(1);
+  Loader<Pairs> flat({.size = 20, .batch = 5}, 0, [](const BatchPlan& plan) {
+    const auto x = inputs_of(plan);
+    return Pairs{x, x.sum(1)};
+  });
+  EXPECT_ERROR(fit(net, flat, 1), "[fit] the model gives (5, 1) and the target is (5): make them the same shape");
+  Loader<Pairs> narrow({.size = 20, .batch = 5}, 0, [](const BatchPlan& plan) {
+    const auto pairs = classes(plan);
+    return Pairs{pairs.input, pairs.target.to(torch::kInt32)};
+  });
+  EXPECT_ERROR(fit(net, narrow, 1), "[fit] class numbers are int64, numbers to learn are floats; got int");
+}
+
 TEST(Fit, TakesALossOfYourOwn) {
   auto net = small(1);
   Loader<Pairs> loader({.size = 20, .batch = 5}, 0, numbers);

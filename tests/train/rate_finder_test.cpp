@@ -96,8 +96,23 @@ TEST(RateFinder, WritesItsCurve) {
   EXPECT_NE(page.find("loss by learning rate"), page.npos);
 }
 
+TEST(RateFinder, LeavesTheModelAloneWhereTheTaskFails) {
+  Regression task({});
+  TensorsByName before;
+  for (const auto& item : task.model().named_parameters())
+    before.emplace_back(item.key(), item.value().detach().clone());
+  task.poison = [](const Tensor& loss, int64_t step) -> Tensor {
+    if (step == 5) fail("boo");
+    return loss;
+  };
+  EXPECT_ERROR(find_rate(task, quiet_config(), {.low = 0.01, .high = 0.1}), "boo");
+  for (const auto& [name, value] : before) EXPECT_TRUE(task.model().named_parameters()[name].equal(value)) << name;
+}
+
 TEST(RateFinder, WrongSettingsAreRefused) {
   Regression task({});
+  EXPECT_ERROR(find_rate(task, quiet_config(), {.low = 0}), "find_lr.low wants a number above 0");
+  EXPECT_ERROR(find_rate(task, quiet_config(), {.steps = 2}), "find_lr.steps wants an integer of at least 10");
   EXPECT_ERROR((RateFinderConfig{.low = 1, .high = 0.5}.validate()),
                "find_lr.high (0.5) must be above find_lr.low (1)");
   task.poison = [](const Tensor& loss, int64_t) { return loss * NAN; };

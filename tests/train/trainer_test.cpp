@@ -168,6 +168,14 @@ TEST(Trainer, WhatCannotWorkIsRefusedAtTheStart) {
   config = quiet_config();
   config.groups = {{.match = "*", .frozen = true}};
   EXPECT_ERROR(Trainer(task, config), "groups freeze every parameter: nothing is left to train");
+  config = quiet_config();
+  config.accumulate = 0;  // as a program may set it
+  EXPECT_ERROR(Trainer(task, config), "train.accumulate wants an integer of at least 1, got 0");
+  config = quiet_config();
+  config.precision = "fp8";
+  EXPECT_ERROR(Trainer(task, config), "train.precision = \"fp8\" is not known");
+  for (auto& parameter : task.model().parameters()) parameter.requires_grad_(false);
+  EXPECT_ERROR(Trainer(task, quiet_config()), "every parameter is frozen: nothing is left to train");
 }
 
 TEST(Trainer, GroupsHaveTheirOwnRates) {
@@ -331,7 +339,7 @@ TEST(Trainer, ARequestToStopFinishesTheStepAndSaves) {
 
 TEST(Trainer, WantsAtLeastOneBatch) {
   Regression task({.size = 0});
-  EXPECT_ERROR(Trainer(task, quiet_config()), "the training split holds no batch");
+  EXPECT_ERROR(Trainer(task, quiet_config()), "the training data holds no whole batch");
 }
 
 /// Two modules that play against each other, as in a GAN.

@@ -38,7 +38,7 @@ void cut_gpt2(std::string_view text, bool, const BpeSteps::Sink& sink) {
 BpeSteps::Cut pattern_cut(const std::string& pattern, std::string_view name) {
   if (pattern == "gpt2") return cut_gpt2;
   const auto* known = pattern == "cl100k" ? kCl100k : pattern == "o200k" ? kO200k : nullptr;
-  const auto regex = std::make_shared<const TextPattern>(known ? known : pattern, name);
+  const auto regex = std::make_shared<const TextPattern>(known ? known : pattern, PatternSyntax::rust, name);
   return [regex](std::string_view text, bool, const BpeSteps::Sink& sink) {
     size_t end = 0;
     regex->find_all(text, [&](const TextPattern::Match& match) {

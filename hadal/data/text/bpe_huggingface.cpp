@@ -28,7 +28,7 @@ struct Pattern {
 
   explicit Pattern(const JsonValue& value) {
     if (value.table().has("Regex")) {
-      regex = std::make_shared<const TextPattern>(value.at("Regex").text(), value.name());
+      regex = std::make_shared<const TextPattern>(value.at("Regex").text(), PatternSyntax::oniguruma, value.name());
     } else {
       literal = value.at("String").text();
       if (literal.empty()) value.at("String").fail_here("is empty");
@@ -194,8 +194,8 @@ BpeSteps::Cut read_cut(const JsonValue& value) {
   }
   if (type == "Digits")
     return split_cut(regex(value.flag_or("individual_digits", false) ? "\\p{N}" : "\\p{N}+", value), "Isolated", false);
-  if (type == "Whitespace") {  // Rust's \w; PCRE2's differs from release to release
-    const std::string word = R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24b6}-\x{24e9}\x{200c}\x{200d})";
+  if (type == "Whitespace") {  // Rust's \w, which takes joiners too
+    const auto word = std::string(kWordCharacters) + R"(\x{200c}\x{200d})";
     return split_cut(regex(("[" + word + "]+|[^" + word + "\\s]+").c_str(), value), "Removed", true);
   }
   if (type == "WhitespaceSplit") return split_cut(regex("\\s+", value), "Removed", false);
@@ -348,6 +348,7 @@ BpeParts parts_of(const JsonValue& root, std::string_view name) {
   BpeParts parts;
   parts.name = name;
   parts.bytes = false;
+  parts.some_bytes = true;
   parts.steps = read_steps(root, parts.bytes);
   auto& tokens = parts.vocabulary.tokens;
   tokens = read_vocabulary(model.at("vocab"));

@@ -47,9 +47,9 @@ BpeTokenizer::BpeTokenizer(BpeParts parts) : parts_(std::move(parts)), merges_(p
     for (int byte = 0; byte < 256; ++byte) {
       const auto token = parts_.bytes ? std::string(1, static_cast<char>(byte)) : byte_token(byte);
       const auto at = ids_.find(token);
-      if (at == ids_.end())
+      if (at == ids_.end() && !parts_.some_bytes)
         throw FileError(parts_.name, fmt::format("the vocabulary has no token for the byte 0x{:02x}", byte));
-      byte_ids_.push_back(at->second);
+      byte_ids_.push_back(at == ids_.end() ? -1 : at->second);
     }
   }
   static const std::string nothing;
@@ -61,12 +61,15 @@ BpeTokenizer::BpeTokenizer(BpeParts parts) : parts_(std::move(parts)), merges_(p
     if (token.normalized)
       for (const auto& step : parts_.steps.normalize) looked_for.text = step(std::move(looked_for.text));
     if (looked_for.text.empty()) continue;
-    added_[token.normalized].begins[static_cast<uint8_t>(looked_for.text[0])] = true;
-    added_[token.normalized].tokens.push_back(std::move(looked_for));
+    auto& [known, lengths] = added_[token.normalized];
+    lengths[static_cast<uint8_t>(looked_for.text[0])].push_back(looked_for.text.size());
+    known.emplace(looked_for.text, looked_for);
   }
   for (auto& list : added_)
-    std::stable_sort(list.tokens.begin(), list.tokens.end(),
-                     [](const AddedToken& a, const AddedToken& b) { return a.text.size() > b.text.size(); });
+    for (auto& lengths : list.lengths) {
+      std::sort(lengths.rbegin(), lengths.rend());
+      lengths.erase(std::unique(lengths.begin(), lengths.end()), lengths.end());
+    }
 }
 
 std::optional<int64_t> BpeTokenizer::special(std::string_view token) const {
@@ -77,12 +80,13 @@ std::optional<int64_t> BpeTokenizer::special(std::string_view token) const {
 
 /// The leftmost added token at or behind `from`, the longest of those that begin there.
 std::optional<BpeTokenizer::Hit> BpeTokenizer::find_added(std::string_view text, size_t from, bool normalized) const {
-  const auto& [tokens, begins] = added_[normalized];
+  const auto& [tokens, lengths] = added_[normalized];
   for (auto at = from; at < text.size(); ++at) {
-    if (!begins[static_cast<uint8_t>(text[at])]) continue;
-    for (const auto& token : tokens) {
-      auto begin = at, end = at + token.text.size();
-      if (!text.substr(at).starts_with(token.text)) continue;
+    for (const auto length : lengths[static_cast<uint8_t>(text[at])]) {
+      auto begin = at, end = at + length;
+      const auto found = end <= text.size() ? tokens.find(std::string(text.substr(at, length))) : tokens.end();
+      if (found == tokens.end()) continue;
+      const auto& token = found->second;
       if (token.single_word && at > 0 && in_word(text, char_before(text, at))) continue;
       if (token.single_word && end < text.size() && in_word(text, end)) continue;
       while (token.lstrip && begin > from && space_at(text, char_before(text, begin))) begin = char_before(text, begin);
@@ -136,7 +140,7 @@ void BpeTokenizer::encode_piece(std::string_view piece, Encoding& to) const {
   auto& symbols = to.symbols;
   symbols.clear();
   if (parts_.bytes)
-    for (const auto c : piece) symbols.push_back(byte_ids_[static_cast<uint8_t>(c)]);
+    for (const auto c : piece) add_byte(c, symbols);
   else
     for (size_t at = 0; at < piece.size();) {
       const auto length = any_character_at(piece, at).length;
@@ -147,17 +151,24 @@ void BpeTokenizer::encode_piece(std::string_view piece, Encoding& to) const {
   to.ids.insert(to.ids.end(), symbols.begin(), symbols.end());
 }
 
+void BpeTokenizer::add_byte(char byte, std::vector<int32_t>& symbols) const {
+  const auto id = byte_ids_[static_cast<uint8_t>(byte)];
+  id >= 0 ? symbols.push_back(id) : add_unknown(fmt::format("the byte 0x{:02x}", static_cast<uint8_t>(byte)), symbols);
+}
+
 void BpeTokenizer::add_character(std::string_view character, std::vector<int32_t>& symbols) const {
   if (const auto known = ids_.find(character); known != ids_.end()) return symbols.push_back(known->second);
-  if (parts_.byte_fallback) {
-    for (const auto c : character) symbols.push_back(byte_ids_[static_cast<uint8_t>(c)]);
-  } else if (parts_.unknown) {
-    if (!parts_.fuse_unknown || symbols.empty() || symbols.back() != *parts_.unknown)
-      symbols.push_back(*parts_.unknown);
-  } else {
-    fail("[tokenizer] the vocabulary of {} has no token for \"{}\" (and none for what is unknown)", parts_.name,
-         character);
-  }
+  const bool spelled = parts_.byte_fallback && std::all_of(character.begin(), character.end(), [&](char c) {
+                         return byte_ids_[static_cast<uint8_t>(c)] >= 0;
+                       });
+  if (!spelled) return add_unknown(fmt::format("\"{}\"", character), symbols);
+  for (const auto c : character) symbols.push_back(byte_ids_[static_cast<uint8_t>(c)]);
+}
+
+void BpeTokenizer::add_unknown(const std::string& what, std::vector<int32_t>& symbols) const {
+  if (!parts_.unknown)
+    fail("[tokenizer] the vocabulary of {} has no token for {} (and none for what is unknown)", parts_.name, what);
+  if (!parts_.fuse_unknown || symbols.empty() || symbols.back() != *parts_.unknown) symbols.push_back(*parts_.unknown);
 }
 
 std::string BpeTokenizer::decode(std::span<const int64_t> ids) const {

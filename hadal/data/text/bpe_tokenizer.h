@@ -1,7 +1,6 @@
 // Byte-pair encodings, wherever they come from: trained here, GPT-2's two files, tiktoken's ranks, Hugging Face's
 // tokenizer.json. A text is normalised, cut into pieces, and each piece is merged from bytes or characters.
 #pragma once
-#include <bitset>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -38,6 +37,7 @@ struct BpeParts {
   std::vector<AddedToken> added;
   BpeSteps steps;
   bool bytes = true;           // symbols are bytes; false: characters
+  bool some_bytes = false;     // not every byte has a token: those that a text in UTF-8 never has need none
   bool whole_pieces = false;   // a piece that is a token is that token, whatever its merges give
   bool byte_fallback = false;  // a character without a token becomes its bytes' <0xNN>
   bool fuse_unknown = false;   // several unknown characters in a row are one unknown token
@@ -69,16 +69,18 @@ class BpeTokenizer : public Tokenizer {
   std::optional<Hit> find_added(std::string_view text, size_t from, bool normalized) const;
   void encode_plain(std::string_view text, Encoding& to) const;
   void encode_piece(std::string_view piece, Encoding& to) const;
+  void add_byte(char byte, std::vector<int32_t>& symbols) const;
   void add_character(std::string_view character, std::vector<int32_t>& symbols) const;
+  void add_unknown(const std::string& what, std::vector<int32_t>& symbols) const;
 
   BpeParts parts_;
   BpeMerges merges_;
   int64_t size_;
   std::unordered_map<std::string_view, int32_t> ids_;
-  std::vector<int32_t> byte_ids_;  // of the 256 bytes, or of <0x00> to <0xFF>; empty where there are none
+  std::vector<int32_t> byte_ids_;  // of the 256 bytes, or of <0x00> to <0xFF>, -1: none; empty where there are none
   struct Added {
-    std::vector<AddedToken> tokens;           // longest first
-    std::bitset<256> begins;                  // first bytes of them
+    std::unordered_map<std::string, AddedToken> tokens;
+    std::vector<size_t> lengths[256];         // of those that begin with a byte, the longest first
   } added_[2];                                // looked for in the text as it is, and when it is normalised
   std::vector<const std::string*> literals_;  // of every id: an added token's text, else its bytes
 };

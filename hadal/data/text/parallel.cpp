@@ -151,6 +151,8 @@ TextPairs read_pairs(const fs::path& source, const fs::path& target) {
 TextPairs read_pair_table(const fs::path& path, const std::string& source, const std::string& target) {
   const auto text = read_text(path);
   const auto name = path.string();
+  if (const auto first = text.find_first_not_of(" \t\r\n"); first != text.npos && text[first] == '{')
+    throw FileError(name, "looks like JSON, a record a line; texts and their translations are read from TSV and CSV");
   const bool tabs = std::string_view(text).substr(0, text.find('\n')).find('\t') != std::string_view::npos;
   CsvReader reader(text, name, tabs ? CsvOptions{.separator = '\t', .quotes = false} : CsvOptions{});
   std::vector<std::string_view> fields;

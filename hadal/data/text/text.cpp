@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "hadal/core/utf8.h"
 #include "hadal/data/path.h"
@@ -17,6 +18,13 @@ size_t cut_of(std::string_view text, double val) {
   auto at = static_cast<size_t>(std::floor(static_cast<double>(text.size()) * (1 - val)));
   while (at > 0 && at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) --at;
   return at;
+}
+
+/// SPLIT.txt in a folder, or SPLIT.txt.gz.
+std::optional<fs::path> file_of(const fs::path& folder, const std::string& split) {
+  for (const auto* ending : {".txt", ".txt.gz"})
+    if (auto path = folder / (split + ending); fs::exists(path)) return path;
+  return {};
 }
 
 }  // namespace
@@ -51,14 +59,16 @@ TextSource open_text(const TextConfig& config) {
   }
   TextSource source;
   for (const auto* split : {"train", "val", "test"})
-    if (fs::exists(path / (std::string(split) + ".txt"))) source.splits.emplace_back(split);
-  if (source.splits.empty()) throw FileError(path.string(), "holds no train.txt, val.txt or test.txt");
-  const bool train = source.splits[0] == "train", own_val = fs::exists(path / "val.txt");
-  const bool shared = train && !own_val && val > 0;
+    if (file_of(path, split)) source.splits.emplace_back(split);
+  if (source.splits.empty())
+    throw FileError(path.string(), "holds no train.txt, val.txt or test.txt, with or without .gz");
+  const bool train = source.splits[0] == "train";
+  const bool shared = train && !file_of(path, "val") && val > 0;
   if (shared) source.splits.insert(source.splits.begin() + 1, "val");
   source.open = [=](const std::string& split) {
-    if (!shared || split == "test") return read_plain_text(path / (split + ".txt"));
-    const auto text = read_plain_text(path / "train.txt");
+    const auto find = [&](const std::string& name) { return file_of(path, name).value_or(path / (name + ".txt")); };
+    if (!shared || split == "test") return read_plain_text(find(split));
+    const auto text = read_plain_text(find("train"));
     const auto cut = cut_of(text, val);
     return split == "train" ? text.substr(0, cut) : text.substr(cut);
   };

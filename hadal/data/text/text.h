@@ -28,8 +28,8 @@ struct TextSource {
 };
 
 /// A file: its last share `val` is the split val, the rest train; with val = 0 every split is the whole file. A folder:
-/// train.txt, val.txt and test.txt, as many as there are, and without val.txt the last share of train.txt. Throws
-/// FileError for an empty file and for bytes that are not UTF-8.
+/// train.txt, val.txt and test.txt (or .txt.gz), as many as there are, and without val.txt the last share of train.txt.
+/// Throws FileError for an empty file and for bytes that are not UTF-8.
 TextSource open_text(const TextConfig& config);
 
 using TextCatalog = Catalog<TextSource>;
@@ -47,6 +47,8 @@ class TokenWindows {
   Tensor strided(int64_t index) const;
   /// A window that begins anywhere; (length + 1) int64. The text must hold one.
   Tensor random(Random& random) const;
+
+  double text_share = 1;  // bytes of the text for each that decoding gives: tokenizers may lose some, or add some
 
  private:
   Tensor ids_;  // int32: half the memory of int64

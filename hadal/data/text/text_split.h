@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "hadal/data/text/pattern_syntax.h"
+
 namespace hadal {
 
 /// The end of the piece that begins at byte `at` by GPT-2's pattern,
@@ -13,10 +15,10 @@ namespace hadal {
 /// `at` is inside the text and where a piece begins. Broken UTF-8 counts as neither letter, number nor space.
 size_t gpt2_piece_end(std::string_view text, size_t at);
 
-/// A regular expression of PCRE2 (UTF and Unicode properties on). Throws FileError with the reason where it is none.
+/// A regular expression, matched by PCRE2. Throws FileError with the reason where it is none.
 class TextPattern {
  public:
-  TextPattern(const std::string& pattern, std::string_view name);
+  TextPattern(const std::string& pattern, PatternSyntax syntax, std::string_view name);
   ~TextPattern();
   TextPattern(TextPattern&&) noexcept;
   TextPattern& operator=(TextPattern&&) noexcept;

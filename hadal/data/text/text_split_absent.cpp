@@ -5,7 +5,7 @@ namespace hadal {
 
 struct TextPattern::Compiled {};
 
-TextPattern::TextPattern(const std::string&, std::string_view name) {
+TextPattern::TextPattern(const std::string&, PatternSyntax, std::string_view name) {
   throw FileError(name,
                   "this build of Hadal has no regular expressions (HADAL_CORE_ONLY); GPT-2's pattern is built in");
 }

@@ -27,67 +27,16 @@ std::string reason(int error) {
   return reinterpret_cast<const char*>(text);
 }
 
-/// The place behind the class of characters whose inside begins at `at`; npos where it does not end.
-size_t class_end(const std::string& pattern, size_t at) {
-  if (at < pattern.size() && pattern[at] == '^') ++at;
-  if (at < pattern.size() && pattern[at] == ']') ++at;  // the first is a character
-  for (; at < pattern.size(); ++at) {
-    if (pattern[at] == '\\')
-      ++at;
-    else if (pattern.compare(at, 2, "[:") == 0)
-      at = std::min(pattern.find(":]", at), pattern.size() - 1) + 1;
-    else if (pattern[at] == ']')
-      return at + 1;
-  }
-  return std::string::npos;
+Code compiled(const std::string& pattern, uint32_t options, int& error, size_t& offset) {
+  return Code(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
+                            PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C | options, &error,
+                            &offset, nullptr));
 }
 
-/// \u4e00 as \x{4e00}.
-std::string with_braces(const std::string& pattern) {
-  std::string out;
-  for (size_t at = 0; at < pattern.size();) {
-    const auto hex = pattern.substr(std::min(at + 2, pattern.size()), 4);
-    if (pattern.compare(at, 2, "\\u") == 0 && hex.size() == 4 &&
-        hex.find_first_not_of("0123456789abcdefABCDEF") == hex.npos) {
-      out += "\\x{" + hex + "}";
-      at += 6;
-    } else {
-      const size_t length = pattern[at] == '\\' ? 2 : 1;
-      out += pattern.substr(at, length);
-      at += length;
-    }
-  }
-  return out;
-}
-
-/// The libraries behind tokenizers read what PCRE2 does not: [A&&[^B]], an A that is no B, becomes (?:(?![B])[A]).
-std::string without_joined_classes(const std::string& pattern, std::string_view name) {
-  std::string out;
-  for (size_t at = 0; at < pattern.size();) {
-    if (pattern[at] != '[') {
-      const size_t length = pattern[at] == '\\' ? 2 : 1;
-      out += pattern.substr(at, length);
-      at += length;
-      continue;
-    }
-    const auto end = std::min(class_end(pattern, at + 1), pattern.size());
-    const auto both = pattern.find("&&", at);
-    if (both >= end) {
-      out += pattern.substr(at, end - at);
-      at = end;
-      continue;
-    }
-    // What looked like the end of the class was that of the one within it.
-    const bool taken_away = pattern.compare(both + 2, 2, "[^") == 0 && pattern[at + 1] != '^';
-    if (!taken_away || class_end(pattern, both + 3) != end || end >= pattern.size() || pattern[end] != ']')
-      throw FileError(name,
-                      fmt::format("the pattern {} joins classes of characters in a way that Hadal cannot read; of "
-                                  "&& it knows [A&&[^B]]",
-                                  shown(pattern)));
-    out += "(?:(?![" + pattern.substr(both + 4, end - both - 5) + "])" + pattern.substr(at, both - at) + "])";
-    at = end + 1;
-  }
-  return out;
+bool is_script(const std::string& name) {
+  int error = 0;
+  size_t offset = 0;
+  return compiled("\\p{sc:" + name + "}", 0, error, offset) != nullptr;
 }
 
 }  // namespace
@@ -97,19 +46,17 @@ struct TextPattern::Compiled {
   Context context;
 };
 
-TextPattern::TextPattern(const std::string& pattern, std::string_view name) : compiled_(new Compiled) {
+TextPattern::TextPattern(const std::string& pattern, PatternSyntax syntax, std::string_view name)
+    : compiled_(new Compiled) {
   int error = 0;
   size_t offset = 0;
-  const auto ours = without_joined_classes(with_braces(pattern), name);
-  compiled_->code.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(ours.data()), ours.size(),
-                                      PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C, &error,
-                                      &offset, nullptr));
+  compiled_->code = compiled(pcre2_pattern(pattern, syntax, is_script),
+                             syntax == PatternSyntax::rust ? PCRE2_DOLLAR_ENDONLY : 0, error, offset);
   if (!compiled_->code)
-    throw FileError(name, fmt::format("the pattern {} is no regular expression: {} at byte {}", shown(pattern),
-                                      reason(error), offset));
+    throw FileError(name, fmt::format("the pattern {} is no regular expression: {}", shown(pattern), reason(error)));
   pcre2_jit_compile(compiled_->code.get(), PCRE2_JIT_COMPLETE);  // without it matching is slower, no more
   compiled_->context.reset(pcre2_match_context_create(nullptr));
-  pcre2_set_match_limit(compiled_->context.get(), 1'000'000);
+  pcre2_set_match_limit(compiled_->context.get(), 20'000'000);
 }
 TextPattern::~TextPattern() = default;
 TextPattern::TextPattern(TextPattern&&) noexcept = default;
@@ -118,8 +65,12 @@ TextPattern& TextPattern::operator=(TextPattern&&) noexcept = default;
 void TextPattern::find_all(std::string_view text, const std::function<void(const Match&)>& found) const {
   const Data data(pcre2_match_data_create(1, nullptr));
   for (size_t at = 0; at < text.size();) {
-    const auto count = pcre2_match(compiled_->code.get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), at, 0,
-                                   data.get(), compiled_->context.get());
+    const auto match = [&](uint32_t options) {
+      return pcre2_match(compiled_->code.get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), at, options,
+                         data.get(), compiled_->context.get());
+    };
+    auto count = match(0);
+    if (count == PCRE2_ERROR_JIT_STACKLIMIT) count = match(PCRE2_NO_JIT);  // which remembers on the heap
     if (count == PCRE2_ERROR_NOMATCH) return;
     if (count < 0) fail("a tokenizer's pattern fails on a text of {} bytes: {}", text.size(), reason(count));
     const auto* place = pcre2_get_ovector_pointer(data.get());

@@ -39,9 +39,12 @@ class ClassifyText : public Task {
     tokenizer_ = settle_tokenizer(config_.tokenizer, context_, [this] {
       if (!context_.open_data || !has_split("train"))
         fail("[classify_text] the weights know no tokenizer, and there is no training text to learn one from");
-      std::string text;
-      for (const auto& line : training_texts().texts) text.append(line).append("\n");
-      return text;
+      return texts_to_learn(config_.tokenizer, data_.splits, [this](const std::string& split) {
+        std::string text;
+        for (const auto& line : (split == "train" ? training_texts() : data_.open(split)).texts)
+          text.append(line).append("\n");
+        return text;
+      });
     });
     before_ = tokenizer_->special("[CLS]");
     behind_ = tokenizer_->special("[SEP]");
@@ -230,16 +233,16 @@ int64_t ClassifyText::predict(const PredictOptions& options, const std::function
   const torch::NoGradGuard no_grad;
   model_->eval();
   Predictions predictions(options, line);
-  const auto inputs = texts_to_predict(options, predictions);
+  std::vector<Ids> ids;
+  const auto inputs = readable(texts_to_predict(options, predictions), predictions,
+                               [&](const NamedText& input) { ids.push_back(encode(input.text)); });
   const auto step = static_cast<size_t>(context_.batch);
   for (size_t begin = 0; begin < inputs.size(); begin += step) {
     const auto end = std::min(inputs.size(), begin + step);
-    std::vector<Ids> rows;
+    const std::vector<Ids> rows(ids.begin() + static_cast<std::ptrdiff_t>(begin),
+                                ids.begin() + static_cast<std::ptrdiff_t>(end));
     Ids lengths;
-    for (auto i = begin; i < end; ++i) {
-      rows.push_back(encode(inputs[i].text));
-      lengths.push_back(static_cast<int64_t>(rows.back().size()));
-    }
+    for (const auto& row : rows) lengths.push_back(static_cast<int64_t>(row.size()));
     const auto logits =
         model_->forward(padded(rows, 0).to(context_.device), torch::tensor(lengths, torch::kInt64).to(context_.device));
     const auto probabilities = logits.to(torch::kFloat32).softmax(1).cpu();

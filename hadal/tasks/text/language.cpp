@@ -21,7 +21,11 @@ class Language : public Task, public TextWriter {
     std::string text;
     if (context.open_data) text = open_data();
     // Weights know their tokens by number: the tokenizer that made those numbers goes with them.
-    tokenizer_ = settle_tokenizer(config_.tokenizer, context_, [&] { return learned_from(text); });
+    tokenizer_ = settle_tokenizer(config_.tokenizer, context_, [&] {
+      if (text.empty()) return text;
+      return texts_to_learn(config_.tokenizer, source_.splits,
+                            [&](const std::string& split) { return split == "train" ? text : source_.open(split); });
+    });
     config_.tokenizer = tokenizers().resolve({config_.tokenizer.name, tokenizer_->settings()});
     settle_model();
     // The windows that are trained on have no such token before them.
@@ -124,16 +128,6 @@ class Language : public Task, public TextWriter {
     return {};
   }
 
-  /// Characters are those of all splits, as nanoGPT takes them: one that only val has would end the run there.
-  std::string learned_from(const std::string& training) const {
-    if (training.empty() || config_.tokenizer.name != "characters" || config_.tokenizer.settings.find("vocabulary"))
-      return training;
-    auto all = training;
-    for (const auto& split : source_.splits)
-      if (split != "train") all += source_.open(split);
-    return all;
-  }
-
   /// A masked model needs an id for what is hidden: the tokenizer's own, or one more.
   int64_t mask_id() const { return tokenizer_->special("[MASK]").value_or(tokenizer_->size()); }
   const Hiding* hiding() {
@@ -168,7 +162,10 @@ class Language : public Task, public TextWriter {
   }
 
   TokenWindows windows_in(const std::string& text, const std::string& what) const {
-    const TokenWindows windows(tokenizer_->encode(text), model_->context());
+    const auto ids = tokenizer_->encode(text);
+    TokenWindows windows(ids, model_->context());
+    if (const auto decoded = tokenizer_->decode(ids).size(); decoded > 0)
+      windows.text_share = static_cast<double>(text.size()) / static_cast<double>(decoded);
     if (windows.tokens() < 2) fail("[language] {} has {} token; there is nothing to tell", what, windows.tokens());
     return windows;
   }

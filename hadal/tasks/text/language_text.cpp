@@ -164,7 +164,7 @@ Metrics score_text(LanguageModel& model, const Tokenizer& tokenizer, const Token
     const auto logits = model.forward(torch::stack(inputs).to(device)).to(torch::kFloat32);
     score.add(logits, torch::stack(targets).to(device));
   }
-  return score.metrics(bytes);
+  return score.metrics(std::llround(static_cast<double>(bytes) * windows.text_share));
 }
 
 std::vector<int64_t> prompt_tokens(const Tokenizer& tokenizer, const std::string& prompt, bool with_begin) {

@@ -23,6 +23,15 @@ bool learns(const Part& tokenizer) {
   });
 }
 
+std::string texts_to_learn(const Part& tokenizer, const std::vector<std::string>& splits,
+                           const std::function<std::string(const std::string& split)>& text_of) {
+  auto text = text_of("train");
+  if (tokenizer.name != "characters") return text;
+  for (const auto& split : splits)
+    if (split != "train") text += text_of(split);
+  return text;
+}
+
 std::shared_ptr<const Tokenizer> settle_tokenizer(Part& part, const TaskContext& context,
                                                   const std::function<std::string()>& training_text) {
   auto made_of = part;
@@ -69,6 +78,18 @@ std::vector<NamedText> texts_to_predict(const PredictOptions& options, Predictio
     }
   }
   if (enough()) texts.resize(static_cast<size_t>(options.limit));
+  return texts;
+}
+
+std::vector<NamedText> readable(std::vector<NamedText> texts, Predictions& predictions,
+                                const std::function<void(const NamedText&)>& read) {
+  std::erase_if(texts, [&](const NamedText& text) {
+    try {
+      return read(text), false;
+    } catch (const Error& error) {
+      return predictions.fail(text.name, error.what()), true;
+    }
+  });
   return texts;
 }
 

@@ -13,6 +13,10 @@ namespace hadal {
 
 /// Is it still to be learned from a text?
 bool learns(const Part& tokenizer);
+/// The texts it is to be learned from: those of `train`, and for characters of all splits, as nanoGPT takes them: one
+/// that only val has would end the run there.
+std::string texts_to_learn(const Part& tokenizer, const std::vector<std::string>& splits,
+                           const std::function<std::string(const std::string& split)>& text_of);
 /// `part` as it is where it has nothing to learn, else the tokenizer of the weights file where it brings one (see
 /// tokenizer_metadata), else what `part` learns from `training_text`, which is called at most once. Its settings, but
 /// what was learned, are written back to `part`.
@@ -26,6 +30,9 @@ struct NamedText {
 };
 /// The texts on the command line and the lines of the input files; files that are empty or not UTF-8 have failed.
 std::vector<NamedText> texts_to_predict(const PredictOptions& options, Predictions& predictions);
+/// Those that `read` takes; one at which it throws has failed, and the others go on.
+std::vector<NamedText> readable(std::vector<NamedText> texts, Predictions& predictions,
+                                const std::function<void(const NamedText&)>& read);
 int64_t finish_texts(Predictions& predictions, const PredictOptions& options);
 
 /// A whole-number setting of a model: what the recipe gives, which must be `value` (`or_more`: or above), or else

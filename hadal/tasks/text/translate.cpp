@@ -75,11 +75,13 @@ class Translate : public Task {
   std::string training_text() {
     if (!context_.open_data || !has_split("train"))
       fail("[translate] the weights know no tokenizer, and there is no training text to learn one from");
-    const auto pairs = data_.open("train");
-    std::string text;
-    for (const auto* side : {&pairs.source, &pairs.target})
-      for (const auto& line : *side) text.append(" ").append(line).append("\n");
-    return text;
+    return texts_to_learn(config_.tokenizer, data_.splits, [this](const std::string& split) {
+      const auto pairs = data_.open(split);
+      std::string text;
+      for (const auto* side : {&pairs.source, &pairs.target})
+        for (const auto& line : *side) text.append(" ").append(line).append("\n");
+      return text;
+    });
   }
 
   void settle_model() {
@@ -218,12 +220,11 @@ Metrics Translate::evaluate(const std::string& split, int64_t limit) {
 int64_t Translate::predict(const PredictOptions& options, const std::function<void(const std::string&)>& line) {
   model_->eval();
   Predictions predictions(options, line);
-  const auto inputs = texts_to_predict(options, predictions);
   std::vector<std::string> texts;
-  for (const auto& input : inputs) {
+  const auto inputs = readable(texts_to_predict(options, predictions), predictions, [&](const NamedText& input) {
     check_length(std::ssize(translator_->encode(input.text)), input.name);
     texts.push_back(input.text);
-  }
+  });
   const TranslatorOptions how{.beam = {.beams = config_.beams, .length_penalty = config_.length_penalty},
                               .batch = context_.batch,
                               .longest = config_.longest};

@@ -168,9 +168,10 @@ TEST(Bpe, TiktokensMistakesNameTheLine) {
 
 TEST(Bpe, ReadsPatternsAsTheLibrariesBehindTokenizersDo) {
   if (!has_unicode_library()) return;
-  const auto pieces = [](const std::string& pattern, const std::string& text) {
+  auto syntax = PatternSyntax::oniguruma;
+  const auto pieces = [&](const std::string& pattern, const std::string& text) {
     std::vector<std::string> out;
-    TextPattern(pattern, "p").find_all(text, [&](const auto& match) {
+    TextPattern(pattern, syntax, "p").find_all(text, [&](const auto& match) {
       out.push_back(text.substr(match.begin, match.end - match.begin));
     });
     return out;
@@ -181,8 +182,56 @@ TEST(Bpe, ReadsPatternsAsTheLibrariesBehindTokenizersDo) {
   EXPECT_EQ(pieces("[\\u4e00-\\u9fff]+|\\u0061", "a\u4e2d\u6587b"), (Texts{"a", "\u4e2d\u6587"}));
   EXPECT_EQ(pieces("[]&]+|\\[&&", "&]x[&&"), (Texts{"&]", "[&&"}));
   EXPECT_EQ(pieces("[[:digit:]&]+", "1&2"), Texts{"1&2"});
-  for (const auto* bad : {"[a&&b]", "[^a&&[^b]]", "[a&&[b]]", "[a&&[^b]c]", "[a&&[^b]", "[a&&"})
-    EXPECT_ERROR(TextPattern(bad, "p"), "joins classes of characters");
+  EXPECT_EQ(pieces("[^a&&[^b]]+", "xxabcc"), (Texts{"xx", "bcc"}));  // all but an a that is no b
+  EXPECT_EQ(pieces("[abc&&[bcd]]+", "abcd"), Texts{"bc"});
+  EXPECT_EQ(pieces("[a-z[0-9]]+", "ab12 c]"), (Texts{"ab12", "c"}));
+  EXPECT_EQ(pieces(" ?[^(\\s|[.,!?\u2026])]+", "Hi there, (you)"), (Texts{"Hi", " there", "you"}));  // BLOOM's
+  EXPECT_EQ(pieces("[^\\W\\d]+", "ab1 c_"), (Texts{"ab", "c_"}));
+  EXPECT_EQ(pieces("\\p{Han}+", "\u4ed6\uff1a\u4f60\u3002"), (Texts{"\u4ed6", "\u4f60"}));  // the script, no more
+  EXPECT_EQ(pieces("\\P{Han}+|[^\\p{Han}]", "\u4ed6a\u3002"), Texts{"a\u3002"});
+  EXPECT_EQ(pieces("\\w+", "\u0939\u093f x_\u00bd"), (Texts{"\u0939\u093f", "x_\u00bd"}));
+  EXPECT_EQ(pieces("\\p{N}{1,3}+", "1234567 8"), (Texts{"1234567", "8"}));
+  EXPECT_EQ(pieces("(a|b){,2}+c", "ababc"), Texts{"ababc"});
+  EXPECT_EQ(pieces("^\\S+", "ab cd\nef gh"), (Texts{"ab", "ef"}));
+  EXPECT_EQ(pieces("\\h+", "cafe g0"), (Texts{"cafe", "0"}));
+  EXPECT_EQ(pieces("\\p{Letter}+|\\p{^Number}", "ab1 "), (Texts{"ab", " "}));
+  syntax = PatternSyntax::rust;
+  EXPECT_EQ(pieces("\\w+", "\u0939\u093f x_\u00bd"), (Texts{"\u0939\u093f", "x_"}));
+  EXPECT_EQ(pieces("\\p{N}{1,3}+", "1234567"), (Texts{"123", "456", "7"}));
+  EXPECT_EQ(pieces("^\\S+|\\s+$", "ab cd\nef \n"), (Texts{"ab", " \n"}));
+  EXPECT_EQ(pieces("a$", "a\n"), Texts{});
+  // Longer than the stack of compiled patterns, or with more ways back than a short text has.
+  EXPECT_EQ(pieces("(?:[a-z]|\u00e9)+", std::string(200000, 'a')).size(), 1);
+  EXPECT_EQ(pieces("\\s+(?!\\S)|\\s+|b", std::string(1200000, ' ') + "b").size(), 3);
+  for (const auto* bad : {"[a&&[^b]", "[a&&", "[a[b]"}) EXPECT_ERROR(TextPattern(bad, syntax, "p"), "is no regular");
+}
+
+/// Published files lack the 13 bytes that UTF-8 never has; small ones lack more.
+TEST(Bpe, NotEveryByteNeedsAToken) {
+  const auto made = [](const std::string& model) {
+    return parse_huggingface(R"({"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "use_regex": false},
+      "decoder": {"type": "ByteLevel"}, "model": {"type": "BPE", )" +
+                                 model + "}}",
+                             "t.json");
+  };
+  const auto some = made(R"("vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"])");
+  EXPECT_EQ(some->encode("abb"), (Ids{2, 1}));
+  EXPECT_ERROR(some->encode("abc"), "has no token for the byte 0x63 (and none for what is unknown)");
+  EXPECT_EQ(made(R"("unk_token": "?", "vocab": {"a": 0, "?": 1}, "merges": [])")->encode("ba"), (Ids{1, 0}));
+  // Characters are spelled in bytes where all of these have tokens.
+  const auto spelled = parse_huggingface(R"({"model": {"type": "BPE", "byte_fallback": true, "unk_token": "?",
+    "vocab": {"a": 0, "?": 1, "<0xC3>": 2, "<0xA9>": 3}, "merges": []}})",
+                                         "t.json");
+  EXPECT_EQ(spelled->encode("a\u00e9\u00e8"), (Ids{0, 2, 3, 1}));
+}
+
+TEST(Bpe, OfAddedTokensTheLongestIsFound) {
+  std::string added;
+  for (int i = 0; i < 300; ++i) added += fmt::format(R"({}{{"content": "<u{}>", "id": {}}})", i ? "," : "", i, 10 + i);
+  const auto made = parse_huggingface(R"({"added_tokens": [)" + added + R"(, {"content": "<u1", "id": 2}],
+    "model": {"type": "BPE", "unk_token": "?", "vocab": {"?": 0, "a": 1}, "merges": []}})",
+                                      "t.json");
+  EXPECT_EQ(made->encode("<u12>a<u1a<u299>"), (Ids{22, 1, 2, 1, 309}));
 }
 
 TEST(Bpe, WordsHoldTheirMarks) {

@@ -64,6 +64,12 @@ TEST(Parallel, ReadsTables) {
   EXPECT_ERROR(read("a,b\nc\n", "1", "2"), "line 2");
 }
 
+TEST(Parallel, RecordsOfJsonAreNoTable) {
+  const test::TemporaryFolder folder;
+  write_file(folder / "t.jsonl", "{\"en\": \"a man\", \"de\": \"ein Mann\"}\n");
+  EXPECT_ERROR(read_pair_table(folder / "t.jsonl", "1", "2"), "looks like JSON, a record a line");
+}
+
 TEST(Buckets, KeepToTheirTokensAndVisitEveryTextOnce) {
   std::vector<int64_t> lengths;
   for (int64_t i = 0; i < 500; ++i) lengths.push_back(1 + i * 7919 % 37);

@@ -160,6 +160,25 @@ TEST(ClassifyText, OneTextThatIsNotUtf8DoesNotStopTheOthers) {
   EXPECT_THAT(lines[1], testing::HasSubstr("\"good\""));
 }
 
+/// As nanoGPT takes them: a character that only a held-out row has is no mistake.
+TEST(ClassifyText, TakesTheCharactersOfAllSplits) {
+  test::TemporaryFolder folder;
+  write_file(folder / "train.csv", table(60));
+  write_file(folder / "test.csv", table(4) + "yes,\u00e9 good\n");
+  auto characters = settings(folder);
+  characters.set("tokenizer", "characters");
+  const auto task = make(characters);
+  EXPECT_TRUE(std::isfinite(task->evaluate("test", 0)[0].second));
+  // One that none has ends its own text alone.
+  std::vector<std::string> lines;
+  const PredictOptions options{.texts = {"good", "\u65e5\u672c", "bad"}, .out = folder / "out"};
+  EXPECT_ERROR(task->predict(options, [&](const std::string& line) { lines.push_back(line); }), "is not one of the");
+  ASSERT_EQ(lines.size(), 3);
+  EXPECT_THAT(lines[0], testing::HasSubstr("\"error\""));
+  EXPECT_THAT(lines[1], testing::HasSubstr("\"good\""));
+  EXPECT_THAT(lines[2], testing::HasSubstr("\"bad\""));
+}
+
 /// Hidden words first, then classes: the tokenizer comes with the weights, only the head is new.
 TEST(ClassifyText, GoesOnFromHiddenWords) {
   test::TemporaryFolder folder;

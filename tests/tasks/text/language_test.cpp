@@ -111,6 +111,20 @@ TEST_F(LanguageTask, CountsBytesNotCharacters) {
   EXPECT_NEAR(find(metrics, "bits_per_byte") / find(metrics, "loss"), 1 / std::log(2.0) / 2.25, 0.05);
 }
 
+/// A tokenizer may lose bytes or add some; those of the text are what counts.
+TEST(ScoreText, CountsTheBytesOfTheText) {
+  const torch::NoGradGuard no_grad;
+  const auto tokenizer = parse_huggingface(llama_tokenizer(), "t.json");
+  const auto model = small_model("gpt2", *tokenizer);
+  TokenWindows windows(tokenizer->encode("once upon a time"), 8);
+  const auto bits = [&] {
+    return find(score_text(*model, *tokenizer, windows, nullptr, 4, 0, torch::kCPU), "bits_per_byte");
+  };
+  const auto plain = bits();
+  windows.text_share = 0.5;
+  EXPECT_NEAR(bits(), 2 * plain, 0.1 * plain);
+}
+
 TEST_F(LanguageTask, DrawsWindowsBySeedAndEpochAlone) {
   const auto walk = [&](const Table& more, uint64_t seed) {
     auto task = make(more, {.seed = seed});
@@ -392,6 +406,9 @@ TEST(TextSource, CutsBetweenCharactersAndTakesAFileASplit) {
   EXPECT_EQ(open_text({(folder / "many").string(), 0.2}).open("train"), "0123456789");
   EXPECT_EQ(open_text({(folder / "many").string(), 0.2}).open("val"), "own");
   EXPECT_ERROR(open_text({folder.path().string(), 0.1}), "holds no train.txt, val.txt or test.txt");
+  // The name says what is looked for; the content whether it is packed.
+  std::filesystem::rename(folder / "many/val.txt", folder / "many/val.txt.gz");
+  EXPECT_EQ(open_text({(folder / "many").string(), 0.2}).open("val"), "own");
 }
 
 TEST(TokenWindows, LieSideBySide) {

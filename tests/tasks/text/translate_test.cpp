@@ -137,7 +137,7 @@ TEST(Translate, MistakesSayTheWayOut) {
   table = settings(folder);
   table.set("longest", 2);
   EXPECT_THAT(make(settings(folder))->summary(), testing::Not(testing::HasSubstr("left out")));
-  EXPECT_ERROR(Trainer(*make(table), {.precision = "fp32", .device = "cpu"}), "the training split holds no batch");
+  EXPECT_ERROR(Trainer(*make(table), {.precision = "fp32", .device = "cpu"}), "the training data holds no whole batch");
   table = settings(folder);
   table.set_path("model.positions", "learned");
   table.set_path("model.longest", 40);
