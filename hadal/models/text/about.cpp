@@ -5,20 +5,8 @@
 #include <fmt/ranges.h>
 
 #include "hadal/core/error.h"
-#include "hadal/io/file.h"
-#include "hadal/io/json.h"
 
 namespace hadal {
-
-std::optional<About> About::beside(const std::filesystem::path& weights) {
-  std::error_code ignored;
-  const auto folder = std::filesystem::is_directory(weights, ignored) ? weights : weights.parent_path();
-  const auto path = folder / "config.json";
-  if (!std::filesystem::is_regular_file(path, ignored)) return {};
-  auto json = parse_json(read_file(path), path.string());
-  if (!json.is_object() || !json.contains("model_type") || !json["model_type"].is_string()) return {};
-  return About(std::move(json), path.string());
-}
 
 About::About(nlohmann::json json, std::string name)
     : json_(std::move(json)), name_(std::move(name)), kind_(json_.at("model_type").get<std::string>()) {}

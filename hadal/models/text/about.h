@@ -1,7 +1,6 @@
 // What Hugging Face's config.json says of the weights beside it. Heads, epsilons and the base of rotary positions leave
 // no trace in the shapes of weights: read with others, they load and write nonsense.
 #pragma once
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,8 +12,7 @@ namespace hadal {
 /// Holds the file's word against a model's settings; absent keys say nothing.
 class About {
  public:
-  /// Of the config.json beside `weights`, a file or a folder. Nothing where there is none, or none with a model_type.
-  static std::optional<About> beside(const std::filesystem::path& weights);
+  /// `json` has a text called model_type; `name` is for messages.
   About(nlohmann::json json, std::string name);
 
   const std::string& kind() const { return kind_; }  // model_type

@@ -114,7 +114,7 @@ class ClassifyText : public Task {
       LoadOptions options;
       if (context_.train_data) options.head = model_->may_begin_anew();
       auto weights = unwrapped(read_weights(context_.weights));
-      if (auto about = About::beside(context_.weights)) model_->compare(*about), about->finish();
+      if (auto about = about_beside(context_.weights)) model_->compare(*about), about->finish();
       weights.entries = model_->own_names(weights.entries);
       load_weights(*model_, weights, options);
     }

@@ -154,7 +154,7 @@ class Language : public Task, public TextWriter {
     config_.model = language_models().resolve(config_.model);
     if (!context_.weights.empty()) {
       auto weights = unwrapped(read_weights(context_.weights));
-      if (auto about = About::beside(context_.weights)) model_->compare(*about), about->finish();
+      if (auto about = about_beside(context_.weights)) model_->compare(*about), about->finish();
       weights.entries = model_->own_names(weights.entries);
       load_weights(*model_, weights);
     }

@@ -4,6 +4,8 @@
 
 #include "hadal/core/utf8.h"
 #include "hadal/data/text/parallel.h"
+#include "hadal/io/file.h"
+#include "hadal/io/json.h"
 #include "hadal/io/weights.h"
 
 namespace hadal {
@@ -56,6 +58,16 @@ std::string tokenizer_metadata(const Part& part, const Tokenizer& tokenizer) {
     if (const auto text = read_text(*path, "tokenizer.path", {}); !text.empty() && !text.starts_with('$'))
       table.set("path", std::filesystem::absolute(text).lexically_normal().string());
   return to_toml(table);
+}
+
+std::optional<About> about_beside(const std::filesystem::path& weights) {
+  std::error_code ignored;
+  const auto folder = std::filesystem::is_directory(weights, ignored) ? weights : weights.parent_path();
+  const auto path = folder / "config.json";
+  if (!std::filesystem::is_regular_file(path, ignored)) return {};
+  auto json = parse_json(read_file(path), path.string());
+  if (!json.is_object() || !json.contains("model_type") || !json["model_type"].is_string()) return {};
+  return About(std::move(json), path.string());
 }
 
 std::vector<NamedText> texts_to_predict(const PredictOptions& options, Predictions& predictions) {

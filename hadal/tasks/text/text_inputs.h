@@ -1,11 +1,14 @@
-// What tasks on texts share: a tokenizer that travels with the weights, and texts to predict on.
+// What tasks on texts share: a tokenizer that travels with the weights, what lies beside these, and texts to predict
+// on.
 #pragma once
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "hadal/data/text/tokenizer.h"
+#include "hadal/models/text/about.h"
 #include "hadal/tasks/predictions.h"
 #include "hadal/tasks/task.h"
 
@@ -24,6 +27,9 @@ std::shared_ptr<const Tokenizer> settle_tokenizer(Part& part, const TaskContext&
                                                   const std::function<std::string()>& training_text);
 /// A tokenizer with all that it learned, as text for the weights' metadata under "tokenizer".
 std::string tokenizer_metadata(const Part& part, const Tokenizer& tokenizer);
+
+/// The config.json beside `weights`, a file or a folder. Nothing where there is none, or none with a model_type.
+std::optional<About> about_beside(const std::filesystem::path& weights);
 
 struct NamedText {
   std::string name, text;  // "FILE:LINE", or "text"

@@ -121,8 +121,8 @@ TEST(ScoreText, CountsTheBytesOfTheText) {
     return find(score_text(*model, *tokenizer, windows, nullptr, 4, 0, torch::kCPU), "bits_per_byte");
   };
   const auto plain = bits();
-  windows.text_share = 0.5;
-  EXPECT_NEAR(bits(), 2 * plain, 0.1 * plain);
+  windows.text_share = 2;
+  EXPECT_NEAR(2 * bits(), plain, 1e-9);
 }
 
 TEST_F(LanguageTask, DrawsWindowsBySeedAndEpochAlone) {

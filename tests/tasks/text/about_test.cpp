@@ -1,7 +1,6 @@
-#include "hadal/models/text/about.h"
-
 #include "hadal/io/file.h"
 #include "hadal/models/text/language_model.h"
+#include "hadal/tasks/text/text_inputs.h"
 
 #include "tests/support/support.h"
 
@@ -13,7 +12,7 @@ void check(const std::string& config, const std::string& name, Table settings = 
   const test::TemporaryFolder folder;
   write_file(folder / "config.json", config);
   settings.set("vocabulary", 11), settings.set("depth", 1);
-  auto about = About::beside(folder / "model.safetensors");
+  auto about = about_beside(folder / "model.safetensors");
   ASSERT_TRUE(about);
   language_models().make({name, settings})->compare(*about);
   about->finish();
@@ -67,12 +66,12 @@ TEST(About, ModelsThatOnlyLookAlikeAreRefused) {
 
 TEST(About, OtherFilesSayNothing) {
   const test::TemporaryFolder folder;
-  EXPECT_FALSE(About::beside(folder / "w.safetensors"));
+  EXPECT_FALSE(about_beside(folder / "w.safetensors"));
   write_file(folder / "config.json", R"({"name": "mine"})");
-  EXPECT_FALSE(About::beside(folder / "w.safetensors"));
-  EXPECT_FALSE(About::beside(folder.path()));
+  EXPECT_FALSE(about_beside(folder / "w.safetensors"));
+  EXPECT_FALSE(about_beside(folder.path()));
   write_file(folder / "config.json", "{");
-  EXPECT_ERROR(About::beside(folder / "w.safetensors"), "config.json");
+  EXPECT_ERROR(about_beside(folder / "w.safetensors"), "config.json");
 }
 
 }  // namespace
