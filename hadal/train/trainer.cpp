@@ -59,7 +59,7 @@ Trainer::Trainer(Task& task, const TrainConfig& config, std::filesystem::path fo
   require(steps_per_epoch_ > 0, "[train] the training data holds no whole batch: use more of it, or smaller batches");
   auto& state = progress_.state;
   constexpr int64_t kMostSteps = 1'000'000'000;
-  require(config_.steps <= kMostSteps && config_.epochs <= kMostSteps / steps_per_epoch_,
+  require(config_.steps > 0 ? config_.steps <= kMostSteps : config_.epochs <= kMostSteps / steps_per_epoch_,
           "[train] {} are more than the {} steps that a run may have",
           config_.steps > 0 ? fmt::format("{} steps", config_.steps)
                             : fmt::format("{} epochs of {} steps", config_.epochs, steps_per_epoch_),

@@ -165,6 +165,8 @@ TEST(Trainer, WhatCannotWorkIsRefusedAtTheStart) {
   config = quiet_config();
   config.epochs = std::numeric_limits<int64_t>::max();
   EXPECT_ERROR(Trainer(task, config), "are more than the 1000000000 steps that a run may have");
+  config.steps = 3;  // then epochs say nothing
+  Trainer(task, config);
   config = quiet_config();
   config.groups = {{.match = "*", .frozen = true}};
   EXPECT_ERROR(Trainer(task, config), "groups freeze every parameter: nothing is left to train");
