@@ -11,7 +11,7 @@ enum class PatternSyntax { oniguruma, rust };
 
 /// The same pattern for PCRE2 with PCRE2_UTF and PCRE2_UCP. What differs: \w has the letters, marks, digits and
 /// connectors of Unicode's Alphabetic; \p{Han} is the script alone (PCRE2 adds its extensions; `is_script` tells which
-/// names are scripts), and \p{Letter} is \p{L}; \uXXXX; classes within classes, [a[bc]], and what both have, [a&&[^b]];
+/// names are scripts), and \p{Letter} is \p{L}; \u4e00; classes within classes, [a[bc]], and what both have, [a&&[^b]];
 /// in Oniguruma ^ and $ are those of a line, \h is a hexadecimal digit, {,n} begins with 0 and {n,m}+ repeats; in Rust
 /// $ is the end of the text alone. What is no pattern stays none.
 std::string pcre2_pattern(std::string_view pattern, PatternSyntax syntax,

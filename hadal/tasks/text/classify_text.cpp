@@ -239,8 +239,7 @@ int64_t ClassifyText::predict(const PredictOptions& options, const std::function
   const auto step = static_cast<size_t>(context_.batch);
   for (size_t begin = 0; begin < inputs.size(); begin += step) {
     const auto end = std::min(inputs.size(), begin + step);
-    const std::vector<Ids> rows(ids.begin() + static_cast<std::ptrdiff_t>(begin),
-                                ids.begin() + static_cast<std::ptrdiff_t>(end));
+    const auto rows = std::span(ids).subspan(begin, end - begin);
     Ids lengths;
     for (const auto& row : rows) lengths.push_back(static_cast<int64_t>(row.size()));
     const auto logits =

@@ -83,7 +83,7 @@ class Language : public Task, public TextWriter {
     int64_t done = 0;
     const auto enough = [&] { return options.limit > 0 && done == options.limit; };
     const auto score = [&](const std::string& input, const std::string& text, const std::string& name) {
-      const auto windows = windows_in(text, name);
+      const auto windows = windows_to_score(text, name);
       nlohmann::ordered_json json = {{"input", input}, {"tokens", windows.tokens()}};
       for (const auto& [name, value] :
            score_text(*model_, *tokenizer_, windows, hiding(), context_.batch, 0, context_.device))
@@ -162,16 +162,24 @@ class Language : public Task, public TextWriter {
   }
 
   TokenWindows windows_in(const std::string& text, const std::string& what) const {
+    return windows_in(tokenizer_->encode(text), what);
+  }
+  TokenWindows windows_in(const std::vector<int64_t>& ids, const std::string& what) const {
+    const TokenWindows windows(ids, model_->context());
+    if (windows.tokens() < 2) fail("[language] {} has {} token; there is nothing to tell", what, windows.tokens());
+    return windows;
+  }
+  /// Windows whose bytes are told, which training asks nothing of.
+  TokenWindows windows_to_score(const std::string& text, const std::string& what) const {
     const auto ids = tokenizer_->encode(text);
-    TokenWindows windows(ids, model_->context());
+    auto windows = windows_in(ids, what);
     if (const auto decoded = tokenizer_->decode(ids).size(); decoded > 0)
       windows.text_share = static_cast<double>(text.size()) / static_cast<double>(decoded);
-    if (windows.tokens() < 2) fail("[language] {} has {} token; there is nothing to tell", what, windows.tokens());
     return windows;
   }
   const TokenWindows& windows_of(const std::string& split) {
     auto& windows = opened_[split];
-    if (!windows) windows = std::make_unique<TokenWindows>(windows_in(source_.open(split), "the split " + split));
+    if (!windows) windows = std::make_unique<TokenWindows>(windows_to_score(source_.open(split), "the split " + split));
     return *windows;
   }
 
