@@ -15,12 +15,14 @@ DIR := $(if $(filter default,$(PRESET)),build,build-$(PRESET))
 REFERENCE ?= $(wildcard ../shared/peers/reference)
 SOURCES = $(shell git ls-files '*.h' '*.cpp')
 
-# $(call compile,TARGET,FOLDERS): builds, with a line before it where there is work to do, for the first time takes minutes.
-compile = @made=$(DIR)/.made-$(1); \
+# $(call compile,TARGET,FOLDERS): builds, with a line before it where there is work to do, and on a terminal how far it is.
+compile = @made=$(DIR)/.made-$(1) progress=; \
   if [ ! -e $$made ] || [ -n "$$(find CMakeLists.txt cmake $(2) $(DIR)/build.ninja -newer $$made -print -quit)" ]; then \
-    echo "building in $(DIR)/; the first time takes some minutes"; \
+    echo "building in $(DIR)/; the first time takes about 15 minutes on two cores, later ones what has changed"; \
+    [ ! -t 1 ] || progress=true; \
   fi; \
-  set -o pipefail; cmake --build $(DIR) --target $(1) -- --quiet | sed '/no work to do/d' && touch $$made
+  if [ "$$progress" ]; then cmake --build $(DIR) --target $(1); \
+  else set -o pipefail; cmake --build $(DIR) --target $(1) -- --quiet | sed '/no work to do/d'; fi && touch $$made
 
 .PHONY: configure build demo test check format-check lint sanitize fuzz bench golden recipes
 
