@@ -34,7 +34,7 @@ class Catalog {
     const auto configure = [preset](const Table& settings, const std::string& path) {
       Config config = preset;
       read_config(config, settings, path);
-      validate_config(config);
+      validate_config(config, path);
       return config;
     };
     items_.push_back({name, about, Schema::of(preset),

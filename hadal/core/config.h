@@ -213,9 +213,12 @@ template <Configured C>
 Table write_config(const C& config) {
   return write_fields(&config, C::fields().list);
 }
-/// Calls validate() where the struct has one.
-template <class C>
-void validate_config(const C& config) {
+/// Throws UsageError where a setting is outside its limits (a program may have set anything), and what validate()
+/// throws where the struct has one. `path` stands before the names of settings.
+template <Configured C>
+void validate_config(const C& config, const std::string& path = "") {
+  C within_limits;
+  read_config(within_limits, write_config(config), path);
   if constexpr (requires { config.validate(); }) config.validate();
 }
 

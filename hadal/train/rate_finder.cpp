@@ -89,9 +89,7 @@ void RateFinderConfig::validate() const {
 }
 
 std::optional<RateCurve> find_rate(Task& task, TrainConfig train, const RateFinderConfig& config) {
-  RateFinderConfig within_limits;  // a program may have set anything
-  read_config(within_limits, write_config(config), "find_lr");
-  config.validate();
+  validate_config(config, "find_lr");
   const auto device = torch::Device(train.device);
   TensorsByName before;
   for (const auto& [name, tensor] : state_dict(task.model()).entries) before.emplace_back(name, tensor.clone());

@@ -199,3 +199,9 @@ TEST(Config, APartWithoutItsNameKeepsTheOneItHas) {
   EXPECT_EQ(config.optimizer.name, "sgd");
   EXPECT_EQ(optimizers().make(config.optimizer), 2.0);
 }
+
+TEST(Config, WhatAProgramHasSetIsHeldAgainstTheLimits) {
+  EXPECT_NO_THROW(validate_config(SgdLike{}));
+  EXPECT_ERROR(validate_config(SgdLike{.steps = 0}, "sgd"), "sgd.steps wants an integer of at least 1, got 0");
+  EXPECT_ERROR(validate_config(SgdLike{.lr = 3}, "sgd"), "[sgd] lr (3) x steps (4) must stay below 10");
+}

@@ -32,7 +32,7 @@ void MelConfig::validate() const {
 }
 
 Tensor mel_filters(const MelConfig& config) {
-  config.validate();
+  validate_config(config, "mel");
   const auto bins = config.window / 2 + 1;
   const auto top = to_mel(config.high > 0 ? config.high : static_cast<double>(config.rate) / 2),
              bottom = to_mel(config.low);

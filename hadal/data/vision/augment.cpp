@@ -92,7 +92,7 @@ double factor_around_one(double range, Random& random) { return random.uniform(s
 
 ClassificationTransform::ClassificationTransform(const AugmentConfig& config, int64_t channels, bool train)
     : config_(config), channels_(channels), size_(config.size), train_(train) {
-  config.validate();
+  validate_config(config, "augment");
   require(channels == 1 || channels == 3, "[augment] channels are 1 or 3, got {}", channels);
   require(size_ > 0, "[augment] size is not set; the side of the finished picture, such as size=224");
   interpolation_ = config.interpolation == "bicubic" ? Interpolation::bicubic : Interpolation::bilinear;

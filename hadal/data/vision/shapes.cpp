@@ -197,7 +197,7 @@ void ShapesConfig::validate() const {
 
 Shapes::Shapes(const ShapesConfig& config, const std::string& split)
     : config_(config), split_(split_number(split)), count_(split_count(config, split_)) {
-  config.validate();
+  validate_config(config, "shapes");
 }
 
 Scene Shapes::get(int64_t index) const {
@@ -253,7 +253,7 @@ void ShapesClassificationConfig::validate() const {
 
 ShapesClassification::ShapesClassification(const ShapesClassificationConfig& config, const std::string& split)
     : config_(config), split_name_(split), split_(split_number(split)), count_(split_count(config, split_)) {
-  config.validate();
+  validate_config(config, "shapes");
   classes_.assign(drawing::kind_names().begin(), drawing::kind_names().begin() + config.classes);
 }
 

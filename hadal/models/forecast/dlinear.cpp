@@ -15,7 +15,7 @@ void DlinearConfig::validate() const {
 }
 
 DlinearImpl::DlinearImpl(const DlinearConfig& config, const ForecastShape& shape) : shape_(shape), config_(config) {
-  config.validate();
+  validate_config(config, "dlinear");
   const auto add = [&](const std::string& name, std::vector<Linear>& layers) {
     const auto make = [&] { return Linear(shape.input, shape.horizon * shape.outputs); };
     if (!config.individual) {

@@ -14,7 +14,7 @@ Fields<ItransformerConfig> ItransformerConfig::fields() {
 
 ItransformerImpl::ItransformerImpl(const ItransformerConfig& config, const ForecastShape& shape)
     : shape_(shape), config_(config), instance_(shape.channels) {
-  config.validate();
+  validate_config(config, "itransformer");
   embedding_ = register_module("embedding", Linear(shape.input, config.encoder.dim));
   layers_ = register_module("layers", SeriesEncoder(config.encoder));
   norm_ = register_module("norm", TokenNorm(config.encoder.dim, false));

@@ -65,7 +65,7 @@ Tensor PatchEncoderImpl::forward(Tensor x) {
 }
 
 PatchTstImpl::PatchTstImpl(const PatchTstConfig& config, const ForecastShape& shape) : shape_(shape), config_(config) {
-  config.validate();
+  validate_config(config, "patchtst");
   norm_ = InstanceNorm(shape.channels, config.affine);
   if (config.affine) register_module("norm", norm_);
   encoder_ = PatchEncoder(config, shape.input);

@@ -15,7 +15,7 @@ Fields<SeriesClassifierConfig> SeriesClassifierConfig::fields() {
 
 SeriesClassifierImpl::SeriesClassifierImpl(const SeriesClassifierConfig& config, const ClassShape& shape)
     : config_(config), shape_(shape) {
-  config.validate();
+  validate_config(config, "series_classifier");
   require(shape.length >= config.patch, "[series_classifier] {} steps must be at least a patch ({})", shape.length,
           config.patch);
   const auto dim = config.encoder.dim, count = (shape.length - config.patch) / config.stride + 1;

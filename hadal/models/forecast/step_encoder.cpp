@@ -15,7 +15,7 @@ Fields<StepEncoderConfig> StepEncoderConfig::fields() {
 
 StepEncoderImpl::StepEncoderImpl(const StepEncoderConfig& config, const ForecastShape& shape)
     : shape_(shape), config_(config), last_(std::min(config.last, shape.input)), instance_(shape.channels) {
-  config.validate();
+  validate_config(config, "step_encoder");
   const auto dim = config.encoder.dim;
   const auto width = shape.channels + (config.calendar ? shape.calendar_features : 0);
   embedding_ = register_module("embedding", Linear(width, dim));

@@ -24,6 +24,7 @@ BlockConfig block_of(const TransformerConfig& config) {
 }  // namespace
 
 TransformerImpl::TransformerImpl(const TransformerConfig& config) : config_(config) {
+  validate_config(config, "transformer");
   const auto block = block_of(config);
   // A post-norm stack ends normalised; a pre-norm one needs a last norm.
   transformer = register_module(

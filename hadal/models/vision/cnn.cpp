@@ -18,7 +18,7 @@ void CnnConfig::validate() const {
 }
 
 CnnImpl::CnnImpl(const CnnConfig& config) : channels_(config.channels) {
-  config.validate();
+  validate_config(config, "cnn");
   smallest_ = int64_t{1} << (config.widths.size() - 1);
   auto width = channels_;
   for (const auto next : config.widths) {

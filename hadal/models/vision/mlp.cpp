@@ -13,6 +13,7 @@ Fields<MlpConfig> MlpConfig::fields() {
 }
 
 MlpImpl::MlpImpl(const MlpConfig& config) : channels_(config.channels), image_(config.image) {
+  validate_config(config, "mlp");
   auto width = channels_ * image_ * image_;
   for (const auto next : config.hidden) {
     hidden_->push_back(Linear(width, next));

@@ -101,7 +101,7 @@ void ResNetConfig::validate() const {
 }
 
 ResNetImpl::ResNetImpl(const ResNetConfig& config) : channels_(config.channels) {
-  config.validate();
+  validate_config(config, "resnet");
   conv1_ = register_module("conv1", nn::Conv2d(nn::Conv2dOptions(channels_, 64, 7).stride(2).padding(3).bias(false)));
   bn1_ = register_module("bn1", nn::BatchNorm2d(64));
   int64_t width = 64;
@@ -135,7 +135,7 @@ void CifarResNetConfig::validate() const {
 }
 
 CifarResNetImpl::CifarResNetImpl(const CifarResNetConfig& config) : channels_(config.channels) {
-  config.validate();
+  validate_config(config, "resnet-cifar");
   conv1_ = register_module("conv1", conv(channels_, 16, 3));
   bn1_ = register_module("bn1", nn::BatchNorm2d(16));
   int64_t width = 16;

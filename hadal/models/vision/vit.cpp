@@ -45,7 +45,7 @@ VitEncoderImpl::VitEncoderImpl(const VitConfig& config, int64_t tokens) {
 Tensor VitEncoderImpl::forward(const Tensor& x) { return ln_(layers_(dropout_(x + pos_embedding_))); }
 
 VitImpl::VitImpl(const VitConfig& config) : channels_(config.channels), image_(config.image) {
-  config.validate();
+  validate_config(config, "vit");
   const auto side = config.image / config.patch;
   class_token_ = register_parameter("class_token", torch::zeros({1, 1, config.dim}));
   conv_proj_ = register_module(

@@ -160,7 +160,7 @@ TEST(Augment, GreyAndColorMeet) {
 TEST(Augment, MistakesSayWhatWouldBeRight) {
   EXPECT_ERROR(ClassificationTransform({}, 3, true), "size is not set");
   EXPECT_ERROR(ClassificationTransform({.size = 8}, 4, true), "channels are 1 or 3, got 4");
-  EXPECT_ERROR(ClassificationTransform({.size = 8, .mean = {1, 2}}, 3, true), "mean wants a value for each channel");
+  EXPECT_ERROR(ClassificationTransform({.size = 8, .mean = {1, 0.5}}, 3, true), "mean wants a value for each channel");
   EXPECT_ERROR(ClassificationTransform({.size = 8, .std = {1, 2, 3}}, 1, true),
                "std has 3 values, but the pictures have 1 channels");
   EXPECT_ERROR(ClassificationTransform({.size = 8, .resize = 7}, 3, true), "resize (7) must be at least size (8)");

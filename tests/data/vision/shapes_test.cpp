@@ -193,7 +193,7 @@ TEST(Shapes, MistakesSayWhatWouldBeRight) {
   EXPECT_ERROR(Shapes({}, "vla"), "[shapes] unknown split \"vla\"; expected train, val or test");
   EXPECT_ERROR(Shapes({.val = 3}, "val").get(3), "[shapes] no picture 3; the split holds 3");
   EXPECT_ERROR(Shapes({.val = 3}, "val").get(-1), "[shapes] no picture -1");
-  EXPECT_ERROR(ShapesClassification({.classes = 9}, "train"), "[shapes] classes (9) must be from 2 to 8");
+  EXPECT_ERROR(ShapesClassification({.classes = 9}, "train"), "shapes.classes wants an integer from 2 to 8, got 9");
   EXPECT_ERROR(ShapesClassification({.val = 3}, "val").get(3), "[shapes] no picture 3; the split holds 3");
   ShapesConfig config;
   EXPECT_ERROR(read_config(config, parse_toml("size = 8", "t"), "data"), "data.size wants an integer from 16 to 4096");

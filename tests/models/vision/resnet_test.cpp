@@ -18,5 +18,5 @@ TEST(ResNet, RefusesWhatMakesNoNetwork) {
   EXPECT_ERROR(ResNet(ResNetConfig{.layers = {2, 2, 2}}), "[resnet] layers must name 4 stages, got 3");
   EXPECT_ERROR(CifarResNet(CifarResNetConfig{.depth = 21}),
                "[resnet-cifar] depth (21) must be 6 n + 2, n >= 1; nearest: 20");
-  EXPECT_ERROR(CifarResNet(CifarResNetConfig{.depth = 2}), "depth (2) must be 6 n + 2, n >= 1; nearest: 8");
+  EXPECT_ERROR(CifarResNet(CifarResNetConfig{.depth = 2}), "resnet-cifar.depth wants an integer of at least 8, got 2");
 }
