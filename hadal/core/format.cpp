@@ -1,5 +1,6 @@
 #include "hadal/core/format.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -79,6 +80,23 @@ std::string format_value(double value) {
   if (size >= 99999.5 || size < 0.00099995) return fmt::format("{:.2e}", value);
   if (size < 0.99995) return fmt::format("{:.{}f}", value, size < 0.0099995 ? 6 : size < 0.099995 ? 5 : 4);
   return fmt::format("{:.{}f}", value, size >= 999.95 ? 0 : size >= 99.995 ? 1 : size >= 9.9995 ? 2 : 3);
+}
+
+double tick_step(double span, int wanted) {
+  const auto rough = span / wanted, power = std::pow(10, std::floor(std::log10(rough)));
+  const auto lead = rough / power;
+  return power * (lead < 1.5 ? 1 : lead < 3.5 ? 2 : lead < 7.5 ? 5 : 10);
+}
+
+std::string format_tick(double value, double step) {
+  if (std::abs(value) < step * 1e-6) return "0";
+  const auto size = std::max(std::abs(value), step);
+  const auto decimals = static_cast<int>(std::ceil(-std::log10(step) - 1e-9));
+  const auto digits = std::clamp(static_cast<int>(std::floor(std::log10(size) + 1e-9)) + 1 + decimals, 3, 17);
+  if (size >= 1e9 || size < 1e-4) return fmt::format("{:.{}g}", value, digits);
+  if (size >= 1e4)
+    return fmt::format("{:.{}g}{}", value / (size >= 1e6 ? 1e6 : 1e3), std::max(digits, 6), size >= 1e6 ? " M" : " k");
+  return fmt::format("{:.{}f}", value, std::max(0, decimals));
 }
 
 size_t display_width(std::string_view text) {

@@ -17,6 +17,11 @@ std::string format_bytes(double bytes);
 /// A score or loss in four digits: 0.9812, 12.35, 1234, 1.2e-05, nan.
 std::string format_value(double value);
 
+/// 1, 2 or 5 times a power of ten, so that about `wanted` steps cover `span`.
+double tick_step(double span, int wanted);
+/// A value beside an axis whose ticks are `step` apart: in as many digits as tell neighbours apart.
+std::string format_tick(double value, double step);
+
 /// Columns that UTF-8 text takes on a terminal (wide East Asian characters take two, combining marks none).
 size_t display_width(std::string_view text);
 /// The longest beginning of `text` that takes at most `width` columns.

@@ -1,7 +1,6 @@
 #include "hadal/data/loader.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "hadal/core/parallel.h"
 
@@ -13,7 +12,7 @@ std::vector<int64_t> Sampler::order(int64_t epoch) const {
     return permutation(size, random);
   }
   std::vector<int64_t> order(size);
-  std::iota(order.begin(), order.end(), int64_t{0});
+  for (int64_t i = 0; i < size; ++i) order[i] = of > 0 ? i * of / size : i;
   return order;
 }
 

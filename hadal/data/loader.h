@@ -34,11 +34,13 @@ struct Sampler {
   bool shuffle = false;
   bool drop_last = false;  // leave out a last batch that is not full
   uint64_t seed = 0;
+  int64_t of = 0;  // without shuffle: `size` samples, evenly spread over so many (0: of size)
 
   int64_t batches() const { return size / batch + (drop_last || size % batch == 0 ? 0 : 1); }
   void validate() const {
     require(size >= 0, "[loader] a data set of {} samples", size);
     require(batch > 0, "[loader] a batch wants at least one sample, got {}", batch);
+    require(of == 0 || of >= size, "[loader] {} samples cannot be spread over {}", size, of);
   }
   std::vector<int64_t> order(int64_t epoch) const;
 };

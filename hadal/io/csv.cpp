@@ -9,17 +9,31 @@
 namespace hadal {
 namespace {
 
+/// The one that stands most often in the first line. Of several, the one that stands as often in the second; a comma
+/// last, which may be one of decimals or of words.
 char find_separator(std::string_view text, bool quotes) {
-  static constexpr std::array candidates = {',', ';', '\t', '|'};
-  std::array<int64_t, candidates.size()> counts = {};
-  bool inside = false;
+  static constexpr std::array candidates = {';', '\t', '|', ','};
+  using Counts = std::array<int64_t, candidates.size()>;
+  std::array<Counts, 2> lines = {};
+  size_t line = 0;
+  bool inside = false, empty = true;
   for (const char c : text) {
     if (quotes && c == '"') inside = !inside;
+    if (!inside && (c == '\n' || c == '\r')) {
+      if (!empty && ++line == lines.size()) break;
+      empty = true;
+      continue;
+    }
+    empty = false;
     if (inside) continue;
-    if (c == '\n' || c == '\r') break;
-    for (size_t i = 0; i < candidates.size(); ++i) counts[i] += c == candidates[i];
+    for (size_t i = 0; i < candidates.size(); ++i) lines[line][i] += c == candidates[i];
   }
-  return candidates[static_cast<size_t>(std::max_element(counts.begin(), counts.end()) - counts.begin())];
+  const auto& first = lines[0];
+  const auto most = *std::max_element(first.begin(), first.end());
+  if (most == 0) return ',';
+  for (size_t i = 0; i < candidates.size(); ++i)
+    if (first[i] == most && lines[1][i] == most) return candidates[i];
+  return candidates[static_cast<size_t>(std::find(first.begin(), first.end(), most) - first.begin())];
 }
 
 }  // namespace

@@ -23,12 +23,9 @@ struct Range {
   double share(double value) const { return (value - low) / std::max(high - low, 1e-300); }
 };
 
-/// A round step that cuts the range into about `pieces`.
-double round_step(double range, int pieces) {
-  const auto rough = range / pieces, power = std::pow(10, std::floor(std::log10(rough)));
-  for (const double step : {1.0, 2.0, 5.0})
-    if (step * power >= rough) return step * power;
-  return 10 * power;
+int width_of(const std::string& text) {
+  int below = 0;
+  return cv::getTextSize(text, cv::FONT_HERSHEY_SIMPLEX, kText, 1, &below).width;
 }
 
 class Canvas {
@@ -44,7 +41,14 @@ class Canvas {
     if (y_.low == y_.high) y_.low -= 1, y_.high += 1;
     const auto room = 0.05 * (y_.high - y_.low);
     y_.low -= room, y_.high += room;
-    frame_ = {64, 34, static_cast<int>(width) - 78, static_cast<int>(height) - 62};
+    const auto step = tick_step(y_.high - y_.low, 4);
+    int widest = 48;
+    for (auto y = std::ceil(y_.low / step) * step; y <= y_.high && ticks_.size() < 20; y += step) {
+      ticks_.emplace_back(y, format_tick(y, step));
+      widest = std::max(widest, width_of(ticks_.back().second));
+    }
+    const auto left = std::min(widest + 16, static_cast<int>(width) / 2);
+    frame_ = {left, 34, static_cast<int>(width) - left - 14, static_cast<int>(height) - 62};
   }
 
   cv::Point at(double x, double y) const {
@@ -56,17 +60,15 @@ class Canvas {
   }
 
   void axes(const Plot& plot) {
-    const auto step = round_step(y_.high - y_.low, 4);
-    for (auto y = std::ceil(y_.low / step) * step; y <= y_.high; y += step) {
+    for (const auto& [y, text] : ticks_) {
       const auto place = at(x_.low, y);
       cv::line(image_, place, at(x_.high, y), kGrid);
-      words(format_value(std::abs(y) < step / 1e6 ? 0 : y), {6, place.y + 4});
+      words(text, {6, place.y + 4});
     }
     for (const auto& [x, text] : plot.marks) {
       const auto place = at(x, y_.low);
       cv::line(image_, place, at(x, y_.high), kGrid);
-      int below = 0;
-      const auto width = cv::getTextSize(text, cv::FONT_HERSHEY_SIMPLEX, kText, 1, &below).width;
+      const auto width = width_of(text);
       words(text, {std::clamp(place.x - width / 2, 2, image_.cols - width - 2), place.y + 18});
     }
     cv::rectangle(image_, frame_, cv::Scalar(170, 170, 170));
@@ -96,8 +98,7 @@ class Canvas {
     words(plot.title, {frame_.x, 22});
     auto x = image_.cols - 14;
     const auto entry = [&](const std::string& name, Colour colour) {
-      int below = 0;
-      x -= cv::getTextSize(name, cv::FONT_HERSHEY_SIMPLEX, kText, 1, &below).width;
+      x -= width_of(name);
       words(name, {x, 22});
       cv::line(image_, {x - 22, 18}, {x - 6, 18}, scalar(colour), 3);
       x -= 36;
@@ -112,6 +113,7 @@ class Canvas {
   Tensor pixels_;
   cv::Mat image_;
   Range x_, y_;
+  std::vector<std::pair<double, std::string>> ticks_;  // of y
   cv::Rect frame_;
 };
 

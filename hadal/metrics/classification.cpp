@@ -78,4 +78,10 @@ Metrics ClassificationScore::metrics() const {
   return out;
 }
 
+std::vector<std::string> ClassificationScore::names_beside_loss(int64_t classes, int64_t top_k) {
+  std::vector<std::string> names = {"loss", "accuracy", "macro_f1"};
+  if (classes > top_k) names.push_back(fmt::format("top{}_accuracy", top_k));
+  return names;
+}
+
 }  // namespace hadal

@@ -46,6 +46,8 @@ class ClassificationScore {
   /// "accuracy", "top5_accuracy", "macro_f1" (mean over the classes that occur); empty before the first batch.
   Metrics metrics() const;
   const Tensor& confusion() const { return confusion_; }
+  /// What a classifier of so many classes is scored by: "loss" and what metrics() will give.
+  static std::vector<std::string> names_beside_loss(int64_t classes, int64_t top_k = 5);
 
  private:
   int64_t classes_, top_k_;

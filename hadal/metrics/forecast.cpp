@@ -67,7 +67,7 @@ Metrics ForecastScore::metrics() const {
   }
   if (quantile_values_.defined()) {
     out.emplace_back("quantile_loss", 2 * pinball_ / count_);
-    out.emplace_back("coverage", inside_ / count_);
+    if (quantile_values_.numel() > 1) out.emplace_back("coverage", inside_ / count_);
   }
   return out;
 }

@@ -32,8 +32,8 @@ class ForecastScore {
   void add(const Tensor& forecast, const Tensor& truth, const Tensor& known = {});
 
   /// "mse", "mae", "mase" (mean over channels that move), and with quantiles "quantile_loss" (mean of twice the pinball
-  /// loss, so that the median's is mae) and "coverage" (share of truths between the outermost two). Empty before the
-  /// first batch.
+  /// loss, so that the median's is mae) and "coverage" (share of truths between the outermost two, where there are
+  /// two). Empty before the first batch.
   Metrics metrics() const;
   /// Mean squared error a step ahead, (H) float64.
   Tensor mse_by_step() const { return by_step_ / steps_; }

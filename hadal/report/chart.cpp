@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 
 #include <nlohmann/json.hpp>
@@ -33,27 +34,12 @@ struct Tick {
   std::string text;
 };
 
-/// 1, 2 or 5 times a power of ten, so that about `wanted` steps cover `span`.
-double nice_step(double span, int wanted) {
-  const auto rough = span / wanted, power = std::pow(10, std::floor(std::log10(rough)));
-  const auto lead = rough / power;
-  return power * (lead < 1.5 ? 1 : lead < 3.5 ? 2 : lead < 7.5 ? 5 : 10);
-}
-
-std::string tick_text(double value, double step) {
-  const auto size = std::max(std::abs(value), step);
-  if (value == 0) return "0";
-  if (size >= 1e9 || size < 1e-4) return fmt::format("{:.3g}", value);
-  if (size >= 1e4) return fmt::format("{:g}{}", value / (size >= 1e6 ? 1e6 : 1e3), size >= 1e6 ? " M" : " k");
-  return fmt::format("{:.{}f}", value, std::max(0, static_cast<int>(std::ceil(-std::log10(step) - 1e-9))));
-}
-
 std::vector<Tick> linear_ticks(const Axis& axis, int wanted, double least_step) {
-  const auto step = std::max(nice_step(axis.high - axis.low, wanted), least_step);
+  const auto step = std::max(tick_step(axis.high - axis.low, wanted), least_step);
   std::vector<Tick> ticks;
   const auto first = std::ceil(axis.low / step - 1e-9);
   for (int i = 0; i < 20 && (first + i) * step <= axis.high + 1e-9 * step; ++i)
-    ticks.push_back({(first + i) * step, tick_text((first + i) * step, step)});
+    ticks.push_back({(first + i) * step, format_tick((first + i) * step, step)});
   return ticks;
 }
 
@@ -133,7 +119,7 @@ std::string pointer_data(const Chart& chart, const Axis& x) {
     // Six digits are more than anyone reads off a curve.
     const auto number = [](double value) -> nlohmann::ordered_json {
       if (!std::isfinite(value)) return nullptr;
-      return std::stod(fmt::format("{:.6g}", value));
+      return std::strtod(fmt::format("{:.6g}", value).c_str(), nullptr);  // stod refuses the smallest ones
     };
     for (const auto& [a, b] : series.points)
       if (std::isfinite(a)) xs.push_back(number(a)), ys.push_back(number(b));
@@ -196,8 +182,9 @@ std::string draw(const Chart& whole) {
   const Axis log{y.low / 1.1, y.high * 1.1, true};
   const bool far_apart = y.low > 0 && y.high / y.low > 20;
   // Zero belongs on an axis whose values come near it; otherwise the differences fill the height.
-  const auto margin = y.high > y.low ? 0.04 * (y.high - y.low) : std::max(0.5 * std::abs(y.high), 1e-12);
-  const bool from_zero = y.low >= 0 && y.low < 0.35 * y.high;
+  const auto alone = y.high == 0 ? 1 : 0.5 * std::abs(y.high);
+  const auto margin = y.high > y.low ? 0.04 * (y.high - y.low) : alone;
+  const bool from_zero = y.low >= 0 && (y.high == 0 || y.low < 0.35 * y.high);
   y.low = from_zero ? 0 : y.low - margin, y.high += margin;
   if (far_apart)
     out += fmt::format(

@@ -122,7 +122,7 @@ TEST_F(Forecasts, ScoreAnomalies) {
   EXPECT_THAT(dates, testing::UnorderedElementsAre("2024-01-13 22:00", "2024-01-19 18:00"));
   EXPECT_EQ(found[0].at("date") == "2024-01-13 22:00" ? found[0].at("column") : found[1].at("column"), "low");
   const auto table = read_file(*folder_ / "odd/odd-anomalies.csv");
-  EXPECT_TRUE(table.starts_with("date,score,low,high\n2024-01-03,"));
+  EXPECT_TRUE(table.starts_with("date,score,low,high\n2024-01-03 00:00,"));
   EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), 1 + 600 - 48);
 }
 

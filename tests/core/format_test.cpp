@@ -61,3 +61,19 @@ TEST(Format, WidthCountsColumnsNotBytes) {
   EXPECT_EQ(fit_width("猫猫", 3), "猫");
   EXPECT_EQ(fit_width("abc", 9), "abc");
 }
+
+TEST(Format, TicksAreToldApart) {
+  EXPECT_EQ(format_tick(0, 1), "0");
+  EXPECT_EQ(format_tick(1e-17, 0.1), "0");
+  EXPECT_EQ(format_tick(0.25, 0.05), "0.25");
+  EXPECT_EQ(format_tick(-30, 10), "-30");
+  EXPECT_EQ(format_tick(50000, 10000), "50 k");
+  EXPECT_EQ(format_tick(101324, 1), "101.324 k");
+  EXPECT_EQ(format_tick(101324.5, 0.5), "101.3245 k");
+  EXPECT_EQ(format_tick(2.5e6, 5e5), "2.5 M");
+  EXPECT_EQ(format_tick(3e9, 1e9), "3e+09");
+  EXPECT_NE(format_tick(1.4e9, 1), format_tick(1.4e9 + 1, 1));
+  EXPECT_EQ(format_tick(2e-5, 1e-5), "2e-05");
+  EXPECT_EQ(tick_step(10, 5), 2);
+  EXPECT_EQ(tick_step(0.9, 4), 0.2);
+}

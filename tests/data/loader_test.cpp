@@ -97,3 +97,10 @@ TEST(Loader, CanLeaveOutTheLastBatch) {
   EXPECT_EQ((Sampler{.size = 25, .batch = 10, .drop_last = true}.batches()), 2);
   EXPECT_EQ((Sampler{.size = 25, .batch = 10}.batches()), 3);
 }
+
+TEST(Sampler, TakesSomeOfASetEvenlySpread) {
+  EXPECT_EQ(Sampler({.size = 4, .of = 12}).order(0), (std::vector<int64_t>{0, 3, 6, 9}));
+  EXPECT_EQ(Sampler({.size = 3, .of = 3}).order(5), (std::vector<int64_t>{0, 1, 2}));
+  EXPECT_EQ(Sampler({.size = 3, .of = 5}).order(0), (std::vector<int64_t>{0, 1, 3}));
+  EXPECT_ERROR(Sampler({.size = 3, .of = 2}).validate(), "3 samples cannot be spread over 2");
+}

@@ -85,3 +85,10 @@ TEST(Csv, WritesWhatItReads) {
   EXPECT_EQ(read_all(text), Rows{awkward});
   EXPECT_EQ(csv_field("a,b", ';'), "a,b");
 }
+
+TEST(Csv, OfTwoSeparatorsTheSecondLineTells) {
+  EXPECT_EQ(CsvReader("date;Temp, C\n2020-01-01;10\n", "a").separator(), ';');
+  EXPECT_EQ(CsvReader("date,Temp; C\n2020-01-01,10\n", "a").separator(), ',');
+  EXPECT_EQ(CsvReader("date;Temp, C\n2020-01-01;10,5\n", "a").separator(), ';');
+  EXPECT_EQ(CsvReader("alone\n1;2\n", "a").separator(), ',');
+}

@@ -53,3 +53,19 @@ TEST(File, MistakesNameTheFile) {
   EXPECT_ERROR(MappedFile(folder / "none"), "none: No such file");
   EXPECT_ERROR(write_file("/proc/none/x", ""), "cannot write");
 }
+
+TEST(File, APlaceThatTakesNoFilesIsNamedAsSuch) {
+  const test::TemporaryFolder folder;
+  write_file(folder / "file", "");
+  EXPECT_ERROR(write_file(folder / "file/in/it", ""), "cannot write: Not a directory");
+}
+
+TEST(FolderLock, IsHeldByOne) {
+  const test::TemporaryFolder folder;
+  {
+    const FolderLock one(folder.path());
+    EXPECT_ERROR(FolderLock(folder.path()), "another program is at work in this folder");
+  }
+  EXPECT_NO_THROW(FolderLock(folder.path()));
+  EXPECT_ERROR(FolderLock(folder / "none"), "No such file");
+}

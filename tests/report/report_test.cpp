@@ -248,3 +248,16 @@ TEST(Report, FiguresThatAreNotWhatTheySay) {
                "(4, 4, 2) Byte");
   EXPECT_ERROR(report::draw(PictureGrid{"p", {{torch::zeros({4, 4, 3}), "", {}}}}, png), "(4, 4, 3) Float");
 }
+
+TEST(Report, TheSmallestNumbersAreNumbers) {
+  auto in = run();
+  in.rows[2].values.emplace_back("decay", 1e-310);
+  EXPECT_THAT(make_report(in), HasSubstr("decay"));
+}
+
+TEST(Report, AScoreOfZeroHasAnAxis) {
+  auto in = run();
+  for (auto& each : in.rows) each.values.emplace_back("val/bleu", 0);
+  const auto page = make_report(in);
+  EXPECT_THAT(page, Not(HasSubstr("e-12")));
+}

@@ -218,11 +218,16 @@ TimeStep months_between(const std::vector<Micros>& times) {
 
 bool skips_weekends(const std::vector<Micros>& times) {
   int64_t skipped = 0;
-  for (size_t i = 0; i < times.size(); ++i) {
-    if (calendar(times[i]).weekday > 4) return false;
-    if (i > 0 && times[i] - times[i - 1] == 3 * kDay && calendar(times[i]).weekday == 0) ++skipped;
-  }
-  return skipped >= 2;
+  for (size_t i = 1; i < times.size(); ++i)
+    if (times[i] - times[i - 1] == 3 * kDay && calendar(times[i]).weekday == 0) ++skipped;
+  return skipped >= 2 && none_in_a_weekend(times);
+}
+
+DateDetail detail_of(Micros time) {
+  return time % kSecond != 0   ? DateDetail::micro
+         : time % kMinute != 0 ? DateDetail::second
+         : time % kDay != 0    ? DateDetail::minute
+                               : DateDetail::day;
 }
 
 }  // namespace
@@ -354,13 +359,31 @@ std::string zone_text(Micros ahead) {
   return fmt::format("{}{:02}:{:02}", ahead < 0 ? '-' : '+', minutes / 60, minutes % 60);
 }
 
-std::string format_date(Micros time, std::string_view zone) {
+std::optional<Micros> zone_ahead(std::string_view zone) {
+  Scanner s{zone};
+  if (zone.empty()) return {};
+  const auto ahead = read_zone(s);
+  return s.rest.empty() ? ahead : std::nullopt;
+}
+
+bool none_in_a_weekend(const std::vector<Micros>& times) {
+  return std::none_of(times.begin(), times.end(), [](Micros time) { return calendar(time).weekday > 4; });
+}
+
+DateDetail detail_of(const std::vector<Micros>& times, const TimeStep& step) {
+  auto detail = step.months > 0 ? DateDetail::day : detail_of(step.micros);
+  for (const auto time : times) detail = std::max(detail, detail_of(time));
+  return detail;
+}
+
+std::string format_date(Micros time, std::string_view zone, DateDetail least) {
   const auto date = calendar(time);
+  const auto detail = std::max(detail_of(time), least);
   auto text = fmt::format("{:04}-{:02}-{:02}", date.year, date.month, date.day);
-  if (time % kDay == 0 && zone.empty()) return text;
+  if (detail == DateDetail::day && zone.empty()) return text;
   text += fmt::format(" {:02}:{:02}", date.hour, date.minute);
-  if (time % kMinute != 0) text += fmt::format(":{:02}", date.second);
-  if (time % kSecond != 0) text += fmt::format(".{:06}", date.micros);
+  if (detail >= DateDetail::second) text += fmt::format(":{:02}", date.second);
+  if (detail == DateDetail::micro) text += fmt::format(".{:06}", date.micros);
   return text.append(zone);
 }
 

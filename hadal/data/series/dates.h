@@ -65,10 +65,18 @@ struct TimeStep {
 /// more lie between them and no time is in one.
 TimeStep find_step(const std::vector<Micros>& times);
 
-/// "2016-07-01", or with a time where there is one: "2016-07-01 13:05". With a zone (see zone_text) always with a time:
-/// "2016-07-01 00:00+02:00".
-std::string format_date(Micros time, std::string_view zone = "");
+bool none_in_a_weekend(const std::vector<Micros>& times);
+
+/// How much of a date is written.
+enum class DateDetail { day, minute, second, micro };
+/// What tells all of `times`, and those that `step` reaches from them.
+DateDetail detail_of(const std::vector<Micros>& times, const TimeStep& step);
+/// "2016-07-01", or with a time where there is one, or `least` asks for it: "2016-07-01 13:05". With a zone (see
+/// zone_text) always with a time: "2016-07-01 00:00+02:00".
+std::string format_date(Micros time, std::string_view zone = "", DateDetail least = DateDetail::day);
 /// "Z", "+02:00".
 std::string zone_text(Micros ahead);
+/// What zone_text() wrote; nothing where `zone` is none.
+std::optional<Micros> zone_ahead(std::string_view zone);
 
 }  // namespace hadal

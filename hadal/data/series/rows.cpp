@@ -4,7 +4,9 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <map>
 #include <optional>
+#include <set>
 
 #include "hadal/io/bytes.h"
 #include "hadal/io/csv.h"
@@ -27,7 +29,8 @@ std::string lower(std::string_view text) {
 
 /// The number of a field, NaN for a missing one; false when it is text.
 bool read_value(std::string_view field, double& value) {
-  static constexpr std::array missing = {"", "na", "n/a", "nan", "null", "none", "<na>", "#n/a", "?", "-", "--", "."};
+  static constexpr std::array missing = {"",     "na",   "n/a", "nan", "-nan", "null", "none",
+                                         "<na>", "#n/a", "?",   "-",   "--",   "."};
   field = trim(field);
   if (field.starts_with('+')) field.remove_prefix(1);
   const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
@@ -140,6 +143,14 @@ void drop_index(Rows& rows) {
   rows.columns.erase(rows.columns.begin());
 }
 
+/// 1,020 or -12,345: what may be thousands as well as decimals.
+bool may_be_thousands(std::string_view field) {
+  field = trim(field);
+  if (field.starts_with('+') || field.starts_with('-')) field.remove_prefix(1);
+  const auto comma = field.find(',');
+  return comma != field.npos && comma >= 1 && comma <= 3 && field[0] != '0' && field.size() == comma + 4;
+}
+
 /// Numbers with a decimal point or, where commas do not separate fields, all with a comma.
 class Numbers {
  public:
@@ -153,12 +164,32 @@ class Numbers {
       const auto found = with_comma(field);
       if (!found || reader_.separator() == ',') refuse(field, column, found ? " (2.5 is one, with a point)" : "");
       value = *found, commas_ = true;
+      if (may_be_thousands(field)) {
+        if (thousands_.emplace(column, field).second) places_.emplace(column, reader_.place());
+      } else {
+        decimals_.insert(column);
+      }
+      return check_points(field, column), value;
     }
-    if (points_ && commas_) refuse(field, column, ": some have a decimal comma and some a point");
+    if (!std::isnan(value)) plain_.insert(column);
+    check_points(field, column);
     return value;
   }
 
+  /// Where every comma has three digits behind it and other numbers have none, commas are as likely to part thousands.
+  void check_thousands() const {
+    for (const auto& [column, field] : thousands_)
+      if (plain_.contains(column) && !decimals_.contains(column))
+        throw FileError(places_.at(column), fmt::format("column \"{}\" holds {}, whose comma may part thousands or "
+                                                        "decimals; write 1020 or 1.020",
+                                                        names_[column], shown(field)));
+  }
+
  private:
+  void check_points(std::string_view field, size_t column) const {
+    if (points_ && commas_) refuse(field, column, ": some have a decimal comma and some a point");
+  }
+
   [[noreturn]] void refuse(std::string_view field, size_t column, std::string_view why) const {
     throw FileError(reader_.place(),
                     fmt::format("column \"{}\" holds {}, which is no number{}; columns=A,B takes others "
@@ -169,6 +200,8 @@ class Numbers {
   const CsvReader& reader_;
   const std::vector<std::string>& names_;
   bool points_ = false, commas_ = false;
+  std::map<size_t, std::string> thousands_, places_;  // the first of each column, and where it stands
+  std::set<size_t> decimals_, plain_;                 // columns with other commas, and with numbers that have none
 };
 
 }  // namespace
@@ -203,6 +236,7 @@ Rows read_rows(std::string_view text, const std::string& name, const SeriesOptio
     if (time) rows.dates.back().append(" ").append(trim(fields[*time]));
     rows.lines.push_back(reader.line());
   }
+  numbers.check_thousands();
   if (options.columns.empty() && !chosen.empty() && chosen[0] == 0) drop_index(rows);
   if (!rows.lines.empty() && rows.columns.empty()) throw FileError(name, "has dates and no column of numbers");
   return rows;

@@ -84,7 +84,7 @@ struct Dates {
 };
 
 /// Nothing where one is no date; `bad` says which.
-std::optional<Dates> read_dates(const Rows& rows, bool day_first, size_t& bad) {
+std::optional<Dates> read_dates(const Rows& rows, bool day_first, const std::string& zone, size_t& bad) {
   std::vector<ZonedTime> written(rows.dates.size());
   for (size_t i = 0; i < written.size(); ++i) {
     const auto date = parse_zoned(rows.dates[i], day_first);
@@ -96,6 +96,9 @@ std::optional<Dates> read_dates(const Rows& rows, bool day_first, size_t& bad) {
     for (const auto& date : written) times.push_back(of(date));
     return times;
   };
+  if (const auto own = zone_ahead(zone);
+      own && std::all_of(written.begin(), written.end(), [](const auto& date) { return date.ahead; }))
+    return Dates{all([&](const auto& date) { return date.utc() + *own; }), zone, day_first};
   const auto local = [&] { return all([](const auto& date) { return date.local; }); };
   const bool one_zone =
       std::all_of(written.begin(), written.end(), [&](const auto& date) { return date.ahead == written[0].ahead; });
@@ -111,11 +114,12 @@ std::optional<Dates> read_dates(const Rows& rows, bool day_first, size_t& bad) {
 Dates read_dates(const Rows& rows, const std::string& name, const SeriesOptions& options) {
   size_t bad = 0, ignored = 0;
   const bool day_first = options.day_first.value_or(false) || begins_with_day(rows.dates);
-  auto found = read_dates(rows, day_first, bad);
+  auto found = read_dates(rows, day_first, options.zone, bad);
   // 1/2/2016 is what makes the steps even, where one reading does.
   const bool open = !options.day_first && !day_first && !rows.dates.empty() && may_begin_with_day(rows.dates[0]);
   if (open && options.even && (!found || !is_even(found->times)))
-    if (auto other = read_dates(rows, true, ignored); other && is_even(other->times)) return *std::move(other);
+    if (auto other = read_dates(rows, true, options.zone, ignored); other && is_even(other->times))
+      return *std::move(other);
   if (!found)
     throw FileError(fmt::format("{} line {}", name, rows.lines[bad]),
                     fmt::format("{} is no date; 2016-07-31 13:00 is one", shown(rows.dates[bad])));
@@ -143,6 +147,11 @@ Grid grid_of(const Rows& rows, const Order& order, const Series& series, const s
   if (fit == order.times.size()) return grid;
   const auto time = order.times[fit];
   const auto date = [&](Micros t) { return format_date(t, series.zone); };
+  if (fit == 0)  // months from their usual day on
+    throw FileError(fmt::format("{} line {}", name, rows.lines[order.rows[order.starts[0]]]),
+                    fmt::format("{} falls on day {} of its month, and most others on day {}; even=false takes rows as "
+                                "they come",
+                                date(time), calendar(time).day, calendar(grid.times[0]).day));
   if (grid.times.back() < time)
     throw FileError(name, fmt::format("most steps of {} between {} and {} have no row; even=false takes rows as they "
                                       "come",
@@ -175,6 +184,8 @@ Series parse_series(std::string_view text, const std::string& name, const Series
   if (may_begin_with_day(rows.dates[0])) series.day_first = dates.day_first;
   series.merged = order.merged();
   series.step = find_step(order.times);
+  if (options.weekdays && series.step.micros == kDay && none_in_a_weekend(order.times))
+    series.step.skips_weekend = true;
   if (series.step.months == 0 && series.step.micros <= 0) {
     refuse_several(rows, put_in_order(dates.times), dates.zone, name);
     throw FileError(name, "most dates do not rise from row to row; even=true puts them in order");
@@ -187,6 +198,8 @@ Series parse_series(std::string_view text, const std::string& name, const Series
     series.times = std::move(grid.times), places = std::move(grid.places);
   }
   const auto length = std::ssize(series.times);
+  series.added = length - static_cast<int64_t>(count);
+  series.detail = detail_of(series.times, series.step);
   series.values = torch::full({std::ssize(series.columns), length}, NAN, torch::kFloat64);
   auto* values = series.values.mutable_data_ptr<double>();
   for (size_t i = 0; i < count; ++i)
@@ -222,8 +235,9 @@ Tensor fill_holes(Series& series, int64_t longest, int64_t train_end, int64_t ne
       if (stop - i > longest)
         fail(
             "column \"{}\" misses {} values from {} to {}; data.holes={} fills holes of up to {}, data.holes={} would "
-            "fill this one, and even=false takes rows as they come",
-            column, stop - i, series.date(i), series.date(stop - 1), longest, longest, stop - i);
+            "fill this one{}",
+            column, stop - i, series.date(i), series.date(stop - 1), longest, longest, stop - i,
+            series.added > 0 ? ", and even=false takes rows as they come" : "");
       const auto left = i > 0 ? row[i - 1] : row[stop], right = train && stop < end ? row[stop] : left;
       for (auto k = i; k < stop; ++k)
         row[k] = left + (right - left) * static_cast<double>(k - i + 1) / static_cast<double>(stop - i + 1);

@@ -19,13 +19,15 @@ struct Series {
   TimeStep step;
   std::optional<bool> day_first;  // how dates like 1/7/2016 were read; others begin with the year or name the month
   int64_t merged = 0;             // rows that had another's date
+  int64_t added = 0;              // rows that the file lacks, of missing values
+  DateDetail detail = DateDetail::day;  // how much of a date is written, the same for all
 
   int64_t length() const { return values.size(1); }
   int64_t channels() const { return values.size(0); }
   /// When row `index` is; beyond the last row, by steps.
   Micros time(int64_t index) const;
   /// The same as text, with its zone.
-  std::string date(int64_t index) const { return format_date(time(index), zone); }
+  std::string date(int64_t index) const { return format_date(time(index), zone, detail); }
 };
 
 struct SeriesOptions {
@@ -33,6 +35,8 @@ struct SeriesOptions {
   std::vector<std::string> columns;  // empty: all others, but for a nameless first one that only counts the rows
   std::optional<bool> day_first;     // 1/7/2016 is in July; unset: where a day over 12 or even steps show it
   bool even = true;                  // false: rows as they come, whatever their dates
+  std::string zone;                  // "+02:00", "Z": dates that name a zone are brought to this one; empty: see Series
+  bool weekdays = false;             // days none of which is in a weekend are business days, however few they are
 };
 
 /// Reads a table with a line of names and a column of dates, their time of day in it or in another one. Empty fields,

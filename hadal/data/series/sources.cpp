@@ -32,8 +32,7 @@ int64_t read_border(const Series& series, const std::string& text, bool shares) 
     return static_cast<int64_t>(static_cast<double>(series.length()) * *share);
   if (const auto date = parse_zoned(text, series.day_first.value_or(false))) {
     if (!date->ahead) return row_of(series, date->local);
-    const auto own = parse_zoned("2000-01-01 00:00" + series.zone);
-    return row_of(series, date->utc() + own->ahead.value_or(0));
+    return row_of(series, date->utc() + zone_ahead(series.zone).value_or(0));
   }
   fail_usage("data.borders wants rows (8640), shares (0.7) or dates (2017-07-01), got \"{}\"", text);
 }
@@ -93,18 +92,29 @@ Fields<CsvSeriesConfig> CsvSeriesConfig::fields() {
        "where train, val and test end: rows, shares or dates (default: ETT files 12/4/4 months, others 0.7,0.8,1.0)",
        example("8640,11520,14400")},
       {"day_first", &C::day_first, "1/7/2016 is in July; auto: where a day over 12 or even steps show it"},
+      {"zone", &C::zone,
+       "dates that name a zone are brought to this one: Z, +02:00 (default: as written where all name the same, else "
+       "UTC)",
+       example("+02:00")},
       {"even", &C::even, "false takes rows as they come, whatever their dates"},
       {"holes", &C::holes,
        "longest run of missing values that is filled: along a straight line for training, else with the last value",
        at_least(0)}};
 }
 
-void CsvSeriesConfig::validate() const { require(!path.empty(), "say which series: data=FILE.csv"); }
+void CsvSeriesConfig::validate() const {
+  require(!path.empty(), "say which series: data=FILE.csv");
+  require(zone.empty() || zone_ahead(zone), "data.zone wants Z or how far ahead of UTC, +02:00; got \"{}\"", zone);
+}
 
 SplitSeries open_csv_series(const CsvSeriesConfig& config) {
   const auto path = data_path(config.path);
   SplitSeries out;
-  out.series = read_series(path, {config.date, config.columns, config.day_first, config.even});
+  out.series = read_series(path, {.date = config.date,
+                                  .columns = config.columns,
+                                  .day_first = config.day_first,
+                                  .even = config.even,
+                                  .zone = config.zone});
   out.borders = split_borders(out.series, config.borders.texts, path.string());
   out.known = fill_holes(out.series, config.holes, out.borders[0]);
   return out;
@@ -112,7 +122,7 @@ SplitSeries open_csv_series(const CsvSeriesConfig& config) {
 
 Fields<WavesConfig> WavesConfig::fields() {
   using C = WavesConfig;
-  return {{"length", &C::length, "how many hours", at_least(10)},
+  return {{"length", &C::length, "how many hours", between(10, 1e8)},
           {"channels", &C::channels, "how many columns", at_least(1)},
           {"noise", &C::noise, "standard deviation of what nobody can forecast", at_least(0)},
           {"seed", &C::seed, "another one draws another series", at_least(0)}};
@@ -122,9 +132,9 @@ SplitSeries draw_waves(const WavesConfig& config) {
   SplitSeries out;
   auto& series = out.series;
   series.step.micros = kHour;
+  series.values = torch::empty({config.channels, config.length}, torch::kFloat64);
   for (int64_t i = 0; i < config.length; ++i)
     series.times.push_back(time_of({.year = 2024, .month = 1, .day = 1}) + i * kHour);
-  series.values = torch::empty({config.channels, config.length}, torch::kFloat64);
   for (int64_t c = 0; c < config.channels; ++c) {
     series.columns.push_back(fmt::format("wave {}", c + 1));
     Random random(static_cast<uint64_t>(config.seed), {static_cast<uint64_t>(c)});

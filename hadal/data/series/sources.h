@@ -29,7 +29,7 @@ struct Setting<Borders> {
 };
 
 struct CsvSeriesConfig {
-  std::string path, date;
+  std::string path, date, zone;
   std::vector<std::string> columns;
   Borders borders;
   std::optional<bool> day_first;

@@ -39,7 +39,15 @@ TokenNormImpl::TokenNormImpl(int64_t dim, bool batch) {
 }
 
 Tensor TokenNormImpl::forward(const Tensor& x) {
-  if (!batchnorm_.is_empty()) return batchnorm_(x.flatten(0, -2)).view(x.sizes());
+  if (!batchnorm_.is_empty()) {
+    const auto tokens = x.flatten(0, -2);
+    if (tokens.size(0) > 1) return batchnorm_(tokens).view(x.sizes());
+    // One token has no variance: it is normalised as in scoring.
+    const auto& bn = *batchnorm_;
+    return torch::batch_norm(tokens, bn.weight, bn.bias, bn.running_mean, bn.running_var, false, 0, bn.options.eps(),
+                             false)
+        .view(x.sizes());
+  }
   return torch::layer_norm(x, weight_.sizes(), weight_, bias_, 1e-5);
 }
 

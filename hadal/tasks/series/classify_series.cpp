@@ -51,13 +51,19 @@ class ClassifySeries : public Task {
       require(config_.names.size() == labels_.size(), "names lists {} classes and the data has {}",
               config_.names.size(), labels_.size());
     }
+    if (context.train_data && labels_.size() == 1)
+      fail("[classify_series] all recordings are \"{}\"; two classes at least are needed", labels_[0]);
     require(!config_.names.empty(), "say which classes there are: names=a,b,c");
     torch::manual_seed(context.seed);
     config_.model = series_classifiers().resolve(config_.model);
     model_ = series_classifiers().make(
         config_.model,
         {.channels = source_.config.mel.bands, .length = source_.config.length, .classes = std::ssize(config_.names)});
-    if (!context.weights.empty()) load_weights(*model_, context.weights);
+    if (!context.weights.empty()) {
+      LoadOptions options;
+      if (context.train_data) options.head = {head()};
+      load_weights(*model_, context.weights, options);
+    }
     model_->to(context.device);
     if (context.open_data && context.train_data) make_loader();
   }
@@ -82,6 +88,9 @@ class ClassifySeries : public Task {
   }
   Goal goal() const override { return {"accuracy", true}; }
   Metrics evaluate(const std::string& split, int64_t limit) override;
+  std::vector<std::string> metric_names() const override {
+    return ClassificationScore::names_beside_loss(std::ssize(config_.names));
+  }
   std::vector<Figure> figures() override {
     if (!confusion_.defined()) return {};
     return {MatrixFigure{"Confusion matrix", config_.names, confusion_}};
@@ -142,8 +151,7 @@ class ClassifySeries : public Task {
 Metrics ClassifySeries::evaluate(const std::string& split, int64_t limit) {
   torch::NoGradGuard no_grad;
   model_->eval();
-  const auto size = limit > 0 ? std::min(limit, sounds_->size(split)) : sounds_->size(split);
-  Loader<Batch> loader({.size = size, .batch = context_.batch}, context_.workers,
+  Loader<Batch> loader(scored_samples(sounds_->size(split), limit, context_.batch), context_.workers,
                        [&](const BatchPlan& plan) { return make_batch(split, plan, false); });
   ClassificationScore score(std::ssize(config_.names));
   Mean loss;

@@ -1,7 +1,6 @@
 #include "hadal/tasks/series/forecast.h"
 
 #include <algorithm>
-#include <numeric>
 #include <optional>
 
 #include <nlohmann/json.hpp>
@@ -25,6 +24,7 @@ class Forecast : public Task {
       open_data();
     else
       memory_ = SeriesMemory::from(read_weights(context.weights).metadata);
+    if (!context.open_data) check_forecast(memory_, config_);
     make_model();
   }
 
@@ -46,6 +46,13 @@ class Forecast : public Task {
   }
   Goal goal() const override { return {config_.quantiles.empty() ? "mse" : "quantile_loss", false}; }
   Metrics evaluate(const std::string& split, int64_t limit) override;
+  std::vector<std::string> metric_names() const override {
+    std::vector<std::string> names = {"mse", "mae"};
+    if ((naive_.isfinite() & (naive_ > 0)).any().item<bool>()) names.push_back("mase");
+    if (!config_.quantiles.empty()) names.push_back("quantile_loss");
+    if (config_.quantiles.size() > 1) names.push_back("coverage");
+    return names;
+  }
   std::vector<Figure> figures() override;
   std::string summary() const override;
 
@@ -61,6 +68,7 @@ class Forecast : public Task {
     if (!context_.train_data && !context_.weights.empty())
       if (const auto metadata = read_weights(context_.weights).metadata; metadata.contains("series"))
         remembered = SeriesMemory::from(metadata);
+    if (remembered) check_forecast(*remembered, config_);
     if (remembered) config_.data = as_remembered(config_.data, *remembered);
     data_ = series_sources().make(config_.data);
     config_.data = series_sources().resolve(config_.data);
@@ -70,7 +78,10 @@ class Forecast : public Task {
       read_config(csv, config_.data.settings, "data");
       check_step(*remembered, series, csv.even, csv.path);
     }
-    memory_ = {series.columns, Scale::of(series.values, data_.borders[0]), series.day_first, series.step.text()};
+    memory_ = {series.columns,   Scale::of(series.values, data_.borders[0]),
+               series.day_first, series.step.text(),
+               series.zone,      config_.input,
+               config_.horizon,  config_.quantiles};
     if (remembered) take_learned(*remembered);
     scaled_ = memory_.scale.apply(series);
     calendar_ = calendar_features(series, 0, series.length());
@@ -171,10 +182,9 @@ Metrics Forecast::evaluate(const std::string& split, int64_t limit) {
   torch::NoGradGuard no_grad;
   model_->eval();
   const auto windows = windows_of(split);
-  const auto size = limit > 0 ? std::min(limit, windows.size()) : windows.size();
+  const auto indices = scored_samples(windows.size(), limit, context_.batch).order(0);
+  const auto size = std::ssize(indices);
   ForecastScore score(naive_, config_.quantiles);
-  std::vector<int64_t> indices(static_cast<size_t>(size));
-  std::iota(indices.begin(), indices.end(), int64_t{0});
   for (int64_t begin = 0; begin < size; begin += context_.batch) {
     const auto count = std::min(context_.batch, size - begin);
     const auto batch = moved(windows.get({indices.data() + begin, static_cast<size_t>(count)}), context_.device);
@@ -235,6 +245,13 @@ std::string Forecast::summary() const {
   if (const auto merged = data_.series.merged; merged > 0)
     text +=
         fmt::format("; {} row{} had another's date: they are its mean", format_count(merged), merged == 1 ? "" : "s");
+  std::vector<std::string> missing;
+  for (const auto& column : learned_columns_)
+    if (std::find(memory_.columns.begin(), memory_.columns.end(), column) == memory_.columns.end())
+      missing.push_back(column);
+  if (!missing.empty())
+    text += fmt::format("; of the columns that it learned, {} {} not here", fmt::join(missing, ", "),
+                        missing.size() == 1 ? "is" : "are");
   if (!own_scale_.empty())
     text += fmt::format("; it learned other columns ({}): {} {} scaled by {} own mean and deviation",
                         fmt::join(learned_columns_, ", "), fmt::join(own_scale_, ", "),

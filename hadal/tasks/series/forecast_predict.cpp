@@ -24,6 +24,12 @@ Tensor column_tensor(const nlohmann::json& numbers) {
   return torch::tensor(numbers.get<std::vector<double>>(), torch::kFloat64).unsqueeze(1);
 }
 
+/// Dates are read as those that the model learned.
+void take_dates(CsvSeriesConfig& csv, const SeriesMemory& memory) {
+  if (!csv.day_first) csv.day_first = memory.day_first;
+  if (csv.zone.empty()) csv.zone = memory.zone;
+}
+
 /// How the file that the model was trained on is read: the same settings serve for others of its kind.
 CsvSeriesConfig reading(const ForecastConfig& config, const SeriesMemory& memory) {
   CsvSeriesConfig csv;
@@ -32,7 +38,7 @@ CsvSeriesConfig reading(const ForecastConfig& config, const SeriesMemory& memory
     fail_usage("columns={} is not what the model learned: leave it out, and it forecasts {}, or train one on them",
                fmt::join(csv.columns, ","), fmt::join(memory.columns, ","));
   csv.columns = memory.columns;
-  if (!csv.day_first) csv.day_first = memory.day_first;
+  take_dates(csv, memory);
   return csv;
 }
 
@@ -94,7 +100,7 @@ std::string as_csv(const Answer& answer, const std::vector<double>& quantiles) {
     text += series.date(series.length() + h);
     for (int64_t c = 0; c < series.channels(); ++c)
       for (int64_t q = 0; q < answer.values.size(1); ++q)
-        text += fmt::format(",{:.8g}", answer.values[c][q][h].item<double>());
+        text += fmt::format(",{}", answer.values[c][q][h].item<double>());
     text += '\n';
   }
   return text;
@@ -132,7 +138,13 @@ Tensor as_picture(const Answer& answer, const std::vector<double>& quantiles) {
 }
 
 Series read_input(const TrainedForecaster& f, const CsvSeriesConfig& csv, const std::string& path) {
-  auto series = read_series(path, {csv.date, csv.columns, csv.day_first, csv.even});
+  const SeriesOptions how{.date = csv.date,
+                          .columns = csv.columns,
+                          .day_first = csv.day_first,
+                          .even = csv.even,
+                          .zone = csv.zone,
+                          .weekdays = f.memory.step == TimeStep{.micros = kDay, .skips_weekend = true}.text()};
+  auto series = read_series(path, how);
   if (series.length() < f.config.input)
     fail("{} has {} rows; the model sees {} before it forecasts", path, series.length(), f.config.input);
   check_step(f.memory, series, csv.even, path);
@@ -247,8 +259,14 @@ Tensor surprise(const TrainedForecaster& f, const Series& series) {
 }
 
 std::map<std::string, std::string> SeriesMemory::metadata() const {
-  nlohmann::json json = {
-      {"columns", columns}, {"mean", numbers(scale.mean)}, {"deviation", numbers(scale.deviation)}, {"step", step}};
+  nlohmann::json json = {{"columns", columns},
+                         {"mean", numbers(scale.mean)},
+                         {"deviation", numbers(scale.deviation)},
+                         {"step", step},
+                         {"zone", zone},
+                         {"input", input},
+                         {"horizon", horizon},
+                         {"quantiles", quantiles}};
   if (day_first) json["day_first"] = *day_first;
   return {{"series", json.dump()}};
 }
@@ -264,7 +282,11 @@ SeriesMemory SeriesMemory::from(const std::map<std::string, std::string>& metada
     SeriesMemory memory{json.at("columns").get<std::vector<std::string>>(),
                         {column_tensor(json.at("mean")), column_tensor(json.at("deviation"))},
                         {},
-                        json.value("step", "")};
+                        json.value("step", ""),
+                        json.value("zone", ""),
+                        json.value("input", int64_t{0}),
+                        json.value("horizon", int64_t{0}),
+                        json.value("quantiles", std::vector<double>())};
     if (json.contains("day_first")) memory.day_first = json["day_first"].get<bool>();
     const auto count = static_cast<int64_t>(memory.columns.size());
     if (count == 0 || memory.scale.mean.size(0) != count || memory.scale.deviation.size(0) != count)
@@ -274,6 +296,21 @@ SeriesMemory SeriesMemory::from(const std::map<std::string, std::string>& metada
   } catch (const nlohmann::json::exception& error) {
     fail("the weights' \"series\" is damaged: {}", error.what());
   }
+}
+
+void check_forecast(const SeriesMemory& memory, const ForecastConfig& config) {
+  if (memory.horizon == 0) return;
+  const auto same = [](const char* setting, int64_t learned, int64_t asked) {
+    if (learned != asked)
+      fail_usage("{}={} is not what the model learned, which is {}: leave it out, or train one", setting, asked,
+                 learned);
+  };
+  same("input", memory.input, config.input);
+  same("horizon", memory.horizon, config.horizon);
+  if (memory.quantiles != config.quantiles)
+    fail_usage("quantiles={} is not what the model learned, which is {}: leave it out, or train one",
+               config.quantiles.empty() ? "" : fmt::format("{}", fmt::join(config.quantiles, ",")),
+               memory.quantiles.empty() ? "no quantiles" : fmt::format("{}", fmt::join(memory.quantiles, ",")));
 }
 
 void check_step(const SeriesMemory& memory, const Series& series, bool even, const std::string& name) {
@@ -286,14 +323,16 @@ Part as_remembered(const Part& data, const SeriesMemory& memory) {
   if (data.name != "csv") return data;
   CsvSeriesConfig csv;
   read_config(csv, data.settings, "data");
-  csv.validate();
-  if (!csv.columns.empty() && csv.columns != memory.columns) return data;
+  validate_config(csv, "data");
+  if (!csv.columns.empty() &&
+      !std::is_permutation(csv.columns.begin(), csv.columns.end(), memory.columns.begin(), memory.columns.end()))
+    return data;
   const auto there = read_columns(data_path(csv.path));
   const bool all = std::all_of(memory.columns.begin(), memory.columns.end(), [&](const auto& column) {
     return std::find(there.begin(), there.end(), column) != there.end();
   });
   csv.columns = all ? memory.columns : std::vector<std::string>{};
-  if (!csv.day_first) csv.day_first = memory.day_first;
+  take_dates(csv, memory);
   return {data.name, write_config(csv)};
 }
 

@@ -8,9 +8,12 @@ namespace hadal {
 /// What a trained forecaster must remember of its series: a weights file keeps it.
 struct SeriesMemory {
   std::vector<std::string> columns;
-  Scale scale;                    // (C, 1) each
-  std::optional<bool> day_first;  // see Series
-  std::string step;               // TimeStep::text(); empty in older weights
+  Scale scale;                     // (C, 1) each
+  std::optional<bool> day_first;   // see Series
+  std::string step;                // TimeStep::text(); empty in older weights
+  std::string zone;                // see Series
+  int64_t input = 0, horizon = 0;  // 0 in older weights, as no quantiles
+  std::vector<double> quantiles;
 
   std::map<std::string, std::string> metadata() const;
   /// Throws Error where a weights file says nothing of a series.
@@ -34,6 +37,8 @@ struct TrainedForecaster {
 /// score.
 Tensor surprise(const TrainedForecaster& forecaster, const Series& series);
 
+/// Throws UsageError where `config` asks for another forecast than the model learned.
+void check_forecast(const SeriesMemory& memory, const ForecastConfig& config);
 /// Throws Error where the file `name` goes in other steps than the model learned, unless its rows are taken as they
 /// come.
 void check_step(const SeriesMemory& memory, const Series& series, bool even, const std::string& name);

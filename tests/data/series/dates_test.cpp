@@ -133,3 +133,19 @@ TEST(TimeStep, WalksOverShortMonths) {
   for (const auto& step : {TimeStep{0, 12 * 5254}, TimeStep{5254 * 365 * kDay, 0}})
     EXPECT_ERROR(step.after(time("2021-01-31"), 56), " after 2021-01-31 is beyond the year 200000");
 }
+
+TEST(Dates, AreWrittenInOneDetail) {
+  const auto noon = *parse_date("2016-07-01 12:00"), day = *parse_date("2016-07-01");
+  EXPECT_EQ(format_date(day, "", DateDetail::minute), "2016-07-01 00:00");
+  EXPECT_EQ(format_date(noon, "", DateDetail::micro), "2016-07-01 12:00:00.000000");
+  EXPECT_EQ(format_date(noon, "", DateDetail::second), "2016-07-01 12:00:00");
+  EXPECT_EQ(detail_of({day}, {.micros = kDay}), DateDetail::day);
+  EXPECT_EQ(detail_of({day}, {.micros = kHour}), DateDetail::minute);
+  EXPECT_EQ(detail_of({day, noon}, {.months = 1}), DateDetail::minute);
+  EXPECT_EQ(detail_of({day}, {.micros = kSecond / 10}), DateDetail::micro);
+}
+
+TEST(Dates, ZonesGoBothWays) {
+  for (const auto* zone : {"Z", "+02:00", "-03:30"}) EXPECT_EQ(zone_text(*zone_ahead(zone)), zone);
+  for (const auto* none : {"", "+", "Berlin", "+02:00 "}) EXPECT_FALSE(zone_ahead(none)) << none;
+}

@@ -49,7 +49,7 @@ TEST(Series, TimesAreAsWrittenWhereTheZoneStays) {
       read("date,a\n2020-03-29T01:00:00+01:00,1\n2020-03-29T03:00:00+02:00,2\n2020-03-29T04:00:00+02:00,3\n");
   EXPECT_EQ(two.length(), 3);
   EXPECT_EQ(two.date(3), "2020-03-29 03:00Z");
-  EXPECT_EQ(read(kHours).date(0), "2020-01-01");
+  EXPECT_EQ(read(kHours).date(0), "2020-01-01 00:00");
 }
 
 TEST(Series, DaysAreDaysWhereTheirZoneChanges) {
@@ -310,4 +310,57 @@ TEST(SeriesWindows, SayWhatIsTooLong) {
   EXPECT_EQ(make(10, 10).size(), 1);
   EXPECT_ERROR(make(4, 21), "[forecast] the horizon of 21 steps is longer than the train split, which has 20 rows");
   EXPECT_ERROR(make(15, 6), "[forecast] the train split has 20 rows, too few for input=15 and horizon=6 together");
+}
+
+TEST(Series, ItsDatesAreWrittenAlike) {
+  const auto hours = parse_series("date,a\n2020-01-01 22:00,1\n2020-01-01 23:00,2\n", "h");
+  EXPECT_EQ(hours.date(2), "2020-01-02 00:00");
+  EXPECT_EQ(hours.date(3), "2020-01-02 01:00");
+  EXPECT_EQ(parse_series("date,a\n2020-01-01,1\n2020-01-02,2\n", "d").date(2), "2020-01-03");
+}
+
+TEST(Series, DatesCanBeBroughtToAZone) {
+  const std::string text = "date,a\n2020-01-01 01:00+01:00,1\n2020-01-01 02:00+01:00,2\n";
+  EXPECT_EQ(parse_series(text, "z").date(0), "2020-01-01 01:00+01:00");
+  EXPECT_EQ(parse_series(text, "z", {.zone = "Z"}).date(0), "2020-01-01 00:00Z");
+  EXPECT_EQ(parse_series(text, "z", {.zone = "+05:30"}).date(2), "2020-01-01 07:30+05:30");
+  // Without zones they are nowhere.
+  EXPECT_EQ(parse_series("date,a\n2020-01-01,1\n2020-01-02,2\n", "d", {.zone = "Z"}).date(0), "2020-01-01");
+}
+
+TEST(Series, AFewWeekdaysMayBeBusinessDays) {
+  std::string text = "date,a\n";
+  for (const int day : {9, 10, 13, 14, 15}) text += fmt::format("2020-01-{:02},1\n", day);  // Thursday to Wednesday
+  EXPECT_EQ(parse_series(text, "b").step.text(), "1 d");
+  const auto series = parse_series(text, "b", {.weekdays = true});
+  EXPECT_EQ(series.length(), 5);
+  EXPECT_EQ(series.date(7), "2020-01-20");
+  EXPECT_EQ(series.date(6), "2020-01-17");
+  EXPECT_EQ(parse_series("date,a\n2020-01-11,1\n2020-01-12,1\n", "w", {.weekdays = true}).step.text(), "1 d");
+}
+
+TEST(Series, ACommaThatMayPartThousandsIsRefused) {
+  EXPECT_ERROR(parse_series("date;a;b\n2020-01-01;1,5;1,020\n2020-01-02;1,25;996\n", "t"),
+               "t line 2: column \"b\" holds \"1,020\", whose comma may part thousands or decimals");
+  const auto decimals = parse_series("date;a;b\n2020-01-01;1,020;0,120\n2020-01-02;1,250;996\n", "t");
+  EXPECT_EQ(decimals.values[0][0].item<double>(), 1.02);  // all have three digits
+  EXPECT_EQ(decimals.values[1][0].item<double>(), 0.12);  // nobody writes thousands so
+}
+
+TEST(Series, AFirstMonthThatIsOffIsNamed) {
+  std::string text = "date,a\n2000-01-03,1\n";
+  for (int month = 2; month <= 12; ++month) text += fmt::format("2000-{:02}-01,1\n", month);
+  EXPECT_ERROR(parse_series(text, "m"), "m line 2: 2000-01-03 falls on day 3 of its month, and most others on day 1");
+}
+
+TEST(Series, AdviceIsWhatHelps) {
+  auto fields = parse_series("date,a\n2020-01-01,1\n2020-01-02,\n2020-01-03,3\n", "f");
+  try {
+    fill_holes(fields, 0, 3);
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), testing::Not(testing::HasSubstr("even=false")));
+  }
+  auto rows = parse_series("date,a\n2020-01-01,1\n2020-01-02,1\n2020-01-04,3\n", "r");
+  EXPECT_ERROR(fill_holes(rows, 0, 4), "even=false takes rows as they come");
 }

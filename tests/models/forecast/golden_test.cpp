@@ -223,3 +223,13 @@ TEST(SeriesClassifier, GivesLogitsAndAGradientToEveryParameter) {
   EXPECT_ERROR(model(torch::zeros({5, 3, 21})), "[series_classifier] wants (any, 3, 20), got (5, 3, 21)");
   EXPECT_ERROR(make({{"patch", 32}}), "[series_classifier] 20 steps must be at least a patch (32)");
 }
+
+// A batch of one token has no variance.
+TEST(PatchTst, LearnsFromASingleToken) {
+  torch::manual_seed(0);
+  const auto model = forecasters().make({"patchtst", {{"patch", 16}, {"stride", 16}, {"pad_end", false}}},
+                                        {.channels = 1, .input = 16, .horizon = 2});
+  const auto y = model->forward(torch::randn({1, 1, 16}), {});
+  EXPECT_TRUE(y.isfinite().all().item<bool>());
+  EXPECT_NO_THROW(y.sum().backward());
+}

@@ -28,6 +28,12 @@ std::string table(const std::string& names, int64_t rows, const Row& row, Micros
   return text;
 }
 
+std::vector<std::string> names_of(const Metrics& metrics) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : metrics) names.push_back(name);
+  return names;
+}
+
 double low(int64_t i) { return std::sin(static_cast<double>(i) * M_PI / 12); }
 double high(int64_t i) { return 100 + 2 * std::cos(static_cast<double>(i) * M_PI / 12); }
 std::string both(int64_t i) { return fmt::format("{:.4f},{:.4f}", low(i), high(i)); }
@@ -223,4 +229,63 @@ TEST_F(ForecastTask, WhatWasMissingHasNoScore) {
   EXPECT_EQ(hundred.substr(second, 2), ",,");
   EXPECT_EQ(hundred.substr(first + 1, second - first - 1), hundred.substr(second + 2));
   EXPECT_EQ(row(150), "2024-01-07 06:00,,,");
+}
+
+TEST_F(ForecastTask, ItsScoresHaveTheNamesThatItSays) {
+  auto table = settings();
+  for (const auto& quantiles : {List{}, List{0.5}, List{0.1, 0.5, 0.9}}) {
+    table.set_path("quantiles", quantiles);
+    const auto task = make(table);
+    EXPECT_THAT(names_of(task->evaluate("val", 0)), testing::UnorderedElementsAreArray(task->metric_names()));
+  }
+}
+
+TEST_F(ForecastTask, OtherForecastsThanTheLearnedAreRefused) {
+  auto table = settings();
+  table.set_path("quantiles", List{0.1, 0.5, 0.9});
+  const auto trained = make(table);
+  for (const bool open : {false, true}) {
+    EXPECT_ERROR(loaded(*trained, open, "quantiles", List{0.01, 0.5, 0.99}),
+                 "quantiles=0.01,0.5,0.99 is not what the model learned, which is 0.1,0.5,0.9");
+    EXPECT_ERROR(loaded(*trained, open, "horizon", 36), "horizon=36 is not what the model learned, which is 12");
+    EXPECT_ERROR(loaded(*trained, open, "input", 12), "input=12 is not what the model learned, which is 24");
+  }
+}
+
+TEST_F(ForecastTask, DatesComeToTheZoneThatWasLearned) {
+  const auto zoned = [](const char* zone, int64_t ahead) {
+    std::string text = "date,low,high\n";
+    for (int64_t i = 0; i < 600; ++i) text += format_date(kBegin + (i + ahead) * kHour, zone) + "," + both(i) + "\n";
+    return text;
+  };
+  write_file(folder_ / "series.csv", zoned("Z", 0));
+  write_file(folder_ / "east.csv", zoned("+02:00", 2));
+  auto seeing = settings("encoder");
+  const auto trained = make(seeing), task = loaded(*trained, false);
+  const auto at_home = predict(*task, {"series.csv"}).at(0), east = predict(*task, {"east.csv"}).at(0);
+  EXPECT_EQ(east.at("forecast"), at_home.at("forecast"));
+  EXPECT_EQ(east.at("dates"), at_home.at("dates"));
+  EXPECT_DOUBLE_EQ(mse(*judge(*trained, "east.csv")), mse(*trained));
+}
+
+TEST_F(ForecastTask, TheTableHoldsWhatTheLineHolds) {
+  write_file(folder_ / "series.csv",
+             table("low,high", 600, [](int64_t i) { return fmt::format("{},{:.4f}", 1.4e9 + low(i), high(i)); }));
+  const auto trained = make(settings()), task = loaded(*trained, false);
+  const auto line = predict(*task, {"series.csv"}).at(0);
+  auto wanted = std::string("date,low,high\n");
+  for (size_t h = 0; h < 12; ++h)
+    wanted += fmt::format("{},{},{}\n", line.at("dates").at(h).get<std::string>(),
+                          line.at("forecast").at("low").at(h).get<double>(),
+                          line.at("forecast").at("high").at(h).get<double>());
+  EXPECT_EQ(read("out/series-forecast.csv"), wanted);
+}
+
+TEST_F(ForecastTask, ColumnsThatAreNotThereAreNamed) {
+  const auto trained = make(settings());
+  write_file(folder_ / "low.csv", table("low", 600, [](int64_t i) { return fmt::format("{:.4f}", low(i)); }));
+  EXPECT_THAT(judge(*trained, "low.csv")->summary(),
+              testing::HasSubstr("of the columns that it learned, high is not here"));
+  // In another order they are all there.
+  EXPECT_NO_THROW(loaded(*trained, true, "data.columns", List{"high", "low"}));
 }
