@@ -59,13 +59,13 @@ GenerateOptions read_options(Words& words) {
   if (options.prompts.empty()) options.prompts = {"\n"};
   for (const auto& prompt : options.prompts)
     if (find_bad_utf8(prompt) != std::string::npos) fail_usage("the prompt is not UTF-8");
-  options.tokens = read_count("tokens", words.take("tokens", "200"), 1);
+  options.tokens = read_integer(Word{words.take("tokens", "200")}, "tokens", between(1, 1e9));
   options.count = read_count("count", words.take("count", "1"), 1);
   options.temperature = read_real(words, "temperature", 1, at_least(0));
   options.top_k = read_count("top_k", words.take("top_k", "0"));
   options.top_p = read_real(words, "top_p", 1, {.low = 0, .high = 1, .low_open = true});
   options.repetition_penalty = read_real(words, "repetition_penalty", 1, above(0));
-  options.beams = read_count("beams", words.take("beams", "1"), 1);
+  options.beams = read_integer(Word{words.take("beams", "1")}, "beams", between(1, 1e6));
   options.length_penalty = read_real(words, "length_penalty", 1, {});
   options.stop = words.take_all("stop");
   options.seed = static_cast<uint64_t>(read_count("seed", words.take("seed", "1")));

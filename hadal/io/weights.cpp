@@ -112,6 +112,9 @@ Copies compare(const NamedTensors& target, const NamedTensors& weights, const Lo
     const auto& into = found->second;
     if (tensor.is_complex() && !into.is_complex())
       fail("{}: \"{}\" holds complex numbers, the model real ones", weights.source, file_name);
+    if (into.is_floating_point() && !tensor.is_floating_point() && !tensor.is_complex())
+      fail("{}: \"{}\" holds whole numbers ({}), the model real ones; quantised weights are not read", weights.source,
+           file_name, c10::toString(tensor.scalar_type()));
     if (tensor.sizes() == into.sizes()) {
       copies.emplace_back(into, tensor);
     } else {

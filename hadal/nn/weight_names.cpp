@@ -40,6 +40,9 @@ Tensor joined(const std::string& name, const Parts& parts, const std::map<int, s
     if (here.dim() == 0 || here.dim() != first.dim() || here.sizes().slice(1) != first.sizes().slice(1))
       fail("[{}] {} is joined from parts, and {}* does not fit beside the others", where, name, theirs);
   }
+  // Parts of several types become float32: LibTorch joins float8 with nothing else.
+  if (std::any_of(all.begin(), all.end(), [&](const Tensor& t) { return t.scalar_type() != all[0].scalar_type(); }))
+    for (auto& each : all) each = each.to(torch::kFloat32);
   return torch::cat(all);
 }
 

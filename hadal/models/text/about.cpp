@@ -44,6 +44,19 @@ void About::expect(const std::string& key, const std::vector<std::string>& known
     refuse(fmt::format("{} is {}, and {} wants {}", key, theirs, setting, fmt::join(known, " or ")));
 }
 
+void About::expect_flag(const std::string& key, bool ours, const std::string& setting) {
+  if (const auto* found = find(key); found && found->is_boolean() && *found != ours)
+    refuse(fmt::format("{} is {}: {}={}", key, !ours, setting, !ours));
+}
+
+void About::refuse_flag(const std::string& key, bool value) {
+  if (const auto* found = find(key); found && *found == value) refuse(fmt::format("{} is {}", key, value));
+}
+
+void About::need(const std::string& setting, const std::string& ours, const std::string& needed) {
+  if (ours != needed) refuse(fmt::format("a {} has {}={}", kind_, setting, needed));
+}
+
 void About::finish() const {
   if (!wrong_.empty())
     throw FileError(name_, fmt::format("the weights beside it are of another model: {}", fmt::join(wrong_, "; ")));

@@ -23,9 +23,17 @@ class About {
               std::optional<double> otherwise = std::nullopt);
   /// The word under `key` must be one of `known`, which mean `ours`.
   void expect(const std::string& key, const std::vector<std::string>& known, const std::string& setting);
+  /// The flag under `key` must be `ours`, that of `setting`.
+  void expect_flag(const std::string& key, bool ours, const std::string& setting);
+  /// What `key` says is done by no setting.
+  void refuse_flag(const std::string& key, bool value);
+  /// A model of this kind has `setting` = `needed`.
+  void need(const std::string& setting, const std::string& ours, const std::string& needed);
   /// What no setting gives.
   void refuse(const std::string& what) { wrong_.push_back(what); }
+  /// Null where the key is absent or null; has() tells these apart.
   const nlohmann::json* find(const std::string& key) const;
+  bool has(const std::string& key) const { return json_.contains(key); }
 
   /// Throws FileError with all that is wrong.
   void finish() const;

@@ -83,13 +83,17 @@ void BertConfig::validate() const {
 void compare_bert(const BertConfig& config, About& about) {
   about.expect_kind({"bert"});
   about.expect("num_attention_heads", static_cast<double>(config.heads), "model.heads");
-  about.expect("layer_norm_eps", config.norm_eps, "model.norm_eps");
-  about.expect("hidden_act", {"gelu"}, "a BERT here");
+  about.expect("vocab_size", static_cast<double>(config.vocabulary), "model.vocabulary");
+  about.expect("type_vocab_size", static_cast<double>(config.types), "model.types");
+  about.expect("layer_norm_eps", config.norm_eps, "model.norm_eps", 1e-12);
+  about.expect("hidden_act", {"gelu", "gelu_python"}, "a BERT here");
+  about.refuse_flag("is_decoder", true);
+  about.refuse_flag("add_cross_attention", true);
   about.expect("position_embedding_type", {"absolute"}, "a BERT here");
 }
 
 BertEncoderImpl::BertEncoderImpl(const BertConfig& config) : config_(config) {
-  config.validate();
+  validate_config(config, "bert");
   auto embeddings = register_module("embeddings", std::make_shared<nn::Module>("embeddings"));
   words = embeddings->register_module("word_embeddings", Embedding(config.vocabulary, config.dim, 0.02));
   places_ = embeddings->register_module("position_embeddings", Embedding(config.context, config.dim, 0.02));

@@ -38,7 +38,7 @@ void CausalLmConfig::validate() const {
 }
 
 CausalLmImpl::CausalLmImpl(const CausalLmConfig& config) : config_(config) {
-  config.validate();
+  validate_config(config, "model");
   const bool inside = config.positions == "rotary" || config.positions == "alibi" || config.positions == "relative";
   wte_ = register_module("wte", Embedding(config.vocabulary, config.dim, 0.02));
   if (config.positions == "learned") wpe_ = register_module("wpe", Embedding(config.context, config.dim, 0.02));
@@ -101,7 +101,8 @@ TensorsByName CausalLmImpl::own_names(const TensorsByName& weights) const {
   if (config_.tied && head.defined() && !(head.sizes() == words.sizes() && head.eq(words).all().item<bool>()))
     fail("[language model] the file's head (lm_head.weight) has weights of its own: set model.tied=false");
   if (!config_.tied && !head.defined())
-    fail("[language model] the file has no lm_head.weight, its head is the embedding: set model.tied=true");
+    fail(
+        "[language model] the file has no head (lm_head.weight); where the head is the embedding, set model.tied=true");
   return ours;
 }
 

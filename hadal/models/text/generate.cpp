@@ -48,7 +48,9 @@ class Writer {
   DecodingCache cache_;
 };
 
-void check_prompts(const std::vector<std::vector<int64_t>>& prompts) {
+void check(const std::vector<std::vector<int64_t>>& prompts, const GenerateConfig& config) {
+  constexpr int64_t kMost = 1'000'000'000;
+  require(config.tokens >= 0 && config.tokens <= kMost, "tokens ({}) must be from 0 to {}", config.tokens, kMost);
   for (size_t i = 0; i < prompts.size(); ++i)
     require(!prompts[i].empty(), "[generate] prompt {} is empty; a text needs a token to begin with", i + 1);
 }
@@ -59,7 +61,7 @@ std::vector<std::vector<int64_t>> generate(LanguageModel& model, const std::vect
                                            const GenerateConfig& config, const TokenListener& listen) {
   const torch::NoGradGuard no_grad;
   config.sampling.validate();
-  check_prompts(prompts);
+  check(prompts, config);
   const bool training = model.is_training();
   model.eval();
   std::vector<std::vector<int64_t>> texts = prompts;
@@ -121,7 +123,7 @@ std::vector<std::vector<Continuation>> generate_likeliest(LanguageModel& model,
                                                           const std::vector<std::vector<int64_t>>& prompts,
                                                           const GenerateConfig& config, BeamOptions options) {
   const torch::NoGradGuard no_grad;
-  check_prompts(prompts);
+  check(prompts, config);
   const bool training = model.is_training();
   model.eval();
   std::vector<std::vector<int64_t>> before;  // all but each prompt's last token, which the search begins with

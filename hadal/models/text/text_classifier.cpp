@@ -18,6 +18,7 @@ void check_tokens(std::string_view where, const Tensor& ids, int64_t vocabulary)
 }
 
 TextEncoderImpl::TextEncoderImpl(const TextEncoderConfig& config) : config_(config) {
+  validate_config(config, "text_encoder");
   embedding_ = register_module("embedding", nn::Embedding(config.vocabulary, config.dim));
   nn::init::normal_(embedding_->weight, 0, 1 / std::sqrt(static_cast<double>(config.dim)));
   sinusoids_ = sinusoidal_positions(config.context, config.dim);
@@ -52,8 +53,8 @@ namespace {
 
 /// BERT's encoder with Hugging Face's head for classes.
 struct BertClassifierConfig {
-  int64_t vocabulary = 30522, classes = 2, context = 512, dim = 768, depth = 12, heads = 12, mlp = 3072;
-  double dropout = 0.1;
+  int64_t vocabulary = 30522, classes = 2, context = 512, dim = 768, depth = 12, heads = 12, mlp = 3072, types = 2;
+  double norm_eps = 1e-12, dropout = 0.1;
 
   static Fields<BertClassifierConfig> fields() {
     using C = BertClassifierConfig;
@@ -65,6 +66,8 @@ struct BertClassifierConfig {
             {"depth", &C::depth, "blocks", at_least(0)},
             {"heads", &C::heads, "attention heads", at_least(1)},
             {"mlp", &C::mlp, "width inside the feed-forward layers", at_least(1)},
+            {"types", &C::types, "how many texts one input may hold; it reads one", at_least(1)},
+            {"norm_eps", &C::norm_eps, "added to the variance in the norms", above(0)},
             {"dropout", &C::dropout, "of embeddings, attention weights and what each block adds", from_below(0, 1)}};
   }
   BertConfig bert() const {
@@ -74,6 +77,8 @@ struct BertClassifierConfig {
             .depth = depth,
             .heads = heads,
             .mlp = mlp,
+            .types = types,
+            .norm_eps = norm_eps,
             .dropout = dropout};
   }
   void validate() const { validate_config(bert()); }
@@ -95,7 +100,10 @@ struct BertClassifier : TextClassifier {
       out.emplace_back(name.starts_with("net.") ? name : "net." + name, tensor);
     return out;
   }
-  void compare(About& about) const override { compare_bert(bert_, about); }
+  void compare(About& about) const override {
+    compare_bert(bert_, about);
+    about.expect("problem_type", {"single_label_classification"}, "this classifier");
+  }
 
  private:
   BertConfig bert_;

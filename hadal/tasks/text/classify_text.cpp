@@ -70,6 +70,9 @@ class ClassifyText : public Task {
   std::vector<std::string> splits() const override { return data_.splits; }
   Goal goal() const override { return {"accuracy", true}; }
   Metrics evaluate(const std::string& split, int64_t limit) override;
+  std::vector<std::string> metric_names() const override {
+    return ClassificationScore::names_beside_loss(std::ssize(config_.names));
+  }
   std::vector<Figure> figures() override {
     if (!score_) return {};
     std::vector<Figure> out;
@@ -93,15 +96,21 @@ class ClassifyText : public Task {
     return *training_;
   }
 
+  /// Those of the weights in their order, where they know them; for training only where the data's are the same.
+  std::vector<std::string> find_names() {
+    auto known = context_.weights.empty() ? std::vector<std::string>{} : classes_of(context_.weights);
+    if ((!context_.train_data && !known.empty()) || !training_) return known;
+    std::set<std::string> names(training_->labels.begin(), training_->labels.end());
+    if (data_.val_is_share)  // by chance a rare label may stand there alone
+      for (const auto& label : data_.open("val").labels) names.insert(label);
+    std::vector<std::string> sorted(names.begin(), names.end());
+    return std::is_permutation(known.begin(), known.end(), sorted.begin(), sorted.end()) ? known : sorted;
+  }
+
   void settle_model() {
-    if (config_.names.empty() && training_) {
-      std::set<std::string> names(training_->labels.begin(), training_->labels.end());
-      if (data_.val_is_share)  // by chance a rare label may stand there alone
-        for (const auto& label : data_.open("val").labels) names.insert(label);
-      config_.names = {names.begin(), names.end()};
-    }
+    if (config_.names.empty()) config_.names = find_names();
     if (config_.names.empty()) fail("[classify_text] there is no training text to tell the classes from; set names=");
-    if (config_.names.size() < 2 && context_.train_data)
+    if (config_.names.size() < 2)
       fail("[classify_text] all labels are \"{}\"; two classes at least are needed", config_.names[0]);
     // A model that learned hidden words has a token more than its tokenizer.
     agree(config_.model, "vocabulary", std::max<int64_t>(1, tokenizer_->size()), "the tokenizer has", true);
@@ -114,6 +123,7 @@ class ClassifyText : public Task {
       LoadOptions options;
       if (context_.train_data) options.head = model_->may_begin_anew();
       auto weights = unwrapped(read_weights(context_.weights));
+      check_own_settings(weights, config_.model, context_.train_data);
       if (auto about = about_beside(context_.weights)) model_->compare(*about), about->finish();
       weights.entries = model_->own_names(weights.entries);
       load_weights(*model_, weights, options);
@@ -202,15 +212,17 @@ Metrics ClassifyText::evaluate(const std::string& split, int64_t limit) {
   const torch::NoGradGuard no_grad;
   model_->eval();
   const auto& data = scored(split);
-  auto lengths = data.lengths;
-  if (limit > 0 && static_cast<int64_t>(lengths.size()) > limit) lengths.resize(limit);
+  const auto indices = scored_samples(std::ssize(data.lengths), limit, 1).order(0);
+  Ids lengths;
+  for (const auto index : indices) lengths.push_back(data.lengths[static_cast<size_t>(index)]);
   const Buckets buckets(lengths, config_.tokens, 0);
   score_.emplace(static_cast<int64_t>(config_.names.size()));
   mistakes_ = {"Mistakes", {}};
   constexpr size_t kShown = 24;
   Mean loss;
   for (int64_t i = 0; i < buckets.batches(); ++i) {
-    const auto members = buckets.batch(0, i);
+    auto members = buckets.batch(0, i);
+    for (auto& member : members) member = indices[static_cast<size_t>(member)];
     const auto batch = moved(make_batch(data, members), context_.device);
     const auto logits = model_->forward(batch.ids, batch.lengths).to(torch::kFloat32);
     const auto said = logits.argmax(1).cpu();

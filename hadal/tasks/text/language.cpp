@@ -26,7 +26,6 @@ class Language : public Task, public TextWriter {
       return texts_to_learn(config_.tokenizer, source_.splits,
                             [&](const std::string& split) { return split == "train" ? text : source_.open(split); });
     });
-    config_.tokenizer = tokenizers().resolve({config_.tokenizer.name, tokenizer_->settings()});
     settle_model();
     // The windows that are trained on have no such token before them.
     if (config_.begin == "auto") config_.begin = context.train_data && context.weights.empty() ? "no" : "yes";
@@ -52,6 +51,11 @@ class Language : public Task, public TextWriter {
 
   std::vector<std::string> splits() const override { return source_.splits; }
   Goal goal() const override { return {"loss", false}; }
+  std::vector<std::string> metric_names() const override {
+    std::vector<std::string> names = {"loss", "perplexity", "accuracy"};
+    if (!model_->masked()) names.push_back("bits_per_byte");
+    return names;
+  }
   Metrics evaluate(const std::string& split, int64_t limit) override {
     const auto& windows = windows_of(split);
     return score_text(*model_, *tokenizer_, windows, hiding(), context_.batch, limit, context_.device);
@@ -154,6 +158,7 @@ class Language : public Task, public TextWriter {
     config_.model = language_models().resolve(config_.model);
     if (!context_.weights.empty()) {
       auto weights = unwrapped(read_weights(context_.weights));
+      check_own_settings(weights, config_.model, context_.train_data);
       if (auto about = about_beside(context_.weights)) model_->compare(*about), about->finish();
       weights.entries = model_->own_names(weights.entries);
       load_weights(*model_, weights);

@@ -6,6 +6,7 @@
 
 #include "hadal/core/utf8.h"
 #include "hadal/models/text/generate.h"
+#include "hadal/tasks/batches.h"
 
 namespace hadal {
 namespace {
@@ -145,7 +146,8 @@ Metrics score_text(LanguageModel& model, const Tokenizer& tokenizer, const Token
                    int64_t batch, int64_t limit, const torch::Device& device) {
   const torch::NoGradGuard no_grad;
   model.eval();
-  const auto count = limit > 0 ? std::min(limit, windows.count()) : windows.count();
+  const auto indices = scored_samples(windows.count(), limit, batch).order(0);
+  const auto count = std::ssize(indices);
   TextScore score;
   int64_t bytes = 0;
   for (int64_t first = 0; first < count;) {
@@ -153,9 +155,10 @@ Metrics score_text(LanguageModel& model, const Tokenizer& tokenizer, const Token
     std::vector<Tensor> inputs, targets;
     // Rows of one length: the last window may be shorter and then comes alone.
     for (; first < count && std::ssize(inputs) < batch; ++first) {
-      const auto window = windows.strided(first);
+      const auto index = indices[static_cast<size_t>(first)];
+      const auto window = windows.strided(index);
       if (!inputs.empty() && window.size(0) - 1 != inputs[0].size(0)) break;
-      Random random(0, {6, static_cast<uint64_t>(first)});
+      Random random(0, {6, static_cast<uint64_t>(index)});
       const auto row = learn_from(window, hiding, random);
       inputs.push_back(row.inputs);
       targets.push_back(row.targets);

@@ -44,11 +44,35 @@ std::shared_ptr<const Tokenizer> settle_tokenizer(Part& part, const TaskContext&
       if (const auto* name = table.find("name")) made_of.name = read_text(*name, "tokenizer", {});
       table.erase("name");
       made_of.settings = table;
+    } else {
+      fail(
+          "{} brings no tokenizer, and its ids mean nothing to another: add tokenizer=huggingface tokenizer.path=FILE, "
+          "or the kind that it was made with",
+          weights.source);
     }
   }
   auto tokenizer = tokenizers().make(made_of, learns(made_of) ? training_text() : std::string());
-  if (part.name != made_of.name) part = {made_of.name, {}};
+  // What was learned stands in the run's settings: one that goes on must not learn other numbers for its tokens.
+  part = tokenizers().resolve({made_of.name, tokenizer->settings()});
   return tokenizer;
+}
+
+void check_own_settings(const NamedTensors& weights, const Part& model, bool trains) {
+  const auto found = weights.metadata.find("config");
+  if (found == weights.metadata.end()) return;
+  const auto config = parse_toml(found->second, weights.source);
+  // What may be changed to train on is told by the shapes, or is no part of what was learned.
+  std::vector<std::string> traceless = {"heads",    "kv_heads",   "activation", "norm",
+                                        "norm_eps", "norm_first", "positions"};
+  if (!trains) traceless.insert(traceless.end(), {"window", "rotary.base", "rotary.scaling", "rotary.factor"});
+  std::string wrong;
+  for (const auto& key : traceless) {
+    const auto *theirs = config.find_path("model." + key), *ours = model.settings.find_path(key);
+    if (theirs && ours && theirs->text() != ours->text())
+      wrong += fmt::format("{}model.{}={}", wrong.empty() ? "" : " ", key, theirs->text());
+  }
+  if (!wrong.empty())
+    fail("{} was trained with {}, which its shapes do not show: give the same", weights.source, wrong);
 }
 
 std::string tokenizer_metadata(const Part& part, const Tokenizer& tokenizer) {
@@ -68,6 +92,24 @@ std::optional<About> about_beside(const std::filesystem::path& weights) {
   auto json = parse_json(read_file(path), path.string());
   if (!json.is_object() || !json.contains("model_type") || !json["model_type"].is_string()) return {};
   return About(std::move(json), path.string());
+}
+
+std::vector<std::string> classes_of(const std::filesystem::path& weights) {
+  const auto file = read_weights(weights);
+  if (const auto own = file.metadata.find("classes"); own != file.metadata.end())
+    return parse_json(own->second, file.source).get<std::vector<std::string>>();
+  const auto about = about_beside(weights);
+  const auto* labels = about ? about->find("id2label") : nullptr;
+  if (!labels || !labels->is_object()) return {};
+  std::vector<std::string> names;
+  bool told = false;
+  for (size_t i = 0; i < labels->size(); ++i) {
+    const auto found = labels->find(std::to_string(i));
+    if (found == labels->end() || !found->is_string()) return {};
+    names.push_back(found->get<std::string>());
+    told = told || names.back() != fmt::format("LABEL_{}", i);
+  }
+  return told ? names : std::vector<std::string>{};
 }
 
 std::vector<NamedText> texts_to_predict(const PredictOptions& options, Predictions& predictions) {

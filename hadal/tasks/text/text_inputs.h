@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "hadal/data/text/tokenizer.h"
+#include "hadal/io/weights.h"
 #include "hadal/models/text/about.h"
 #include "hadal/tasks/predictions.h"
 #include "hadal/tasks/task.h"
@@ -21,8 +22,8 @@ bool learns(const Part& tokenizer);
 std::string texts_to_learn(const Part& tokenizer, const std::vector<std::string>& splits,
                            const std::function<std::string(const std::string& split)>& text_of);
 /// `part` as it is where it has nothing to learn, else the tokenizer of the weights file where it brings one (see
-/// tokenizer_metadata), else what `part` learns from `training_text`, which is called at most once. Its settings, but
-/// what was learned, are written back to `part`.
+/// tokenizer_metadata), else what `part` learns from `training_text`, which is called at most once. `part` is given its
+/// settings with what was learned. Throws Error for weights that bring none to a `part` that would learn one.
 std::shared_ptr<const Tokenizer> settle_tokenizer(Part& part, const TaskContext& context,
                                                   const std::function<std::string()>& training_text);
 /// A tokenizer with all that it learned, as text for the weights' metadata under "tokenizer".
@@ -30,6 +31,13 @@ std::string tokenizer_metadata(const Part& part, const Tokenizer& tokenizer);
 
 /// The config.json beside `weights`, a file or a folder. Nothing where there is none, or none with a model_type.
 std::optional<About> about_beside(const std::filesystem::path& weights);
+
+/// The names of a classifier's classes, from its own weights file or config.json's id2label; empty where neither has
+/// them.
+std::vector<std::string> classes_of(const std::filesystem::path& weights);
+/// Throws Error where weights that Hadal saved were trained with other settings than `model`'s among those that shapes
+/// do not show. One that `trains` on may have another reach and other rotary positions.
+void check_own_settings(const NamedTensors& weights, const Part& model, bool trains);
 
 struct NamedText {
   std::string name, text;  // "FILE:LINE", or "text"

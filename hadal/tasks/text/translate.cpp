@@ -55,6 +55,7 @@ class Translate : public Task {
   std::vector<std::string> splits() const override { return data_.splits; }
   Goal goal() const override { return {"bleu", true}; }
   Metrics evaluate(const std::string& split, int64_t limit) override;
+  std::vector<std::string> metric_names() const override { return {"loss", "bleu", "chrf"}; }
   std::vector<Figure> figures() override {
     if (samples_.items.empty()) return {};
     return {samples_};
@@ -134,6 +135,8 @@ class Translate : public Task {
   void make_loader() {
     require_split("train");
     train_ = encoded("train", true);
+    if (train_->lengths.empty() && left_out_ > 0)
+      fail("[translate] all {} training texts are empty or longer than longest={} tokens", left_out_, config_.longest);
     for (const auto* split : {"val", "test"})  // what is wrong with them is said now, not after the training
       if (has_split(split)) scored(split);
     buckets_ = std::make_unique<Buckets>(train_->lengths, config_.tokens, context_.seed);
@@ -188,18 +191,26 @@ Metrics Translate::evaluate(const std::string& split, int64_t limit) {
   const torch::NoGradGuard no_grad;
   model_->eval();
   const auto& data = scored(split);
-  const auto count = static_cast<size_t>(limit > 0 ? std::min<int64_t>(limit, static_cast<int64_t>(data.source.size()))
-                                                   : static_cast<int64_t>(data.source.size()));
+  const auto indices = scored_samples(std::ssize(data.source), limit, 1).order(0);
+  const auto count = indices.size();
+  Ids lengths;
+  std::vector<std::string> sources, targets;
+  for (const auto index : indices) {
+    const auto at = static_cast<size_t>(index);
+    lengths.push_back(data.lengths[at]);
+    sources.push_back(data.texts.source[at]);
+    targets.push_back(data.texts.target[at]);
+  }
   Mean loss_mean;
-  const Buckets buckets({data.lengths.begin(), data.lengths.begin() + static_cast<std::ptrdiff_t>(count)},
-                        config_.tokens, 0);
+  const Buckets buckets(lengths, config_.tokens, 0);
   for (int64_t i = 0; i < buckets.batches(); ++i) {
-    const auto batch = moved(make_batch(data, buckets.batch(0, i)), context_.device);
+    auto members = buckets.batch(0, i);
+    for (auto& member : members) member = indices[static_cast<size_t>(member)];
+    const auto batch = moved(make_batch(data, members), context_.device);
     loss_mean.add(loss(batch, 0).item<double>(), static_cast<double>(batch.answers.size(0)));
   }
   // While training goes on, the validation texts are translated greedily: it tells one epoch from another as well.
   const bool quick = context_.train_data && split == "val";
-  const auto sources = std::span(data.texts.source).first(count);
   const auto made = translator_->translate(
       sources, {.beam = {.beams = quick ? 1 : config_.beams, .length_penalty = config_.length_penalty},
                 .batch = context_.batch,
@@ -209,10 +220,9 @@ Metrics Translate::evaluate(const std::string& split, int64_t limit) {
   samples_ = {"Translations", {}};
   const auto every = std::max<size_t>(1, count / 12);
   for (size_t i = 0; i < count; ++i) {
-    if (i % every == 0)
-      samples_.items.push_back({data.texts.source[i], made[i].text + "\nReference: " + data.texts.target[i]});
-    bleu.add(made[i].text, data.texts.target[i]);
-    chrf.add(made[i].text, data.texts.target[i]);
+    if (i % every == 0) samples_.items.push_back({sources[i], made[i].text + "\nReference: " + targets[i]});
+    bleu.add(made[i].text, targets[i]);
+    chrf.add(made[i].text, targets[i]);
   }
   return {{"loss", loss_mean.value()}, {"bleu", bleu.score()}, {"chrf", chrf.score()}};
 }

@@ -55,12 +55,7 @@ class Classify : public Task {
   Goal goal() const override { return {"accuracy", true}; }
   Metrics evaluate(const std::string& split, int64_t limit) override;
   std::vector<std::string> metric_names() const override {
-    const auto classes = static_cast<int64_t>(config_.names.size());
-    ClassificationScore one(classes);
-    one.add(torch::zeros({1, classes}), torch::zeros({1}, torch::kInt64));
-    std::vector<std::string> names = {"loss"};
-    for (const auto& [name, value] : one.metrics()) names.push_back(name);
-    return names;
+    return ClassificationScore::names_beside_loss(std::ssize(config_.names));
   }
   std::vector<Figure> figures() override;
 
@@ -217,7 +212,7 @@ class Classify : public Task {
   /// How the last evaluation went, sample by sample.
   struct Judged {
     std::shared_ptr<ClassificationData> data;
-    std::vector<int64_t> labels, predictions;
+    std::vector<int64_t> indices, labels, predictions;
     std::vector<float> confidence;
     std::optional<ClassificationScore> score;
   };
@@ -240,10 +235,10 @@ Metrics Classify::evaluate(const std::string& split, int64_t limit) {
   const auto data = open(split);
   const auto classes = match_classes(data->classes(), config_.names, learned_);
   model_->eval();
-  const auto size = limit > 0 ? std::min(limit, data->size()) : data->size();
-  Loader<Batch> loader({.size = size, .batch = context_.batch}, context_.workers,
+  const auto scored = scored_samples(data->size(), limit, context_.batch);
+  Loader<Batch> loader(scored, context_.workers,
                        [&](const BatchPlan& plan) { return laid_out(make_batch(*data, classes, *transform_, plan)); });
-  judged_ = {data, {}, {}, {}, ClassificationScore(static_cast<int64_t>(config_.names.size()))};
+  judged_ = {data, scored.order(0), {}, {}, {}, ClassificationScore(static_cast<int64_t>(config_.names.size()))};
   Mean loss;
   loader.start(0);
   while (auto made = loader.next()) {
@@ -274,7 +269,7 @@ std::vector<Figure> Classify::figures() {
       const auto& truth = config_.names.at(judged_.labels[i]);
       const auto& said = config_.names.at(judged_.predictions[i]);
       const bool good = judged_.labels[i] == judged_.predictions[i];
-      made.items.push_back({judged_.data->get(i).image.clone(),
+      made.items.push_back({judged_.data->get(judged_.indices[i]).image.clone(),
                             good ? fmt::format("{} {:.0f} %", said, judged_.confidence[i] * 100)
                                  : fmt::format("{}, said {} {:.0f} %", truth, said, judged_.confidence[i] * 100),
                             good});

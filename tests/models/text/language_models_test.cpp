@@ -165,7 +165,7 @@ TEST(CausalLm, SaysWhetherTheHeadIsTheEmbedding) {
   const auto tied = small("gpt2"), untied = small("gpt2", {{"tied", false}});
   auto file = state_dict(*tied);
   EXPECT_ERROR(untied->own_names(file.entries),
-               "has no lm_head.weight, its head is the embedding: set model.tied=true");
+               "has no head (lm_head.weight); where the head is the embedding, set model.tied=true");
   file.add("lm_head.weight", file.at("wte.weight").clone());
   EXPECT_TRUE(load_weights(*tied, {tied->own_names(file.entries), {}, "x"}).clean());
   EXPECT_TRUE(load_weights(*untied, {untied->own_names(file.entries), {}, "x"}).clean());

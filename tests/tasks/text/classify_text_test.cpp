@@ -226,3 +226,36 @@ TEST(ClassifyText, MistakesSayTheWayOut) {
   other.set_path("data.val_share", 0.0);
   EXPECT_ERROR(make(other), "all labels are \"yes\"; two classes at least are needed");
 }
+
+TEST(ClassifyText, SomeTextsAreSomeOfEveryClass) {
+  test::TemporaryFolder folder;
+  write_file(folder / "train.csv", table(40));
+  std::string sorted = "verdict,what\n";
+  for (int i = 0; i < 40; ++i) sorted += fmt::format("{},text {}\n", i < 20 ? "yes" : "no", i % 20);
+  write_file(folder / "test.csv", sorted);
+  auto task = make(settings(folder));
+  task->evaluate("test", 10);
+  const auto figures = task->figures();
+  const auto matrix = std::find_if(figures.begin(), figures.end(),
+                                   [](const Figure& figure) { return std::holds_alternative<MatrixFigure>(figure); });
+  ASSERT_NE(matrix, figures.end());
+  EXPECT_TRUE(torch::equal(std::get<MatrixFigure>(*matrix).counts.sum(1), torch::tensor({5, 5}, torch::kInt64)));
+  std::vector<std::string> names;
+  for (const auto& [name, value] : task->evaluate("test", 0)) names.push_back(name);
+  EXPECT_THAT(names, testing::UnorderedElementsAreArray(task->metric_names()));
+}
+
+TEST(ClassifyText, WhatTheTokenizerLearnedStandsInTheSettings) {
+  test::TemporaryFolder folder;
+  write_file(folder / "train.csv", table(40));
+  write_file(folder / "test.csv", table(4));
+  const auto task = make(settings(folder));
+  const auto before = task->metadata().at("tokenizer");
+  write_file(
+      folder / "train.csv", std::string("verdict,what\n") + [] {
+        std::string other;
+        for (int i = 0; i < 40; ++i) other += fmt::format("{},quite other words\n", i % 2 ? "yes" : "no");
+        return other;
+      }());
+  EXPECT_EQ(make(task->settings())->metadata().at("tokenizer"), before);
+}

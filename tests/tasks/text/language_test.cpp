@@ -101,6 +101,9 @@ TEST_F(LanguageTask, TellsEveryTokenOfTheSplitOnce) {
   EXPECT_NEAR(find(metrics, "loss"), nats / 39, 1e-4);
   EXPECT_NEAR(find(metrics, "perplexity"), std::exp(nats / 39), 1e-2);
   EXPECT_NEAR(find(metrics, "bits_per_byte"), nats / 39 / std::log(2.0), 1e-4);
+  std::vector<std::string> names;
+  for (const auto& [name, value] : metrics) names.push_back(name);
+  EXPECT_THAT(names, testing::UnorderedElementsAreArray(task->metric_names()));
 }
 
 TEST_F(LanguageTask, CountsBytesNotCharacters) {
@@ -267,6 +270,8 @@ TEST_F(LanguageTask, WeightsBringTheTokenizerThatMadeTheirTokens) {
   write(other);
   EXPECT_NE(make()->metadata(), first->metadata());
   EXPECT_EQ(make({}, {.weights = weights})->metadata(), first->metadata());
+  save_weights(weights, first->model(), {});
+  EXPECT_ERROR(make({}, {.weights = weights}), "first.safetensors brings no tokenizer");
 }
 
 TEST_F(LanguageTask, ABadTextDoesNotEndTheOthers) {

@@ -101,7 +101,7 @@ TEST(Translate, LearnsASmallLanguageByHeart) {
                "bad.txt at byte 3: not UTF-8");
 }
 
-// What config.toml keeps makes the same task again: a tokenizer that is learned is learned again.
+// What config.toml keeps makes the same task again, with what its tokenizer learned.
 TEST(Translate, ComesBackFromItsSettings) {
   test::TemporaryFolder folder;
   write_corpus(folder);
@@ -109,6 +109,9 @@ TEST(Translate, ComesBackFromItsSettings) {
   const auto again = make(parse_toml(to_toml(task->settings()), "config.toml"));
   EXPECT_EQ(again->metadata(), task->metadata());
   EXPECT_EQ(again->summary(), task->summary());
+  std::vector<std::string> names;
+  for (const auto& [name, value] : task->evaluate("val", 2)) names.push_back(name);
+  EXPECT_THAT(names, testing::UnorderedElementsAreArray(task->metric_names()));
 }
 
 TEST(Translate, BatchesDependOnSeedAndEpochAlone) {
@@ -137,7 +140,8 @@ TEST(Translate, MistakesSayTheWayOut) {
   table = settings(folder);
   table.set("longest", 2);
   EXPECT_THAT(make(settings(folder))->summary(), testing::Not(testing::HasSubstr("left out")));
-  EXPECT_ERROR(Trainer(*make(table), {.precision = "fp32", .device = "cpu"}), "the training data holds no whole batch");
+  EXPECT_ERROR(Trainer(*make(table), {.precision = "fp32", .device = "cpu"}),
+               "training texts are empty or longer than longest=2 tokens");
   table = settings(folder);
   table.set_path("model.positions", "learned");
   table.set_path("model.longest", 40);
