@@ -18,7 +18,7 @@ std::string help(const Words&) {
   return "WHAT is a run folder, or a weights file (.safetensors, .pt, .pth, .th) with model=NAME.\n\n"
          "  data=PATH        a folder, archive or file of the recipe's kind (default: the run's own data)\n"
          "  split=test       train, val or test (default: test where there is one, else val, else train)\n"
-         "  limit=0          score at most this many samples (0: all)\n"
+         "  limit=0          score at most this many samples, evenly spread over the split (0: all)\n"
          "  out=DIR          where metrics.json goes (default: runs/eval, runs/eval-2, ...)\n"
          "  batch= workers= device= precision= threads= seed=, and every setting of the recipe. Threads and a GPU "
          "that\n"

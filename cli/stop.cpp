@@ -12,11 +12,15 @@ extern "C" void on_signal(int signal) {
   std::signal(signal, SIG_DFL);
 }
 
+// Who reads what is printed has gone (a pipe into head): no reason to lose what was done so far.
+extern "C" void on_closed_pipe(int) { stop_requested() = true; }
+
 }  // namespace
 
 void stop_on_signals() {
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
+  std::signal(SIGPIPE, on_closed_pipe);
 }
 
 }  // namespace hadal::cli

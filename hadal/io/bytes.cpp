@@ -1,19 +1,30 @@
 #include "hadal/io/bytes.h"
 
+#include <algorithm>
 #include <array>
+
+#include "hadal/core/utf8.h"
 
 namespace hadal {
 
 std::string shown(std::string_view text) {
   constexpr size_t kMost = 80;
+  // Not control characters, nor those that turn what stands around them.
+  const auto harmless = [](char32_t c) {
+    return (c >= 0x20 && c < 0x7f) || (c >= 0xa0 && (c < 0x200b || c > 0x206f) && c != 0x061c && c != 0xfeff &&
+                                       (c < 0xfff0 || c > 0xfffb) && c < 0xe0000);
+  };
   std::string out = "\"";
-  for (const unsigned char c : text.substr(0, kMost)) {
-    if (c < 0x20 || c >= 0x7f)
-      out += fmt::format("\\x{:02x}", c);
+  size_t at = 0;
+  for (size_t count = 0; at < text.size() && count < kMost; ++count) {
+    const auto [code, length] = character_at(text, at);
+    if (length > 0 && harmless(code))
+      out += text.substr(at, length);
     else
-      out += static_cast<char>(c);
+      for (const unsigned char c : text.substr(at, std::max<size_t>(length, 1))) out += fmt::format("\\x{:02x}", c);
+    at += std::max<size_t>(length, 1);
   }
-  return out + (text.size() > kMost ? "...\"" : "\"");
+  return out + (at < text.size() ? "...\"" : "\"");
 }
 
 namespace {

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -35,6 +36,16 @@ int open_to_read(const std::filesystem::path& path, struct stat& info) {
   return descriptor;
 }
 
+// What the user's umask takes away. There is no asking for it but by setting it.
+mode_t file_mask() {
+  static const auto mask = [] {
+    const auto now = ::umask(0077);
+    ::umask(now);
+    return now;
+  }();
+  return mask;
+}
+
 }  // namespace
 
 std::string read_file(const std::filesystem::path& path) {
@@ -56,10 +67,11 @@ AtomicFile::AtomicFile(const std::filesystem::path& path) : path_(path) {
   std::error_code error;
   if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), error);
   auto pattern = path.string() + std::string(kTemporary) + std::string(6, 'X');  // which mkostemp replaces
-  descriptor_ = ::mkostemp(pattern.data(), O_CLOEXEC);
-  if (descriptor_ < 0) throw FileError(path.string(), fmt::format("cannot write: {}", std::strerror(errno)));
+  if (!error) descriptor_ = ::mkostemp(pattern.data(), O_CLOEXEC);
+  if (descriptor_ < 0)
+    throw FileError(path.string(), fmt::format("cannot write: {}", error ? error.message() : std::strerror(errno)));
   temporary_ = pattern;
-  ::fchmod(descriptor_, 0644);
+  ::fchmod(descriptor_, 0666 & ~file_mask());
 }
 
 AtomicFile::~AtomicFile() {
@@ -97,6 +109,16 @@ void write_file(const std::filesystem::path& path, std::string_view bytes) {
   file.write(bytes);
   file.commit();
 }
+
+FolderLock::FolderLock(const std::filesystem::path& folder)
+    : descriptor_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+  if (descriptor_ < 0) throw FileError(folder.string(), std::strerror(errno));
+  if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
+  ::close(descriptor_);
+  throw FileError(folder.string(), "another program is at work in this folder");
+}
+
+FolderLock::~FolderLock() { ::close(descriptor_); }
 
 void remove_leftovers(const std::filesystem::path& path) {
   const auto name = path.filename().string() + std::string(kTemporary);

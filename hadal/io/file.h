@@ -37,6 +37,19 @@ class AtomicFile {
   int descriptor_ = -1;
 };
 
+/// Held by the one program that writes into a folder, which must be there; goes with the program, however that ends.
+class FolderLock {
+ public:
+  /// Throws FileError where another one holds it. Where the file system knows no locks there is nothing to hold.
+  explicit FolderLock(const std::filesystem::path& folder);
+  ~FolderLock();
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+ private:
+  int descriptor_;
+};
+
 /// A file mapped into memory. Copies share the mapping; it lives as long as the last of them. What is written to the
 /// memory stays in it (copy on write): the file never changes.
 class MappedFile {

@@ -30,7 +30,7 @@ Fields<TrainConfig> TrainConfig::fields() {
       {"epochs", &C::epochs, "passes over the training data", at_least(1)},
       {"steps", &C::steps, "stop after this many optimiser steps instead of `epochs` (0: by epochs)", at_least(0)},
       {"batch", &C::batch, "samples a batch", at_least(1)},
-      {"accumulate", &C::accumulate, "batches whose gradients are summed before each step", at_least(1)},
+      {"accumulate", &C::accumulate, "batches whose gradients are averaged before each step", at_least(1)},
       {"optimizer", &C::optimizer, "what moves the weights", optimizers().kinds()},
       {"schedule", &C::schedule, "how the learning rate moves", schedules().kinds()},
       {"clip", &C::clip, "largest norm of all gradients together (0: no clipping)", at_least(0)},
@@ -69,7 +69,7 @@ Fields<TrainConfig> TrainConfig::fields() {
        at_least(0)},
       {"checkpoint_steps", &C::checkpoint_steps, "steps between checkpoints, besides the time (0: by time alone)",
        at_least(0)},
-      {"limit", &C::limit, "evaluate on at most this many samples (0: all)", at_least(0)},
+      {"limit", &C::limit, "evaluate on at most this many samples, evenly spread over the split (0: all)", at_least(0)},
   };
 }
 

@@ -147,6 +147,7 @@ Recipe recipe_from(const Table& table, const std::string& name) {
   recipe.reaches = head.reaches;
   recipe.train = head.train;
   recipe.train.validate();
+  for (const auto& [metric, value] : recipe.reaches.entries()) read_number(value, "reaches." + metric, {});
   return recipe;
 }
 

@@ -116,6 +116,8 @@ RunResult train_recipe(Recipe recipe, const RunOptions& options) {
   const auto config = to_toml(recipe.table());
   Trainer trainer(*task, recipe.train, options.folder);
   // Only now: a run that is refused leaves no folder behind.
+  fs::create_directories(options.folder);
+  const FolderLock lock(options.folder);
   remove_run_leftovers(options.folder);
   if (!options.resume) write_file(options.folder / "config.toml", config);
   log_line(options, task->summary());

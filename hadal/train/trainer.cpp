@@ -28,9 +28,7 @@ std::atomic<bool>& stop_requested() {
 
 Trainer::Trainer(Task& task, const TrainConfig& config, std::filesystem::path folder)
     : task_(task), config_(config), folder_(std::move(folder)), device_(config.device) {
-  TrainConfig within_limits;  // a program may have set anything
-  read_config(within_limits, write_config(config_), "train");
-  config_.validate();
+  validate_config(config_, "train");
   const auto count = task_.phases().size();
   for (size_t phase = 0; phase < count; ++phase) {
     auto& module = task_.phase_module(phase);
@@ -141,6 +139,8 @@ std::string Trainer::bad_weight() const {
 void Trainer::check(const Watch& watch, const char* who) const {
   const auto goal = task_.goal();
   const auto name = watch.name(goal.metric), split = name.substr(0, name.find('/'));
+  require(split != "test", "[train] the {} watches {}, and the test split is scored at the end alone; watch val/{}",
+          who, name, name.substr(name.find('/') + 1));
   require(split == "train" || (split == "val" && task_.has_split("val")),
           "[train] the {} watches {}, but the run scores no {} split; metric = \"train/loss\" is always there", who,
           name, split);

@@ -151,5 +151,33 @@ TEST_F(Stop, OtherDataAreNoticed) {
   EXPECT_THAT(ran.out, testing::ContainsRegex("warning: the run began with other data.*200 training pictures"));
 }
 
+TEST_F(Stop, WhoeverReadsMayGo) {
+  const auto piped = fmt::format("cd '{}' && '{}' train long.toml out=run 2> errors | head -1 > first",
+                                 folder_.path().string(), test::program());
+  ASSERT_EQ(std::system(piped.c_str()), 0);
+  EXPECT_GT(saved_step("run"), 0);
+  EXPECT_EQ(run_program({"train", "resume=run"}, folder_.path()).code, 0);
+  expect_same_as_straight("run");
+}
+
+TEST_F(Stop, ARunBelongsToOneProgram) {
+  Process process({"train", "long.toml", "out=run"}, folder_.path());
+  ASSERT_TRUE(process.wait_until([&] { return saved_step("run") > 0; }));
+  process.signal(SIGSTOP);  // it is still there
+  fs::create_directory(folder_ / "elsewhere");
+  const auto second = run_program({"train", "resume=" + (folder_ / "run").string()}, folder_ / "elsewhere");
+  process.signal(SIGCONT);
+  test::expect_mistake(second, 1, "another program is at work in this folder");
+  EXPECT_EQ(process.wait().code, 0);
+}
+
+TEST_F(Stop, FilesKeepToTheUsersMask) {
+  const auto masked = fmt::format("cd '{}' && umask 027 && '{}' train long.toml out=run epochs=1 > /dev/null 2>&1",
+                                  folder_.path().string(), test::program());
+  ASSERT_EQ(std::system(masked.c_str()), 0);
+  for (const auto* name : {"config.toml", "weights/best.safetensors", "report.html"})
+    EXPECT_EQ(fs::status(folder_ / "run" / name).permissions(), fs::perms(0640)) << name;
+}
+
 }  // namespace
 }  // namespace hadal

@@ -73,7 +73,7 @@ TEST(EarlyStopping, RefusesWhatItCannotWatch) {
   EXPECT_ERROR(run_with({.patience = 1, .metric = "acuracy", .mode = "max"}, kScores),
                "the early stopping watches val/acuracy, which this run does not measure; known: ");
   EXPECT_ERROR(run_with({.patience = 1, .metric = "test/loss"}, kScores),
-               "the early stopping watches test/loss, but the run scores no test split");
+               "the early stopping watches test/loss, and the test split is scored at the end alone; watch val/loss");
   auto config = quiet_config();
   config.early_stopping.patience = 1;
   Regression task({.val = false});

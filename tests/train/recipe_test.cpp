@@ -171,5 +171,10 @@ TEST(Recipe, EveryRecipeOfTheHouseIsWhole) {
   }
 }
 
+TEST(Recipe, WhatItReachesAreNumbers) {
+  EXPECT_ERROR(recipe_from(parse_toml("reaches = { \"val/accuracy\" = \"0.5\" }", "r.toml"), "r"),
+               "reaches.val/accuracy wants a number, got \"0.5\"");
+}
+
 }  // namespace
 }  // namespace hadal
