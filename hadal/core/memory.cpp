@@ -46,4 +46,10 @@ void tune_allocator() {
 #endif
 }
 
+void trim_memory() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
 }  // namespace hadal

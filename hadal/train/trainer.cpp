@@ -5,6 +5,7 @@
 #include <cmath>
 #include <list>
 
+#include "hadal/core/memory.h"
 #include "hadal/core/precision.h"
 #include "hadal/io/weights.h"
 #include "hadal/optim/clip.h"
@@ -212,6 +213,7 @@ void Trainer::evaluate() {
     const Autocast autocast(device_, config_.precision);
     add_prefixed(event.values, "val/", task_.evaluate("val", config_.limit));
   }
+  trim_memory();
   for (const auto& plateau : schedule_.plateaus)
     plateau->observe(watched(plateau->watch(), event.values, "plateau"),
                      plateau->watch().higher_is_better(goal.metric, goal.higher_is_better));
