@@ -65,8 +65,8 @@ int main(int argc, char** argv) {
   hadal::throw_when_out_of_memory();
   try {
     const auto code = run({argv + 1, argv + argc});
-    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) return report(1, "what it printed could not be written");
-    return code;
+    const bool printed = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+    return printed || code != 0 ? code : report(1, "what it printed could not be written");
   } catch (const UsageError& error) {
     return report(2, error.what());
   } catch (const Error& error) {

@@ -27,8 +27,8 @@ Words read_words(const std::vector<std::string>& arguments);
 
 int64_t read_count(const std::string& key, const std::string& text, int64_t low = 0);
 
-/// From here on Ctrl-C and SIGTERM set stop_requested(), which whoever works looks at; a second one ends the program at
-/// once.
+/// From here on Ctrl-C, SIGTERM and the end of whoever reads the output set stop_requested(), which whoever works looks
+/// at; a second Ctrl-C or SIGTERM ends the program at once.
 void stop_on_signals();
 /// The exit code of what was stopped so, as a shell reports a program that Ctrl-C ended.
 inline constexpr int kInterrupted = 130;

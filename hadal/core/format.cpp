@@ -89,6 +89,7 @@ double tick_step(double span, int wanted) {
 }
 
 std::string format_tick(double value, double step) {
+  if (!std::isfinite(value) || !(step > 0)) return format_value(value);
   if (std::abs(value) < step * 1e-6) return "0";
   const auto size = std::max(std::abs(value), step);
   const auto decimals = static_cast<int>(std::ceil(-std::log10(step) - 1e-9));

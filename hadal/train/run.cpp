@@ -11,6 +11,7 @@
 #include "hadal/io/weights.h"
 #include "hadal/report/history.h"
 #include "hadal/train/run_files.h"
+#include "hadal/train/run_folder.h"
 
 namespace hadal {
 namespace {
@@ -105,6 +106,8 @@ RunResult train_recipe(Recipe recipe, const RunOptions& options) {
   // A resumed run has what its first sitting kept of the promises.
   const auto unjudged = options.resume ? "" : other_problem(recipe);
   if (!unjudged.empty()) recipe.reaches = {};
+  std::optional<FolderLock> lock;
+  if (options.resume) lock.emplace(options.folder);
   const auto checkpoint = options.folder / "checkpoint/last.safetensors",
              own = options.folder / "weights/last.safetensors";
   const bool goes_on = options.resume && fs::exists(checkpoint);
@@ -116,8 +119,10 @@ RunResult train_recipe(Recipe recipe, const RunOptions& options) {
   const auto config = to_toml(recipe.table());
   Trainer trainer(*task, recipe.train, options.folder);
   // Only now: a run that is refused leaves no folder behind.
-  fs::create_directories(options.folder);
-  const FolderLock lock(options.folder);
+  if (!options.resume) {
+    make_folder(options.folder);
+    lock.emplace(options.folder);
+  }
   remove_run_leftovers(options.folder);
   if (!options.resume) write_file(options.folder / "config.toml", config);
   log_line(options, task->summary());

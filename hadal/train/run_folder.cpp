@@ -4,10 +4,15 @@
 
 namespace hadal {
 
-std::filesystem::path fresh_folder(const std::filesystem::path& parent, const std::string& name) {
+void make_folder(const std::filesystem::path& folder) {
   std::error_code error;
-  std::filesystem::create_directories(parent, error);
-  if (error) throw FileError(parent.string(), fmt::format("cannot make this folder: {}", error.message()));
+  std::filesystem::create_directories(folder, error);
+  if (error) throw FileError(folder.string(), fmt::format("cannot make this folder: {}", error.message()));
+}
+
+std::filesystem::path fresh_folder(const std::filesystem::path& parent, const std::string& name) {
+  make_folder(parent);
+  std::error_code error;
   for (int64_t number = 1;; ++number) {
     const auto folder = parent / (number == 1 ? name : fmt::format("{}-{}", name, number));
     if (std::filesystem::create_directory(folder, error)) return folder;

@@ -5,6 +5,9 @@
 
 namespace hadal {
 
+/// Makes a folder and those around it, unless it is there. Throws FileError.
+void make_folder(const std::filesystem::path& folder);
+
 /// PARENT/NAME, or PARENT/NAME-2, -3, ... when that is taken; makes the folder, so that two runs never share one.
 std::filesystem::path fresh_folder(const std::filesystem::path& parent, const std::string& name);
 

@@ -152,10 +152,13 @@ TEST_F(Stop, OtherDataAreNoticed) {
 }
 
 TEST_F(Stop, WhoeverReadsMayGo) {
-  const auto piped = fmt::format("cd '{}' && '{}' train long.toml out=run 2> errors | head -1 > first",
-                                 folder_.path().string(), test::program());
+  const auto piped =
+      fmt::format("cd '{}' && ('{}' train long.toml out=run; echo $? > code) 2> errors | head -1 > first",
+                  folder_.path().string(), test::program());
   ASSERT_EQ(std::system(piped.c_str()), 0);
-  EXPECT_GT(saved_step("run"), 0);
+  EXPECT_EQ(read_file(folder_ / "code"), "130\n");
+  EXPECT_EQ(read_file(folder_ / "errors"), "");
+  EXPECT_GE(saved_step("run"), 0);
   EXPECT_EQ(run_program({"train", "resume=run"}, folder_.path()).code, 0);
   expect_same_as_straight("run");
 }

@@ -148,7 +148,9 @@ bool may_be_thousands(std::string_view field) {
   field = trim(field);
   if (field.starts_with('+') || field.starts_with('-')) field.remove_prefix(1);
   const auto comma = field.find(',');
-  return comma != field.npos && comma >= 1 && comma <= 3 && field[0] != '0' && field.size() == comma + 4;
+  const auto digits = [](std::string_view text) { return text.find_first_not_of("0123456789") == text.npos; };
+  return comma != field.npos && comma >= 1 && comma <= 3 && field[0] != '0' && field.size() == comma + 4 &&
+         digits(field.substr(0, comma)) && digits(field.substr(comma + 1));
 }
 
 /// Numbers with a decimal point or, where commas do not separate fields, all with a comma.
@@ -176,12 +178,14 @@ class Numbers {
     return value;
   }
 
-  /// Where every comma has three digits behind it and other numbers have none, commas are as likely to part thousands.
+  /// Where every comma of the file has three digits behind it and some numbers have none, commas are as likely to part
+  /// thousands.
   void check_thousands() const {
+    if (!decimals_.empty()) return;
     for (const auto& [column, field] : thousands_)
-      if (plain_.contains(column) && !decimals_.contains(column))
+      if (plain_.contains(column))
         throw FileError(places_.at(column), fmt::format("column \"{}\" holds {}, whose comma may part thousands or "
-                                                        "decimals; write 1020 or 1.020",
+                                                        "decimals; write it without the comma, or all with points",
                                                         names_[column], shown(field)));
   }
 

@@ -96,10 +96,13 @@ std::optional<Dates> read_dates(const Rows& rows, bool day_first, const std::str
     for (const auto& date : written) times.push_back(of(date));
     return times;
   };
-  if (const auto own = zone_ahead(zone);
-      own && std::all_of(written.begin(), written.end(), [](const auto& date) { return date.ahead; }))
-    return Dates{all([&](const auto& date) { return date.utc() + *own; }), zone, day_first};
   const auto local = [&] { return all([](const auto& date) { return date.local; }); };
+  // Days are days, whatever zone their midnights are of.
+  const bool hours = std::any_of(written.begin(), written.end(),
+                                 [&](const auto& date) { return (date.local - written[0].local) % kDay != 0; });
+  if (const auto own = zone_ahead(zone);
+      own && hours && std::all_of(written.begin(), written.end(), [](const auto& date) { return date.ahead; }))
+    return Dates{all([&](const auto& date) { return date.utc() + *own; }), zone_text(*own), day_first};
   const bool one_zone =
       std::all_of(written.begin(), written.end(), [&](const auto& date) { return date.ahead == written[0].ahead; });
   if (one_zone)
@@ -112,6 +115,8 @@ std::optional<Dates> read_dates(const Rows& rows, bool day_first, const std::str
 }
 
 Dates read_dates(const Rows& rows, const std::string& name, const SeriesOptions& options) {
+  require(options.zone.empty() || zone_ahead(options.zone),
+          "data.zone wants Z or how far ahead of UTC, +02:00; got \"{}\"", options.zone);
   size_t bad = 0, ignored = 0;
   const bool day_first = options.day_first.value_or(false) || begins_with_day(rows.dates);
   auto found = read_dates(rows, day_first, options.zone, bad);

@@ -35,8 +35,8 @@ struct SeriesOptions {
   std::vector<std::string> columns;  // empty: all others, but for a nameless first one that only counts the rows
   std::optional<bool> day_first;     // 1/7/2016 is in July; unset: where a day over 12 or even steps show it
   bool even = true;                  // false: rows as they come, whatever their dates
-  std::string zone;                  // "+02:00", "Z": dates that name a zone are brought to this one; empty: see Series
-  bool weekdays = false;             // days none of which is in a weekend are business days, however few they are
+  std::string zone;       // "+02:00", "Z": times, not days, that name a zone are brought to it; empty: see Series
+  bool weekdays = false;  // days none of which is in a weekend are business days, however few they are
 };
 
 /// Reads a table with a line of names and a column of dates, their time of day in it or in another one. Empty fields,

@@ -73,18 +73,18 @@ void compare_rotary(About& about, const RotaryConfig& rotary) {
   const auto theirs = found && found->is_string() ? found->get<std::string>() : "default";
   if (theirs != "default" && theirs != "linear")
     return about.refuse(fmt::format("{} is {}, which is no scaling here", key, theirs));
-  const std::string ours = theirs == "default" ? "none" : theirs;
-  if (rotary.scaling != ours)
-    return about.refuse(fmt::format("rotary positions are scaled by {}: model.rotary.scaling={}", ours, ours));
-  if (ours != "none") about.expect(table + "/factor", rotary.factor, "model.rotary.factor", 1);
+  if (theirs == "default") return;  // a scaling of one's own is for longer texts
+  if (rotary.scaling != theirs)
+    return about.refuse(fmt::format("rotary positions are scaled: model.rotary.scaling={}", theirs));
+  about.expect(table + "/factor", rotary.factor, "model.rotary.factor", 1);
 }
 
-/// Mistral's reach: null is none, no word at all is its default.
+/// Mistral's reach: null is none, which a window of one's own may narrow; no word at all is its default.
 void compare_window(About& about, const CausalLmConfig& c) {
   const auto* found = about.find("sliding_window");
   const bool unsaid = about.kind() == "mistral" && !about.has("sliding_window");
   const auto theirs = found && found->is_number_integer() ? found->get<int64_t>() : unsaid ? 4096 : 0;
-  if (theirs == 0 ? c.window == 0 : theirs == c.window || (c.window == 0 && theirs >= c.context)) return;
+  if (theirs == 0 || theirs == c.window || (c.window == 0 && theirs >= c.context)) return;
   about.refuse(fmt::format("sliding_window is {} and not {}: model.window={}", theirs, c.window, theirs));
 }
 

@@ -111,7 +111,8 @@ class ClassifyText : public Task {
     if (config_.names.empty()) config_.names = find_names();
     if (config_.names.empty()) fail("[classify_text] there is no training text to tell the classes from; set names=");
     if (config_.names.size() < 2)
-      fail("[classify_text] all labels are \"{}\"; two classes at least are needed", config_.names[0]);
+      fail("[classify_text] {} \"{}\"; two classes at least are needed",
+           context_.train_data ? "all labels are" : "the only class is", config_.names[0]);
     // A model that learned hidden words has a token more than its tokenizer.
     agree(config_.model, "vocabulary", std::max<int64_t>(1, tokenizer_->size()), "the tokenizer has", true);
     agree(config_.model, "classes", static_cast<int64_t>(config_.names.size()), "the classes are");
@@ -146,8 +147,8 @@ class ClassifyText : public Task {
     for (size_t i = 0; i < texts.size(); ++i) {
       const auto name = std::find(config_.names.begin(), config_.names.end(), texts.labels[i]);
       if (name == config_.names.end())
-        fail("[classify_text] the {} text {} has the label \"{}\"{}", split, i + 1, texts.labels[i],
-             suggest(texts.labels[i], config_.names));
+        fail("[classify_text] the {} text {} has the label \"{}\"{}; names= says what the data calls the classes",
+             split, i + 1, texts.labels[i], suggest(texts.labels[i], config_.names));
       made.labels.push_back(name - config_.names.begin());
       made.ids.push_back(encode(texts.texts[i]));
       made.lengths.push_back(static_cast<int64_t>(made.ids.back().size()));

@@ -14,6 +14,13 @@ namespace {
 /// What tokenizers learn, by the name of the setting that keeps it.
 constexpr const char* kLearned[] = {"merges", "vocabulary"};
 
+/// Of a kind that learns, whether it has learned or not.
+bool is_learned(const Part& tokenizer) {
+  const auto& item = tokenizers().at(tokenizer.name);
+  return std::any_of(std::begin(kLearned), std::end(kLearned),
+                     [&](const char* key) { return item.schema.find(key) != nullptr; });
+}
+
 }  // namespace
 
 bool learns(const Part& tokenizer) {
@@ -37,7 +44,7 @@ std::string texts_to_learn(const Part& tokenizer, const std::vector<std::string>
 std::shared_ptr<const Tokenizer> settle_tokenizer(Part& part, const TaskContext& context,
                                                   const std::function<std::string()>& training_text) {
   auto made_of = part;
-  if (learns(part) && !context.weights.empty()) {
+  if (is_learned(part) && !context.weights.empty()) {
     const auto weights = read_weights(context.weights);
     if (const auto saved = weights.metadata.find("tokenizer"); saved != weights.metadata.end()) {
       auto table = parse_toml(saved->second, context.weights.string());
@@ -61,15 +68,28 @@ void check_own_settings(const NamedTensors& weights, const Part& model, bool tra
   const auto found = weights.metadata.find("config");
   if (found == weights.metadata.end()) return;
   const auto config = parse_toml(found->second, weights.source);
-  // What may be changed to train on is told by the shapes, or is no part of what was learned.
+  const auto* saved = config.find_path("model");
+  const auto* theirs = saved ? saved->get_if<Table>() : nullptr;
+  if (!theirs) return;
+  const auto text = [](const Table& settings, const std::string& key) {
+    const auto* value = settings.find_path(key);
+    if (key == "kv_heads" && value && value->text() == "0") value = settings.find("heads");
+    return value ? value->text() : "";
+  };
+  // The reach and the scale of positions may be changed to train on, and given to a model that had none.
   std::vector<std::string> traceless = {"heads",    "kv_heads",   "activation", "norm",
                                         "norm_eps", "norm_first", "positions"};
-  if (!trains) traceless.insert(traceless.end(), {"window", "rotary.base", "rotary.scaling", "rotary.factor"});
+  if (!trains) {
+    traceless.push_back("rotary.base");
+    if (text(*theirs, "window") != "0") traceless.push_back("window");
+    if (text(*theirs, "rotary.scaling") != "\"none\"")
+      traceless.insert(traceless.end(), {"rotary.scaling", "rotary.factor"});
+  }
   std::string wrong;
   for (const auto& key : traceless) {
-    const auto *theirs = config.find_path("model." + key), *ours = model.settings.find_path(key);
-    if (theirs && ours && theirs->text() != ours->text())
-      wrong += fmt::format("{}model.{}={}", wrong.empty() ? "" : " ", key, theirs->text());
+    const auto was = text(*theirs, key), is = text(model.settings, key);
+    if (!was.empty() && !is.empty() && was != is)
+      wrong += fmt::format("{}model.{}={}", wrong.empty() ? "" : " ", key, was);
   }
   if (!wrong.empty())
     fail("{} was trained with {}, which its shapes do not show: give the same", weights.source, wrong);
@@ -96,8 +116,11 @@ std::optional<About> about_beside(const std::filesystem::path& weights) {
 
 std::vector<std::string> classes_of(const std::filesystem::path& weights) {
   const auto file = read_weights(weights);
-  if (const auto own = file.metadata.find("classes"); own != file.metadata.end())
-    return parse_json(own->second, file.source).get<std::vector<std::string>>();
+  if (const auto own = file.metadata.find("classes"); own != file.metadata.end()) try {
+      return parse_json(own->second, file.source).get<std::vector<std::string>>();
+    } catch (const nlohmann::json::exception&) {
+      return {};
+    }
   const auto about = about_beside(weights);
   const auto* labels = about ? about->find("id2label") : nullptr;
   if (!labels || !labels->is_object()) return {};

@@ -21,9 +21,10 @@ bool learns(const Part& tokenizer);
 /// that only val has would end the run there.
 std::string texts_to_learn(const Part& tokenizer, const std::vector<std::string>& splits,
                            const std::function<std::string(const std::string& split)>& text_of);
-/// `part` as it is where it has nothing to learn, else the tokenizer of the weights file where it brings one (see
-/// tokenizer_metadata), else what `part` learns from `training_text`, which is called at most once. `part` is given its
-/// settings with what was learned. Throws Error for weights that bring none to a `part` that would learn one.
+/// `part` as it is where it is of a kind that learns nothing, else the tokenizer of the weights file where it brings
+/// one (see tokenizer_metadata), else what `part` has learned or learns from `training_text`, which is called at most
+/// once. `part` is given its settings with what was learned. Throws Error for weights that bring none to a `part` that
+/// would learn one.
 std::shared_ptr<const Tokenizer> settle_tokenizer(Part& part, const TaskContext& context,
                                                   const std::function<std::string()>& training_text);
 /// A tokenizer with all that it learned, as text for the weights' metadata under "tokenizer".
@@ -36,7 +37,8 @@ std::optional<About> about_beside(const std::filesystem::path& weights);
 /// them.
 std::vector<std::string> classes_of(const std::filesystem::path& weights);
 /// Throws Error where weights that Hadal saved were trained with other settings than `model`'s among those that shapes
-/// do not show. One that `trains` on may have another reach and other rotary positions.
+/// do not show. One that `trains` on may have another reach and other rotary positions; a reach and a scaling may be
+/// given to a model that had none.
 void check_own_settings(const NamedTensors& weights, const Part& model, bool trains);
 
 struct NamedText {

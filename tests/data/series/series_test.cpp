@@ -340,7 +340,9 @@ TEST(Series, AFewWeekdaysMayBeBusinessDays) {
 }
 
 TEST(Series, ACommaThatMayPartThousandsIsRefused) {
-  EXPECT_ERROR(parse_series("date;a;b\n2020-01-01;1,5;1,020\n2020-01-02;1,25;996\n", "t"),
+  EXPECT_EQ(parse_series("date;a;b\n2020-01-01;1,5;1,020\n2020-01-02;1,25;996\n", "t").values[1][0].item<double>(),
+            1.02);  // another column shows what commas are
+  EXPECT_ERROR(parse_series("date;a;b\n2020-01-01;7;1,020\n2020-01-02;8;996\n", "t"),
                "t line 2: column \"b\" holds \"1,020\", whose comma may part thousands or decimals");
   const auto decimals = parse_series("date;a;b\n2020-01-01;1,020;0,120\n2020-01-02;1,250;996\n", "t");
   EXPECT_EQ(decimals.values[0][0].item<double>(), 1.02);  // all have three digits
@@ -363,4 +365,17 @@ TEST(Series, AdviceIsWhatHelps) {
   }
   auto rows = parse_series("date,a\n2020-01-01,1\n2020-01-02,1\n2020-01-04,3\n", "r");
   EXPECT_ERROR(fill_holes(rows, 0, 4), "even=false takes rows as they come");
+}
+
+TEST(Series, DaysStayDaysInAnyZone) {
+  // Learned in winter, +01:00: midnights of summer are still those of their days.
+  const auto summer =
+      parse_series("date,a\n2020-06-01T00:00+02:00,1\n2020-06-02T00:00+02:00,2\n", "s", {.zone = "+01:00"});
+  EXPECT_EQ(summer.date(0), "2020-06-01 00:00+02:00");
+  const auto spring =
+      parse_series("date,a\n2020-03-28T00:00+01:00,1\n2020-03-29T00:00+01:00,2\n2020-03-30T00:00+02:00,3\n", "s",
+                   {.zone = "+01:00"});
+  EXPECT_EQ(spring.date(2), "2020-03-30");
+  EXPECT_ERROR(parse_series("date,a\n2020-01-01,1\n2020-01-02,1\n", "s", {.zone = "Berlin"}), "data.zone wants Z or");
+  EXPECT_EQ(parse_series("date,a\n2020-01-01 00:00Z,1\n2020-01-01 01:00Z,1\n", "s", {.zone = "+2"}).zone, "+02:00");
 }

@@ -288,4 +288,5 @@ TEST_F(ForecastTask, ColumnsThatAreNotThereAreNamed) {
               testing::HasSubstr("of the columns that it learned, high is not here"));
   // In another order they are all there.
   EXPECT_NO_THROW(loaded(*trained, true, "data.columns", List{"high", "low"}));
+  EXPECT_NO_THROW(predict(*loaded(*trained, false, "data.columns", List{"high", "low"}), {"series.csv"}));
 }
