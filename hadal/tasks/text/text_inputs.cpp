@@ -51,10 +51,10 @@ std::shared_ptr<const Tokenizer> settle_tokenizer(Part& part, const TaskContext&
       if (const auto* name = table.find("name")) made_of.name = read_text(*name, "tokenizer", {});
       table.erase("name");
       made_of.settings = table;
-    } else {
+    } else if (learns(part)) {
       fail(
-          "{} brings no tokenizer, and its ids mean nothing to another: add tokenizer=huggingface tokenizer.path=FILE, "
-          "or the kind that it was made with",
+          "{} brings no tokenizer, and its ids mean nothing to one learned here: add tokenizer=huggingface "
+          "tokenizer.path=FILE",
           weights.source);
     }
   }

@@ -272,6 +272,9 @@ TEST_F(LanguageTask, WeightsBringTheTokenizerThatMadeTheirTokens) {
   EXPECT_EQ(make({}, {.weights = weights})->metadata(), first->metadata());
   save_weights(weights, first->model(), {});
   EXPECT_ERROR(make({}, {.weights = weights}), "first.safetensors brings no tokenizer");
+  // One that the recipe holds already is as good.
+  auto table = first->settings();
+  EXPECT_EQ(tasks().make({"language", table}, {.workers = 0, .weights = weights})->metadata(), first->metadata());
 }
 
 TEST_F(LanguageTask, ABadTextDoesNotEndTheOthers) {
