@@ -167,7 +167,7 @@ class Numbers {
       if (!found || reader_.separator() == ',') refuse(field, column, found ? " (2.5 is one, with a point)" : "");
       value = *found, commas_ = true;
       if (may_be_thousands(field)) {
-        if (thousands_.emplace(column, field).second) places_.emplace(column, reader_.place());
+        if (!thousands_.contains(column)) thousands_[column] = {std::string(field), reader_.place()};
       } else {
         decimals_.insert(column);
       }
@@ -182,11 +182,11 @@ class Numbers {
   /// thousands.
   void check_thousands() const {
     if (!decimals_.empty()) return;
-    for (const auto& [column, field] : thousands_)
+    for (const auto& [column, first] : thousands_)
       if (plain_.contains(column))
-        throw FileError(places_.at(column), fmt::format("column \"{}\" holds {}, whose comma may part thousands or "
-                                                        "decimals; write it without the comma, or all with points",
-                                                        names_[column], shown(field)));
+        throw FileError(first.place, fmt::format("column \"{}\" holds {}, whose comma may part thousands or "
+                                                 "decimals; write it without the comma, or all with points",
+                                                 names_[column], shown(first.field)));
   }
 
  private:
@@ -204,8 +204,11 @@ class Numbers {
   const CsvReader& reader_;
   const std::vector<std::string>& names_;
   bool points_ = false, commas_ = false;
-  std::map<size_t, std::string> thousands_, places_;  // the first of each column, and where it stands
-  std::set<size_t> decimals_, plain_;                 // columns with other commas, and with numbers that have none
+  struct First {
+    std::string field, place;
+  };
+  std::map<size_t, First> thousands_;  // the first that may be some, by column
+  std::set<size_t> decimals_, plain_;  // columns with other commas, and with numbers that have none
 };
 
 }  // namespace

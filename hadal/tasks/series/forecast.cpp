@@ -20,11 +20,12 @@ namespace {
 class Forecast : public Task {
  public:
   Forecast(const ForecastConfig& config, const TaskContext& context) : config_(config), context_(context) {
-    if (context.open_data)
+    if (context.open_data) {
       open_data();
-    else
+    } else {
       memory_ = SeriesMemory::from(read_weights(context.weights).metadata);
-    if (!context.open_data) check_forecast(memory_, config_);
+      check_forecast(memory_, config_);
+    }
     make_model();
   }
 
@@ -68,8 +69,10 @@ class Forecast : public Task {
     if (!context_.train_data && !context_.weights.empty())
       if (const auto metadata = read_weights(context_.weights).metadata; metadata.contains("series"))
         remembered = SeriesMemory::from(metadata);
-    if (remembered) check_forecast(*remembered, config_);
-    if (remembered) config_.data = as_remembered(config_.data, *remembered);
+    if (remembered) {
+      check_forecast(*remembered, config_);
+      config_.data = as_remembered(config_.data, *remembered);
+    }
     data_ = series_sources().make(config_.data);
     config_.data = series_sources().resolve(config_.data);
     const auto& series = data_.series;
