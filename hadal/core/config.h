@@ -31,7 +31,20 @@ struct Limit {
   std::vector<std::string> choices;
   std::string example;
   bool with_path = false;  // a file that goes with the part's `path`: another path sets it back
+  bool file = false;       // the path of a file or folder: config.toml keeps it whole
+  bool held_out = false;   // data kept from training: 0 where a file is scored whole
+  /// Of a model's setting, whether weights that were trained with another value take it.
+  enum class Change {
+    never,
+    learning,  // where training goes on from them, or where they had the default: the model had none of it
+    always     // it is no part of what they learned
+  } change = Change::never;
 
+  Limit changes(Change when) const {
+    auto out = *this;
+    out.change = when;
+    return out;
+  }
   /// "at least 1", "from 0 to 1", "one of a, b"; empty without limits.
   std::string text() const;
 };
@@ -41,7 +54,12 @@ inline Limit between(double low, double high) { return {.low = low, .high = high
 inline Limit from_below(double low, double high) { return {.low = low, .high = high, .high_open = true}; }
 inline Limit one_of(std::vector<std::string> choices) { return {.choices = std::move(choices)}; }
 inline Limit example(std::string text) { return {.example = std::move(text)}; }
-inline Limit goes_with_path() { return {.with_path = true}; }
+inline Limit goes_with_path() { return {.with_path = true, .file = true}; }
+inline Limit file_path() { return {.file = true}; }
+inline Limit held_out(Limit limit) {
+  limit.held_out = true;
+  return limit;
+}
 
 /// A part chosen by name, with settings of its own: optimizer = "sgd", or { name = "sgd", lr = 0.1 }.
 struct Part {
@@ -196,6 +214,19 @@ struct Fields {
 
   std::vector<Field> list;
   Fields(std::initializer_list<Item> items) : list(items.begin(), items.end()) {}
+  /// Those of a struct that C is derived from, then C's own: {Base::fields(), {{"name", ...}}}.
+  template <class Base>
+    requires std::derived_from<C, Base>
+  Fields(const Fields<Base>& base, std::initializer_list<Item> items) {
+    for (auto field : base.list) {
+      field.get = [get = field.get](const void* c) { return get(static_cast<const Base*>(static_cast<const C*>(c))); };
+      field.set = [set = field.set](void* c, const Value& v, const std::string& path) {
+        set(static_cast<Base*>(static_cast<C*>(c)), v, path);
+      };
+      list.push_back(std::move(field));
+    }
+    list.insert(list.end(), items.begin(), items.end());
+  }
 
  private:
   template <Configured T>

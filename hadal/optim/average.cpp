@@ -8,14 +8,20 @@
 
 namespace hadal {
 
-Average::Average(const nn::Module& module) {
-  for (const auto& item : module.named_parameters()) {
-    names_.push_back(item.key());
-    weights_.push_back(item.value());
-    const auto type = item.value().scalar_type();
+Average::Average(const nn::Module& module, Of of) {
+  const auto add = [&](const std::string& name, const Tensor& weight) {
+    names_.push_back(name);
+    weights_.push_back(weight);
+    const auto type = weight.scalar_type();
     const bool half = type == torch::kBFloat16 || type == torch::kHalf;
-    averages_.push_back(item.value().detach().to(half ? torch::kFloat32 : type, /*non_blocking=*/false, /*copy=*/true));
-  }
+    averages_.push_back(weight.detach().to(half ? torch::kFloat32 : type, /*non_blocking=*/false, /*copy=*/true));
+  };
+  // What is frozen for good stays as it is.
+  for (const auto& item : module.named_parameters())
+    if (of.parameters && item.value().requires_grad()) add(item.key(), item.value());
+  if (!of.statistics) return;
+  for (const auto& item : module.named_buffers())
+    if (item.value().defined() && item.value().is_floating_point()) add(item.key(), item.value());
 }
 
 void Average::move(double share) {

@@ -1,5 +1,5 @@
-// Averages of a module's weights: smoother, and usually better, than the last. Parameters alone are averaged; buffers
-// (running statistics) stay the module's own.
+// Averages of a module's weights: smoother, and usually better, than the last. Running statistics (buffers of floats)
+// belong to the weights they were taken with, so they are averaged too; those of SWA are taken anew.
 #pragma once
 #include "hadal/core/torch.h"
 
@@ -30,7 +30,10 @@ class Average {
   virtual void load_state(const TensorsByName& state);
 
  protected:
-  explicit Average(const nn::Module& module);
+  struct Of {
+    bool parameters = true, statistics = true;
+  };
+  Average(const nn::Module& module, Of of);
   /// averages += share x (weights - averages).
   void move(double share);
   /// The average becomes the module's weights.
@@ -49,7 +52,8 @@ class Ema : public Average {
  public:
   /// average = d x average + (1 - d) x weights with d = min(decay, (1 + n) / (warmup + n)) in step n, so that the
   /// random start is soon forgotten; a warmup of 1 or less leaves d at `decay`.
-  Ema(const nn::Module& module, double decay, double warmup = 10) : Average(module), decay_(decay), warmup_(warmup) {}
+  Ema(const nn::Module& module, double decay, double warmup = 10)
+      : Average(module, Of{}), decay_(decay), warmup_(warmup) {}
   /// After step `step`, 1 the first.
   void update(int64_t step);
 
@@ -61,7 +65,7 @@ class Ema : public Average {
 /// of the end of a run. Running statistics must be taken anew for it.
 class Swa : public Average {
  public:
-  explicit Swa(const nn::Module& module) : Average(module) {}
+  explicit Swa(const nn::Module& module) : Average(module, Of{.statistics = false}) {}
   void update();
   int64_t count() const { return count_; }
   using Average::settle;
@@ -71,6 +75,15 @@ class Swa : public Average {
 
  private:
   int64_t count_ = 0;
+};
+
+/// The plain mean of running statistics over all steps, for an optimizer whose weights are such a mean (schedule-free).
+class StatisticsMean : public Average {
+ public:
+  explicit StatisticsMean(const nn::Module& module) : Average(module, Of{.parameters = false}) {}
+  /// After step `step`, 1 the first.
+  void update(int64_t step) { move(1 / static_cast<double>(step)); }
+  using Average::settle;
 };
 
 }  // namespace hadal

@@ -83,7 +83,10 @@ std::vector<int64_t> layer_depths(const std::vector<std::string>& names) {
   return depths;
 }
 
-std::vector<ParamGroup> param_groups(const nn::Module& module, const GroupRules& rules) {
+std::vector<ParamGroup> param_groups(const nn::Module& module, const GroupRules& rules, const nn::Module* part) {
+  std::set<const void*> parts;
+  if (part)
+    for (const auto& parameter : part->parameters()) parts.insert(parameter.unsafeGetTensorImpl());
   std::vector<std::string> names;
   for (const auto& item : module.named_parameters()) names.push_back(item.key());
   for (const auto& rule : rules.groups)
@@ -100,6 +103,7 @@ std::vector<ParamGroup> param_groups(const nn::Module& module, const GroupRules&
     const auto& name = names[i];
     auto param = item.value();
     double lr = std::pow(rules.layer_decay, static_cast<double>(top - depths[i++])), decay = 1;
+    if (part && !parts.contains(param.unsafeGetTensorImpl())) continue;
     if ((!rules.decay_norms && param.dim() < 2) || (!rules.decay_embeddings && is_embedding(name))) decay = 0;
     for (const auto& rule : rules.groups) {
       if (!matches_pattern(name, rule.match)) continue;

@@ -37,9 +37,12 @@ struct GroupRules {
   std::vector<GroupRule> groups;  // by name, on top of that
 };
 
-/// All parameters of a module that ask for gradients, in as few groups as the rules need. Frozen parameters are left
-/// out and no longer ask for gradients. Throws UsageError when a rule matches no parameter.
-std::vector<ParamGroup> param_groups(const nn::Module& module, const GroupRules& rules);
+/// All parameters of `part` (of the module itself without one) that ask for gradients, in as few groups as the rules
+/// need. Names and depths are those within the whole `module`, so that several parts read the same rules. Frozen
+/// parameters are left out and no longer ask for gradients. Throws UsageError when a rule matches no parameter of the
+/// module.
+std::vector<ParamGroup> param_groups(const nn::Module& module, const GroupRules& rules,
+                                     const nn::Module* part = nullptr);
 
 /// Whether a parameter is an embedding by its name: token and position tables, class tokens.
 bool is_embedding(const std::string& name);

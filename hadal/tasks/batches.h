@@ -7,8 +7,15 @@
 
 #include "hadal/core/torch.h"
 #include "hadal/data/loader.h"
+#include "hadal/trained/trained.h"
 
 namespace hadal {
+
+/// What every task is given besides its own settings.
+struct TaskContext : Use {
+  int64_t workers = 2;
+  Table learned;  // what this run, or the weights to be scored, were taught: a recipe's [learned]
+};
 
 class Batches {
  public:
@@ -40,6 +47,16 @@ Batch moved(Batch batch, const torch::Device& device) {
   };
   std::apply([&](auto&... tensors) { (move(tensors), ...); }, batch.tensors());
   return batch;
+}
+
+/// The loop of every evaluation: eval mode, no gradients, the precision, the loader's threads, the device.
+template <class Batch>
+void each_batch(nn::Module& model, const Sampler& sampler, const TaskContext& at,
+                std::function<Batch(const BatchPlan&)> make, const std::function<void(const Batch&)>& take) {
+  const Using guard(model, at);
+  Loader<Batch> loader(sampler, at.workers, std::move(make));
+  loader.start(0);
+  while (auto made = loader.next()) take(moved(*std::move(made), at.device));
 }
 
 /// A loader's batches on the device that trains. The first of a batch's tensors() has a row for each sample. Whoever

@@ -27,7 +27,7 @@ class FitTask : public Task, private Batches {
 
   nn::Module& model() override { return model_; }
   Batches& batches() override { return *this; }
-  Losses losses(size_t) override { return {loss_(*batch_), {}}; }
+  Losses losses(const Step&) override { return {loss_(*batch_), {}}; }
 
  private:
   int64_t per_epoch() const override { return loader_.batches(); }

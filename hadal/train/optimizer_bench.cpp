@@ -83,11 +83,11 @@ Trial train(Recipe recipe, const std::string& optimizer, double lr, int64_t step
     StepTimes times;
     trainer.listen(times);
     const auto goal = task->goal();
-    double score = goal.higher_is_better ? -INFINITY : INFINITY;  // of a training that fell over
+    double score = task->higher_is_better(goal) ? -INFINITY : INFINITY;  // of a training that fell over
     try {
       const auto outcome = trainer.run();
       if (!outcome.done) throw Stopped();
-      const auto* value = find_value(outcome.last, "val/" + goal.metric);
+      const auto* value = find_value(outcome.last, "val/" + goal);
       if (!value) fail_usage("[bench] {} scores no validation split to compare by", recipe.name);
       if (std::isfinite(*value)) score = *value;
     } catch (const NotFinite&) {
@@ -132,8 +132,8 @@ OptimizerTable compare_optimizers(const Recipe& recipe, const OptimizerBenchConf
   {
     auto own = recipe;
     const auto task = settle(own);
-    table.metric = "val/" + task->goal().metric;
-    table.higher_is_better = task->goal().higher_is_better;
+    table.metric = "val/" + task->goal();
+    table.higher_is_better = task->higher_is_better(task->goal());
   }
   const auto better = [&](double a, double b) { return table.higher_is_better ? a > b : a < b; };
   for (const auto& name : names) {

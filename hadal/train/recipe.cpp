@@ -7,6 +7,7 @@
 #include "hadal/core/precision.h"
 #include "hadal/io/file.h"
 #include "hadal/optim/schedule.h"
+#include "hadal/trained/open.h"
 
 namespace hadal {
 namespace {
@@ -16,22 +17,21 @@ namespace fs = std::filesystem;
 /// What stands at the top of a recipe besides the task's own settings.
 struct Head {
   std::string about, task = "classify";
-  Table reaches;
+  Table reaches, learned;
   TrainConfig train;
 
   static Fields<Head> fields() {
     return {{"about", &Head::about, "a line that says what this recipe is"},
             {"reaches", &Head::reaches, "the numbers it must reach: \"test/accuracy\" = 0.985, minutes = 6"},
             {"task", &Head::task, "the kind of problem", one_of(tasks().names())},
+            {"learned", &Head::learned, "what the data of this run taught; training writes it"},
             {"train", &Head::train, "how to train"}};
   }
 };
 
-bool in_head(const std::string& key) { return key == "about" || key == "reaches" || key == "task" || key == "train"; }
-
-std::string task_of(const Table& table) {
-  const auto* task = table.find("task");
-  return task ? read_text(*task, "task", one_of(tasks().names())) : Head{}.task;
+bool in_head(const std::string& key) {
+  const auto& fields = Head::fields().list;
+  return std::any_of(fields.begin(), fields.end(), [&](const Field& field) { return field.name == key; });
 }
 
 std::vector<std::string> names_of(const Schema& schema) {
@@ -51,13 +51,21 @@ const std::vector<std::pair<std::string, std::string>>& short_names() {
 
 /// `others`: what an unknown key may have meant besides.
 std::string full_path(const std::string& key, const Table& table, const Schema& schema,
-                      const std::vector<std::string>& others) {
+                      const std::vector<std::string>& others, const std::string& verb) {
   const auto head = key.substr(0, key.find('.'));
+  if (const auto* section = verb.empty() ? nullptr : schema.find(verb); section && section->children) {
+    const auto own = section->children();
+    if (std::any_of(own.begin(), own.end(), [&](const Field& field) { return field.name == head; }))
+      return verb + "." + key;
+  }
   for (const auto& [name, path] : short_names())
     if (name == head) return path + key.substr(head.size());
   if (schema.find(head)) return key;
   auto paths = schema.paths_to(head, table);
-  std::erase_if(paths, [](const std::string& path) { return path.starts_with("reaches"); });
+  // Promises are no settings; the sections of verbs want their whole name.
+  std::erase_if(paths, [](const std::string& path) {
+    return path.starts_with("reaches") || path.starts_with("predict.") || path.starts_with("generate.");
+  });
   if (const auto meant = outermost(paths)) return *meant + key.substr(head.size());
   if (paths.size() > 1) fail_usage("{} could be {}; write the whole name", key, fmt::join(paths, " or "));
   auto known = others;
@@ -119,6 +127,7 @@ Schema recipe_schema(const std::string& task) {
   const auto& item = tasks().at(task);
   auto fields = Fields<Head>(Head::fields()).list;
   auto defaults = write_config(Head{.task = task});
+  std::erase_if(fields, [](const Field& field) { return field.name == "learned"; });  // nothing that people set
   for (const auto& field : item.schema.fields()) fields.insert(fields.end() - 1, field);
   defaults.merge(item.schema.defaults());
   return {std::move(fields), std::move(defaults)};
@@ -139,13 +148,14 @@ Recipe recipe_from(const Table& table, const std::string& name) {
   Table own;
   const auto schema = recipe_schema(recipe.task.name);
   for (const auto& [key, value] : table.entries()) {
-    if (!schema.find(key)) fail_usage("{}: unknown setting {}{}", name, key, suggest(key, names_of(schema)));
+    if (!schema.find(key) && !in_head(key)) fail_usage("{}: unknown setting {}{}", name, key, suggest(key, names_of(schema)));
     (in_head(key) ? own : recipe.task.settings).set(key, value);
   }
   read_config(head, own);
   recipe.about = head.about;
   recipe.reaches = head.reaches;
   recipe.train = head.train;
+  recipe.learned = head.learned;
   recipe.train.validate();
   for (const auto& [metric, value] : recipe.reaches.entries()) read_number(value, "reaches." + metric, {});
   return recipe;
@@ -158,6 +168,7 @@ Table Recipe::table() const {
   out.set("task", task.name);
   out.merge(task.settings);
   out.set("train", write_config(train));
+  if (!learned.empty()) out.set("learned", learned);
   return out;
 }
 
@@ -171,15 +182,18 @@ void Recipe::settle_paths() {
     return path.empty() || path.starts_with('$') ? path : fs::absolute(path).lexically_normal().string();
   };
   train.weights = whole(train.weights);
+  const auto settle = [&](const std::string& path) {
+    if (const auto* value = task.settings.find_path(path))
+      task.settings.set_path(path, whole(read_text(*value, path, {})));
+  };
   for (const auto& field : tasks().at(task.name).schema.fields()) {
+    if (field.limit.file) settle(field.name);
     if (!field.kinds) continue;
     const auto* kind = task.settings.find_path(field.name + "." + field.kinds->key);
-    std::vector<std::string> names = {"path"};
-    // Of other kinds val and test are counts, shares or names within the folder.
-    if (kind && read_text(*kind, field.name, {}) == "table") names.insert(names.end(), {"val", "test"});
-    for (const auto& name : names)
-      if (const auto path = field.name + "." + name; const auto* value = task.settings.find_path(path))
-        task.settings.set_path(path, whole(read_text(*value, path, {})));
+    const auto schema = kind ? field.kinds->schema(read_text(*kind, field.name, {})) : std::nullopt;
+    if (!schema) continue;
+    for (const auto& setting : schema->fields())
+      if (setting.limit.file) settle(field.name + "." + setting.name);
   }
 }
 
@@ -221,8 +235,12 @@ Table load_recipe_table(const std::string& what, std::string& name) {
     const auto recipes = list_recipes();
     const auto found =
         std::find_if(recipes.begin(), recipes.end(), [&](const auto& item) { return item.first == what; });
+    if (found == recipes.end() && tasks().find(what)) {
+      name = what;
+      return {{"task", what}};
+    }
     if (found == recipes.end()) {
-      std::vector<std::string> names;
+      auto names = tasks().names();
       for (const auto& item : recipes) names.push_back(item.first);
       fail_usage("there is no recipe \"{}\"{}", what, suggest(what, names));
     }
@@ -237,7 +255,7 @@ Table load_recipe_table(const std::string& what, std::string& name) {
 }
 
 void apply_words(Table& table, const std::vector<std::pair<std::string, std::string>>& words,
-                 const std::vector<std::string>& others) {
+                 const std::vector<std::string>& others, const std::string& verb) {
   // The task decides which settings there are, and names of parts which settings they have: those words come first.
   for (const auto& [key, text] : words)
     if (key == "task") table.set("task", Word{text});
@@ -254,7 +272,7 @@ void apply_words(Table& table, const std::vector<std::pair<std::string, std::str
       if (key != "task") settings.emplace_back(key, Word{text});
       continue;
     }
-    const auto path = full_path(key, table, schema, others);
+    const auto path = full_path(key, table, schema, others, verb);
     if (key == "data" && !part->kinds->schema(text)) {
       set_data_path(table, schema, *part->kinds, text);
       continue;
@@ -268,7 +286,7 @@ void apply_words(Table& table, const std::vector<std::pair<std::string, std::str
   std::stable_partition(settings.begin(), settings.end(),
                         [](const auto& setting) { return setting.first == "path" || setting.first == "data.path"; });
   for (auto& [key, word] : settings) {
-    const auto path = full_path(key, table, schema, others);
+    const auto path = full_path(key, table, schema, others, verb);
     if (path == "data.path" && data && data->kinds)
       set_data_path(table, schema, *data->kinds, word.text);
     else
@@ -285,12 +303,14 @@ void settle_machine(TrainConfig& train) {
 }
 
 TaskContext context_of(const TrainConfig& train) {
-  return {.device = torch::Device(train.device),
-          .precision = train.precision,
-          .batch = train.batch,
-          .workers = train.workers,
-          .channels_last = train.channels_last,
-          .seed = static_cast<uint64_t>(train.seed)};
+  TaskContext context;
+  static_cast<Use&>(context) = {.device = torch::Device(train.device),
+                                .precision = train.precision,
+                                .batch = train.batch,
+                                .channels_last = train.channels_last,
+                                .seed = static_cast<uint64_t>(train.seed)};
+  context.workers = train.workers;
+  return context;
 }
 
 }  // namespace hadal

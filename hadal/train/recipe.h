@@ -15,6 +15,7 @@ struct Recipe {
   Table reaches;  // "test/accuracy" = 0.985, minutes = 6
   Part task;      // its name and its settings: model, data, augment, ...
   TrainConfig train;
+  Table learned;  // of a run: what its data taught, see Task::learned
 
   /// All settings as TOML lays them out. resolved() fills in every default of the parts too.
   Table table() const;
@@ -26,7 +27,7 @@ struct Recipe {
 
 /// Throws UsageError for an unknown setting, a wrong value or a part that does not exist.
 Recipe recipe_from(const Table& table, const std::string& name);
-/// `what` is a TOML file or the name of a recipe in one of recipe_folders().
+/// `what` is a TOML file, the name of a recipe in one of recipe_folders(), or that of a task, with its defaults.
 Table load_recipe_table(const std::string& what, std::string& name);
 /// ./recipes, beside the program, and where the library is installed; those that exist.
 std::vector<std::filesystem::path> recipe_folders();
@@ -41,9 +42,9 @@ std::optional<Schema> data_schema(const Table& table, const Schema& recipe);
 /// Puts `key=value` words over a recipe's table. A key is a dotted path, one of the short names that every verb shares
 /// (data, batch, seed, device, precision, threads, workers), or the last part of a path when only one setting ends so.
 /// `data` takes a kind or a path; a path goes to a kind that has one. An unknown key is refused with the nearest of
-/// them and of `others`.
+/// them and of `others`. A key of the recipe's section `verb` means that one first.
 void apply_words(Table& table, const std::vector<std::pair<std::string, std::string>>& words,
-                 const std::vector<std::string>& others = {});
+                 const std::vector<std::string>& others = {}, const std::string& verb = "");
 
 /// The task's context from resolved training settings.
 TaskContext context_of(const TrainConfig& train);

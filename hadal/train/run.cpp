@@ -1,7 +1,6 @@
 #include "hadal/train/run.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include <nlohmann/json.hpp>
@@ -12,6 +11,7 @@
 #include "hadal/report/history.h"
 #include "hadal/train/run_files.h"
 #include "hadal/train/run_folder.h"
+#include "hadal/trained/open.h"
 
 namespace hadal {
 namespace {
@@ -25,7 +25,6 @@ void log_line(const RunOptions& options, const std::string& text) {
 /// The best weights of the run in `folder` on a split, under its name.
 Metrics score_best(Task& task, const TrainConfig& train, const fs::path& folder, const std::string& split) {
   load_weights(task.model(), folder / "weights/best.safetensors");
-  const Autocast autocast(torch::Device(train.device), train.precision);
   Metrics out;
   for (const auto& [name, value] : task.evaluate(split, train.limit)) out.emplace_back(split + "/" + name, value);
   return out;
@@ -36,13 +35,6 @@ void remove_run_leftovers(const fs::path& folder) {
   for (const auto* name : {"config.toml", "metrics.csv", "metrics.json", "reached.json", "report.html",
                            "weights/best.safetensors", "weights/last.safetensors", "checkpoint/last.safetensors"})
     remove_leftovers(folder / name);
-}
-
-/// By the end of its name, so that quantile_loss and mask_loss are losses too.
-bool smaller_is_better(const std::string& name) {
-  static constexpr std::array small = {"loss",       "error",         "mse",     "mae",    "mase",
-                                       "perplexity", "bits_per_byte", "minutes", "seconds"};
-  return std::any_of(small.begin(), small.end(), [&](const char* word) { return name.ends_with(word); });
 }
 
 /// A setting as text, whether it comes from a file or the command line; of a path only the file's name, for data may
@@ -86,19 +78,31 @@ std::vector<Promise> promises_of(const Table& reaches, const RunResult& result) 
       promise.reached = *found;
     else
       promise.reached = NAN;
-    promise.kept = smaller_is_better(name) ? promise.reached <= promise.asked : promise.reached >= promise.asked;
+    const auto own = name.substr(name.rfind('/') + 1);
+    const bool higher = std::any_of(result.scores.begin(), result.scores.end(),
+                                    [&](const Score& score) { return score.name == own && score.higher; });
+    promise.kept = higher ? promise.reached >= promise.asked : promise.reached <= promise.asked;
     out.push_back(promise);
   }
   return out;
 }
 
-std::unique_ptr<Task> settle(Recipe& recipe, const fs::path& weights) {
+std::unique_ptr<Task> settle(Recipe& recipe, bool goes_on) {
   settle_machine(recipe.train);
+  std::optional<Passport> weights;
+  if (!goes_on && !recipe.train.weights.empty()) {
+    weights = read_passport(recipe.train.weights);
+    auto table = recipe.table();
+    recipe = recipe_from(over_weights(std::move(table), recipe_of(*weights), true), recipe.name);
+  }
   recipe.resolve();
   auto context = context_of(recipe.train);
-  context.weights = weights.empty() ? fs::path(recipe.train.weights) : weights;
+  context.learns = true;
+  context.learned = recipe.learned;
+  context.weights = weights ? &*weights : nullptr;
   auto task = tasks().make(recipe.task, context);
   recipe.task.settings = task->settings();
+  recipe.learned = task->learned();
   return task;
 }
 
@@ -108,15 +112,14 @@ RunResult train_recipe(Recipe recipe, const RunOptions& options) {
   if (!unjudged.empty()) recipe.reaches = {};
   std::optional<FolderLock> lock;
   if (options.resume) lock.emplace(options.folder);
-  const auto checkpoint = options.folder / "checkpoint/last.safetensors",
-             own = options.folder / "weights/last.safetensors";
+  const auto checkpoint = options.folder / "checkpoint/last.safetensors";
   const bool goes_on = options.resume && fs::exists(checkpoint);
-  // The file that a run began from may be gone when it goes on. What the model holds comes from the checkpoint, but
-  // only weights know their tokenizer: the run's own do too.
-  const bool own_weights = goes_on && !recipe.train.weights.empty() && fs::exists(own);
-  const auto task = settle(recipe, own_weights ? own : fs::path());
+  if (!options.resume) recipe.learned = {};  // that of another run, whose config.toml was taken as a recipe
+  const auto task = settle(recipe, goes_on);
   if (!options.resume) recipe.settle_paths();
-  const auto config = to_toml(recipe.table());
+  const auto table = recipe.table();
+  auto shown = table;  // what was learned is for machines
+  shown.erase("learned");
   Trainer trainer(*task, recipe.train, options.folder);
   // Only now: a run that is refused leaves no folder behind.
   if (!options.resume) {
@@ -124,7 +127,7 @@ RunResult train_recipe(Recipe recipe, const RunOptions& options) {
     lock.emplace(options.folder);
   }
   remove_run_leftovers(options.folder);
-  if (!options.resume) write_file(options.folder / "config.toml", config);
+  if (!options.resume) write_file(options.folder / "config.toml", to_toml(table));
   log_line(options, task->summary());
   log_line(options, fmt::format("{}, {} threads, {}; everything goes to {}", recipe.train.device, recipe.train.threads,
                                 recipe.train.precision, options.folder.string()));
@@ -133,16 +136,16 @@ RunResult train_recipe(Recipe recipe, const RunOptions& options) {
   if (!unjudged.empty())
     log_line(options, fmt::format("the recipe's numbers are not asked for: this run has its own {}", unjudged));
 
-  trainer.describe({{"config", config}});
+  trainer.describe(table);
   if (goes_on)
     if (const auto before = trainer.resume(checkpoint); !before.empty() && before != task->summary())
       log_line(options, fmt::format("warning: the run began with other data or another model: {}", before));
-  RunFiles files(options.folder, recipe, *task, config, trainer, options.resume);
+  RunFiles files(options.folder, recipe, *task, to_toml(shown), trainer, options.resume);
   trainer.listen(files);
   for (auto* listener : options.listeners) trainer.listen(*listener);
 
   const auto outcome = trainer.run();
-  RunResult result{outcome.done, outcome.best, outcome.last, outcome.state.seconds, unjudged};
+  RunResult result{outcome.done, outcome.best, outcome.last, outcome.state.seconds, task->scores(), unjudged};
   if (outcome.done && task->has_split("test"))
     for (auto& item : score_best(*task, recipe.train, options.folder, "test")) result.best.push_back(std::move(item));
   else if (outcome.done && task->has_split("val") && !files.has_best_figures())

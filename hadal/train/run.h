@@ -20,12 +20,13 @@ struct RunResult {
   bool done = true;  // false: interrupted
   Metrics best, last;
   double seconds = 0;
-  std::string unjudged = {};  // the settings that make this another problem than the recipe's numbers are about
+  std::vector<Score> scores = {};  // the task's: which way is better
+  std::string unjudged = {};       // the settings that make this another problem than the recipe's numbers are about
 };
 
-/// Picks device, precision and threads, fills in every default and builds the task that is to be trained. `weights`
-/// stand in for the recipe's.
-std::unique_ptr<Task> settle(Recipe& recipe, const std::filesystem::path& weights = {});
+/// Picks device, precision and threads, fills in every default and builds the task that is to be trained, from the
+/// recipe's weights where it names some. `goes_on`: a checkpoint brings the weights, and the recipe what was learned.
+std::unique_ptr<Task> settle(Recipe& recipe, bool goes_on = false);
 
 /// Trains `recipe`, scores the test split with the best weights where there is one, and writes everything into the
 /// folder.
@@ -37,7 +38,8 @@ struct Promise {
   double asked = 0, reached = 0;  // NaN: the run does not measure it
   bool kept = false;
 };
-/// `minutes`, losses and errors are upper bounds, everything else lower ones. Empty for a run that is not judged.
+/// Scores of which more is better are lower bounds; losses, errors and `minutes` upper ones. Empty for a run that is
+/// not judged.
 std::vector<Promise> promises_of(const Table& reaches, const RunResult& result);
 
 /// Which settings make `recipe` another problem than that of the recipe file of the same name and the same promises:

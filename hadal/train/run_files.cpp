@@ -57,7 +57,7 @@ void RunFiles::on_evaluation(const EvaluationEvent& event) {
   if (event.best || figures_.empty()) figures_ = task_.figures();
   // From the rows: in a resumed run the best may be of an earlier sitting.
   const auto goal = task_.goal();
-  const auto* best = best_row(history_.rows(), "val/" + goal.metric, goal.higher_is_better);
+  const auto* best = best_row(history_.rows(), "val/" + goal, task_.higher_is_better(goal));
   write(RunResult{false, best ? best->values : event.values, event.values, event.state.seconds});
 }
 
@@ -74,8 +74,8 @@ void RunFiles::write(const RunResult& result) {
   ReportInput report{
       .title = recipe_.name,
       .about = recipe_.about,
-      .goal = "val/" + goal.metric,
-      .higher_is_better = goal.higher_is_better,
+      .goal = "val/" + goal,
+      .higher_is_better = task_.higher_is_better(goal),
       .facts = {{"Model and data", task_.summary()},
                 {"Trained", fmt::format("{} of {} steps, {:.1f} epochs, {:.1f} minutes{}", state_.step, state_.steps,
                                         state_.epoch, state_.seconds / 60, result.done ? "" : " so far")}},

@@ -7,6 +7,7 @@
 
 #include "hadal/core/memory.h"
 #include "hadal/core/precision.h"
+#include "hadal/io/passport.h"
 #include "hadal/io/weights.h"
 #include "hadal/optim/clip.h"
 #include "hadal/report/history.h"
@@ -22,18 +23,15 @@ void add_prefixed(Metrics& into, const std::string& prefix, const Metrics& metri
 
 }  // namespace
 
-std::atomic<bool>& stop_requested() {
-  static std::atomic<bool> flag = false;
-  return flag;
-}
-
 Trainer::Trainer(Task& task, const TrainConfig& config, std::filesystem::path folder)
     : task_(task), config_(config), folder_(std::move(folder)), device_(config.device) {
   validate_config(config_, "train");
-  const auto count = task_.phases().size();
-  for (size_t phase = 0; phase < count; ++phase) {
-    auto& module = task_.phase_module(phase);
-    auto optimizer = optimizers().make(config_.optimizer, param_groups(module, config_.group_rules()));
+  const auto phases = task_.phases();
+  for (const auto& phase : phases) {
+    auto& module = *phase.module;
+    require(phase.every > 0, "[train] phase {} wants to move in every {}-th step", phase.name, phase.every);
+    auto optimizer =
+        optimizers().make(config_.optimizer, param_groups(task_.model(), config_.group_rules(), &module));
     require(!optimizer->needs_closure() || config_.accumulate == 1,
             "[train] {} evaluates each batch more than once, so it takes accumulate=1, not {}", config_.optimizer.name,
             config_.accumulate);
@@ -49,8 +47,8 @@ Trainer::Trainer(Task& task, const TrainConfig& config, std::filesystem::path fo
             module.parameters().empty() ? "there is no parameter"
             : config_.groups.empty()    ? "every parameter is frozen"
                                         : "groups freeze every parameter",
-            count > 1 ? " of " + task_.phases()[phase] : "");
-    phases_.push_back({&module, std::move(optimizer), std::move(parameters), KeptBuffers(module)});
+            phases.size() > 1 ? " of " + phase.name : "");
+    phases_.push_back({phase, std::move(optimizer), std::move(parameters), KeptBuffers(module)});
   }
   freezer_.emplace(task_.model(), config_.freeze);
   // A last group of batches that is smaller than `accumulate` still makes a step.
@@ -67,7 +65,8 @@ Trainer::Trainer(Task& task, const TrainConfig& config, std::filesystem::path fo
   state.epochs = (state.steps + steps_per_epoch_ - 1) / steps_per_epoch_;
   use(schedules().make(config_.schedule, RunLength{state.steps, steps_per_epoch_}));
   if (config_.early_stopping.on()) check(config_.early_stopping.watch(), "early stopping");
-  if (config_.ema > 0) ema_ = std::make_unique<Ema>(task_.model(), config_.ema, config_.ema_warmup);
+  if (config_.ema > 0) ema_ = std::make_unique<Ema>(task_.averaged(), config_.ema, config_.ema_warmup);
+  if (phases_[0].optimizer->averages()) statistics_ = std::make_unique<StatisticsMean>(task_.model());
   if (config_.swa.on()) {
     const Span run{.ticks = state.steps, .run = state.steps, .per_epoch = steps_per_epoch_};
     swa_start_ = run.of(config_.swa.begin, "swa.begin");
@@ -76,7 +75,7 @@ Trainer::Trainer(Task& task, const TrainConfig& config, std::filesystem::path fo
     require(swa_start_ + swa_every_ <= state.steps,
             "[train] swa takes weights every {} steps from step {} on, but the run has {}; begin earlier", swa_every_,
             swa_start_, state.steps);
-    swa_ = std::make_unique<Swa>(task_.model());
+    swa_ = std::make_unique<Swa>(task_.averaged());
     schedule_ = config_.swa.over(std::move(schedule_), {state.steps, steps_per_epoch_}, lr());
   }
   evaluation_steps_ =
@@ -99,6 +98,7 @@ std::string Trainer::resume(const std::filesystem::path& path) {
     phases_[phase].optimizer->load_state(checkpoint.group(fmt::format("optimizer.{}", phase)));
   if (ema_) ema_->load_state(checkpoint.group("ema"));
   if (swa_) swa_->load_state(checkpoint.group("swa"));
+  if (statistics_) statistics_->load_state(checkpoint.group("statistics"));
   for (size_t i = 0; i < schedule_.plateaus.size(); ++i)
     schedule_.plateaus[i]->load_state(checkpoint.tensor("schedule", fmt::format("plateau.{}", i)));
   set_random_states(checkpoint.group("random"), device_);
@@ -115,6 +115,7 @@ void Trainer::save_checkpoint() {
     checkpoint.groups.emplace_back(fmt::format("optimizer.{}", phase), phases_[phase].optimizer->state());
   if (ema_) checkpoint.groups.emplace_back("ema", ema_->state());
   if (swa_) checkpoint.groups.emplace_back("swa", swa_->state());
+  if (statistics_) checkpoint.groups.emplace_back("statistics", statistics_->state());
   TensorsByName plateaus;
   for (size_t i = 0; i < schedule_.plateaus.size(); ++i)
     plateaus.emplace_back(fmt::format("plateau.{}", i), schedule_.plateaus[i]->state());
@@ -139,22 +140,24 @@ std::string Trainer::bad_weight() const {
 /// Refuses what cannot be watched before the run begins.
 void Trainer::check(const Watch& watch, const char* who) const {
   const auto goal = task_.goal();
-  const auto name = watch.name(goal.metric), split = name.substr(0, name.find('/'));
+  const auto name = watch.name(goal), split = name.substr(0, name.find('/'));
   require(split != "test", "[train] the {} watches {}, and the test split is scored at the end alone; watch val/{}",
           who, name, name.substr(name.find('/') + 1));
   require(split == "train" || (split == "val" && task_.has_split("val")),
           "[train] the {} watches {}, but the run scores no {} split; metric = \"train/loss\" is always there", who,
           name, split);
-  auto known = split == "train" ? std::vector<std::string>{"loss"} : task_.metric_names();
-  for (auto& metric : known) metric = split + "/" + metric;
+  std::vector<std::string> known;
+  if (split == "train") known = {"train/loss"};
+  if (split == "val")
+    for (const auto& score : task_.scores()) known.push_back(split + "/" + score.name);
   require(known.empty() || std::find(known.begin(), known.end(), name) != known.end(),
           "[train] the {} watches {}, which this run does not measure{}", who, name, suggest(name, known));
-  watch.higher_is_better(goal.metric, goal.higher_is_better);
+  watch.higher_is_better(goal, task_.higher_is_better(goal));
 }
 
 /// The value of the score that `watch` follows. Throws UsageError when this run has none of that name.
 double Trainer::watched(const Watch& watch, const Metrics& values, const char* who) const {
-  const auto name = watch.name(task_.goal().metric);
+  const auto name = watch.name(task_.goal());
   if (const auto* value = find_value(values, name)) return *value;
   if (name == "train/loss") return NAN;  // every step since the last evaluation was skipped
   std::vector<std::string> known;
@@ -174,7 +177,7 @@ void Trainer::end_on_average() {
   for (int64_t left = config_.swa.batches > 0 ? std::min(config_.swa.batches, epoch) : epoch; left > 0; --left) {
     if (!task_.batches().next()) break;
     const Autocast autocast(device_, config_.precision);
-    for (size_t phase = 0; phase < phases_.size(); ++phase) task_.losses(phase);
+    for (size_t phase = 0; phase < phases_.size(); ++phase) task_.losses(here(phase));
   }
 }
 
@@ -201,7 +204,7 @@ void Trainer::evaluate() {
                     where, progress_.state.step));
   std::list<Optimizer::Scored> scored;
   for (auto& phase : phases_) scored.emplace_back(*phase.optimizer);
-  const Average::Swap averaged(ema_.get());
+  const Average::Swap averaged(ema_.get()), statistics(statistics_.get());
   EvaluationEvent event{progress_.state, {}, false, &task_};
   if (progress_.loss_count > 0) event.values.emplace_back("train/loss", progress_.loss_sum / progress_.loss_count);
   event.values.emplace_back("lr", last_lr_);
@@ -209,32 +212,29 @@ void Trainer::evaluate() {
   if (progress_.state.skipped > 0)
     event.values.emplace_back("skipped_steps", static_cast<double>(progress_.state.skipped));
   const auto goal = task_.goal();
-  if (task_.has_split("val")) {
-    const Autocast autocast(device_, config_.precision);
-    add_prefixed(event.values, "val/", task_.evaluate("val", config_.limit));
-  }
+  const bool higher = task_.higher_is_better(goal);
+  if (task_.has_split("val")) add_prefixed(event.values, "val/", task_.evaluate("val", config_.limit));
   trim_memory();
   for (const auto& plateau : schedule_.plateaus)
     plateau->observe(watched(plateau->watch(), event.values, "plateau"),
-                     plateau->watch().higher_is_better(goal.metric, goal.higher_is_better));
+                     plateau->watch().higher_is_better(goal, higher));
   if (const auto& stopping = config_.early_stopping; stopping.on())
     progress_.patience.observe(stopping, watched(stopping.watch(), event.values, "early stopping"),
-                               stopping.watch().higher_is_better(goal.metric, goal.higher_is_better),
+                               stopping.watch().higher_is_better(goal, higher),
                                progress_.state.epoch);
-  const auto score = find_value(event.values, "val/" + goal.metric);
-  const auto before = find_value(progress_.best, "val/" + goal.metric);
+  const auto score = find_value(event.values, "val/" + goal);
+  const auto before = find_value(progress_.best, "val/" + goal);
   // Without a validation split the last weights are the best there are.
   event.best =
-      !score || !before || std::isnan(*before) || (goal.higher_is_better ? *score > *before : *score < *before);
+      !score || !before || std::isnan(*before) || (higher ? *score > *before : *score < *before);
   progress_.loss_sum = progress_.loss_count = 0;
   progress_.last = event.values;
   if (event.best) progress_.best = event.values, progress_.best_step = progress_.state.step;
   if (!folder_.empty()) {
-    auto metadata = task_.metadata();
-    metadata.insert(metadata_.begin(), metadata_.end());
-    metadata["step"] = fmt::format("{}", progress_.state.step);
-    save_weights(folder_ / "weights/last.safetensors", task_.model(), metadata);
-    if (event.best) save_weights(folder_ / "weights/best.safetensors", task_.model(), metadata);
+    auto recipe = recipe_;
+    if (auto learned = task_.learned(); !recipe.empty() && !learned.empty()) recipe.set("learned", std::move(learned));
+    write_weights(folder_ / "weights/last.safetensors", task_.model(), recipe, progress_.state.step);
+    if (event.best) write_weights(folder_ / "weights/best.safetensors", task_.model(), recipe, progress_.state.step);
   } else if (event.best && config_.early_stopping.on() && config_.early_stopping.restore_best) {
     best_weights_.clear();
     for (const auto& [name, tensor] : state_dict(task_.model()).entries)
@@ -263,6 +263,7 @@ Trainer::Outcome Trainer::run() {
                   static_cast<double>(progress_.batch) / static_cast<double>(task_.batches().per_epoch());
     state.seconds = seconds_before + now() - begin;
     if (ema_) ema_->update(state.step);
+    if (statistics_) statistics_->update(state.step);
     if (swa_ && state.step > swa_start_ && (state.step - swa_start_) % swa_every_ == 0) swa_->update();
     if (!event.skipped) {
       progress_.loss_sum += event.losses[0].second * static_cast<double>(event.samples);
@@ -283,12 +284,14 @@ Trainer::Outcome Trainer::run() {
     }
   }
   const bool done = ended();
-  if (!done)
+  if (!done) {
     save_checkpoint();
-  else if (config_.early_stopping.on() && config_.early_stopping.restore_best)
+  } else if (config_.early_stopping.on() && config_.early_stopping.restore_best) {
     restore_best();
-  else
+  } else {
     for (auto& phase : phases_) phase.optimizer->show_scored(true);
+    if (statistics_) statistics_->settle();
+  }
   for (auto* callback : callbacks_) callback->on_end(state, done);
   return {done, progress_.best, progress_.last, state};
 }

@@ -1,7 +1,6 @@
 // The one training loop: epochs, phases, accumulation, clipping, freezing, averaging, evaluation, early stopping,
 // checkpoints, resume.
 #pragma once
-#include <atomic>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -9,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "hadal/core/stop.h"
 #include "hadal/optim/average.h"
 #include "hadal/optim/plateau.h"
 #include "hadal/optim/schedule.h"
@@ -19,9 +19,6 @@
 #include "hadal/train/statistics.h"
 
 namespace hadal {
-
-/// Set from a signal handler: the trainer finishes its step, saves and returns.
-std::atomic<bool>& stop_requested();
 
 /// Too many steps in a row were not finite: too high a rate, usually.
 struct NotFinite : Error {
@@ -34,8 +31,8 @@ class Trainer {
   /// config's device and precision are resolved ("cpu", not "auto").
   Trainer(Task& task, const TrainConfig& config, std::filesystem::path folder = {});
 
-  /// Text that goes into every weights file besides what the task says of itself.
-  void describe(std::map<std::string, std::string> metadata) { metadata_ = std::move(metadata); }
+  /// The recipe that goes into every weights file as its passport; what the task has learned is added.
+  void describe(Table recipe) { recipe_ = std::move(recipe); }
   void listen(Callback& callback) { callbacks_.push_back(&callback); }
   /// A schedule of the program's own in place of the config's.
   void use(Schedule schedule);
@@ -62,8 +59,8 @@ class Trainer {
   bool follows_rate() const { return phases_[0].optimizer->follows_rate(); }
 
  private:
-  struct Phase {
-    nn::Module* module;
+  struct Moving {  // a phase of the task's
+    Phase phase;
     std::unique_ptr<Optimizer> optimizer;
     std::vector<Tensor> parameters;
     KeptBuffers buffers;
@@ -72,10 +69,10 @@ class Trainer {
 
   bool step(StepEvent& event);
   bool keep_scale(double norm, double scale);
-  void backward(const Phase& phase, const Tensor& loss);
+  void backward(const Moving& moving, const Tensor& loss);
   Losses differentiate(size_t phase, double scale);
   bool move(size_t phase, const Rates& rates, double loss, double scale, StepEvent& event);
-  bool take(Phase& phase, const Rates& rates, const Evaluation& here, const Closure& again);
+  bool take(Moving& moving, const Rates& rates, const Evaluation& here, const Closure& again);
   void give_up_if_due(size_t phase, const std::string& what) const;
   void begin_epoch();
   void end_on_average();
@@ -86,22 +83,25 @@ class Trainer {
   std::string bad_weight() const;
   void save_checkpoint();
   void checkpoint_if_due();
+  Step here(size_t phase) const { return {phase, progress_.state.step, progress_.state.steps}; }
+  bool due(size_t phase) const { return progress_.state.step % phases_[phase].phase.every == 0; }
   bool loss_scaling() const { return config_.precision == "fp16"; }
 
   Task& task_;
   TrainConfig config_;
   std::filesystem::path folder_;
   torch::Device device_;
-  std::vector<Phase> phases_;
+  std::vector<Moving> phases_;
   Schedule schedule_;
   std::unique_ptr<Ema> ema_;
   std::unique_ptr<Swa> swa_;
+  std::unique_ptr<StatisticsMean> statistics_;  // where the optimizer averages its weights
   int64_t swa_start_ = 0, swa_every_ = 1;
   std::optional<Freezer> freezer_;
   TensorsByName best_weights_;  // where no folder keeps them
   int64_t steps_per_epoch_, evaluation_steps_;
   std::vector<Callback*> callbacks_;
-  std::map<std::string, std::string> metadata_;
+  Table recipe_;
   Progress progress_;
   double last_lr_ = 0;
   Metrics last_norms_;

@@ -19,7 +19,7 @@ bool Trainer::keep_scale(double norm, double scale) {
 
 /// Gradients of `loss` for the phase alone: a generator's loss passes through the discriminator, whose gradients are
 /// not this phase's to touch.
-void Trainer::backward(const Phase& phase, const Tensor& loss) {
+void Trainer::backward(const Moving& phase, const Tensor& loss) {
   if (phases_.size() == 1) return loss.backward();
   std::vector<Tensor> inputs;
   for (const auto& parameter : phase.parameters)
@@ -43,14 +43,14 @@ Losses Trainer::differentiate(size_t index, double scale) {
   Losses losses;
   {
     const Autocast autocast(device_, config_.precision);
-    losses = task_.losses(index);
+    losses = task_.losses(here(index));
   }
   backward(phases_[index], scale == 1 ? losses.total : losses.total * scale);
   return losses;
 }
 
 /// The optimiser's step; false when it met what is not finite where it looked again.
-bool Trainer::take(Phase& phase, const Rates& rates, const Evaluation& here, const Closure& again) {
+bool Trainer::take(Moving& phase, const Rates& rates, const Evaluation& here, const Closure& again) {
   if (!phase.optimizer->needs_closure()) return phase.optimizer->step(rates, here);
   // A batch moves running statistics once, however often it is looked at.
   KeptBuffers statistics(task_.model());
@@ -70,7 +70,7 @@ bool Trainer::move(size_t index, const Rates& rates, double loss, double scale, 
   auto& phase = phases_[index];
   const ClipRule rule{config_.clip, config_.clip_by};
   auto clipped = clip_gradients(*phase.optimizer, rule, 1 / scale);
-  event.grad_norms.emplace_back(phases_.size() == 1 ? "grad_norm" : "grad_norm_" + task_.phases()[index], clipped.norm);
+  event.grad_norms.emplace_back(phases_.size() == 1 ? "grad_norm" : "grad_norm_" + phase.phase.name, clipped.norm);
   clipped.evaluation.loss = loss;
   // For optimisers that look at the loss elsewhere before they decide.
   const auto again = [&] {
@@ -112,6 +112,7 @@ bool Trainer::step(StepEvent& event) {
     ++progress_.batch;
     event.samples += task_.batches().size();
     for (size_t index = 0; index < phases_.size(); ++index) {
+      if (!due(index)) continue;
       auto losses = differentiate(index, loss_scale / static_cast<double>(batches));
       const auto value = losses.total.item<double>();
       phases_[index].loss += value;

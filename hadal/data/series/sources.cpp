@@ -85,7 +85,7 @@ Borders Setting<Borders>::read(const Value& value, const std::string& path, cons
 Fields<CsvSeriesConfig> CsvSeriesConfig::fields() {
   using C = CsvSeriesConfig;
   return {
-      {"path", &C::path, "CSV file with a column of dates; $DATA is HADAL_DATA"},
+      {"path", &C::path, "CSV file with a column of dates; $DATA is HADAL_DATA", file_path()},
       {"date", &C::date, "the column of dates (default: \"date\" or its like, else the first that holds some)"},
       {"columns", &C::columns, "the columns to take (default: all others but a nameless index)", example("OT,HUFL")},
       {"borders", &C::borders,

@@ -35,7 +35,7 @@ bool is_sound(const std::string& path) {
 
 Fields<SoundsConfig> SoundsConfig::fields() {
   using C = SoundsConfig;
-  return {{"path", &C::path, "folder or archive of LABEL_..._INDEX.wav; $DATA is HADAL_DATA"},
+  return {{"path", &C::path, "folder or archive of LABEL_..._INDEX.wav; $DATA is HADAL_DATA", file_path()},
           {"length", &C::length, "steps of the spectrogram that the model sees; shorter ones are padded", at_least(1)},
           {"test", &C::test, "indices below it are the test split", at_least(0)},
           {"val", &C::val, "as many indices behind those of the test split are the val split", at_least(0)},

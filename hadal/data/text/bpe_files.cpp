@@ -152,7 +152,7 @@ struct TiktokenConfig {
   std::vector<std::string> special;
   static Fields<TiktokenConfig> fields() {
     using C = TiktokenConfig;
-    return {{"path", &C::path, "file of ranks (.tiktoken); $DATA is HADAL_DATA"},
+    return {{"path", &C::path, "file of ranks (.tiktoken); $DATA is HADAL_DATA", file_path()},
             {"pattern", &C::pattern, "what words are cut by: gpt2, cl100k, o200k or a regular expression"},
             {"special", &C::special, "special tokens: TEXT=ID, or TEXT for the next id behind the ranks"}};
   }
@@ -163,7 +163,7 @@ struct HuggingFaceConfig {
   std::string path;
   static Fields<HuggingFaceConfig> fields() {
     return {{"path", &HuggingFaceConfig::path,
-             "tokenizer.json, or a folder with it or with vocab.json and merges.txt; $DATA is HADAL_DATA"}};
+             "tokenizer.json, or a folder with it or with vocab.json and merges.txt; $DATA is HADAL_DATA", file_path()}};
   }
   void validate() const { require(!path.empty(), "tokenizer.path is not set: name a tokenizer.json"); }
 };

@@ -59,13 +59,13 @@ struct TableConfig {
   double val_share = 0.1;
   static Fields<TableConfig> fields() {
     using C = TableConfig;
-    return {{"path", &C::path, "training texts: CSV, TSV or JSON lines, gzip or not; $DATA is HADAL_DATA"},
+    return {{"path", &C::path, "training texts: CSV, TSV or JSON lines, gzip or not; $DATA is HADAL_DATA", file_path()},
             {"val", &C::val, "validation texts; empty: a share of the training texts", goes_with_path()},
             {"test", &C::test, "test texts; empty: none", goes_with_path()},
             {"text", &C::text, "column of the text: its name, or its number from 1"},
             {"label", &C::label, "column of the label"},
             {"val_share", &C::val_share, "share of the training texts held out where there is no `val`, by chance",
-             from_below(0, 1)}};
+             held_out(from_below(0, 1))}};
   }
   void validate() const { require(!path.empty(), "data.path is not set: name a table of texts, data=FILE"); }
 };
@@ -103,7 +103,7 @@ struct LinesConfig {
   std::string path, train = "train", val = "val", test = "test";
   static Fields<LinesConfig> fields() {
     using C = LinesConfig;
-    return {{"path", &C::path, "folder with SPLIT.CLASS files of a text a line, gzip or not; $DATA is HADAL_DATA"},
+    return {{"path", &C::path, "folder with SPLIT.CLASS files of a text a line, gzip or not; $DATA is HADAL_DATA", file_path()},
             {"train", &C::train, "name of the training files without their ending"},
             {"val", &C::val, "of the validation files; empty: none"},
             {"test", &C::test, "of the test files; empty: none"}};

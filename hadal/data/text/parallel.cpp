@@ -32,7 +32,7 @@ struct FilesConfig {
   std::string path, source = "en", target = "de", train = "train", val = "val", test = "test";
   static Fields<FilesConfig> fields() {
     using C = FilesConfig;
-    return {{"path", &C::path, "folder with SPLIT.LANGUAGE files, gzip or not; $DATA is HADAL_DATA"},
+    return {{"path", &C::path, "folder with SPLIT.LANGUAGE files, gzip or not; $DATA is HADAL_DATA", file_path()},
             {"source", &C::source, "ending of the files to translate from"},
             {"target", &C::target, "ending of the files to translate to"},
             {"train", &C::train, "name of the training files without their ending"},
@@ -83,7 +83,7 @@ struct TableConfig {
   std::string path, val, test, source = "1", target = "2";
   static Fields<TableConfig> fields() {
     using C = TableConfig;
-    return {{"path", &C::path, "table of the training texts (TSV or CSV), gzip or not; $DATA is HADAL_DATA"},
+    return {{"path", &C::path, "table of the training texts (TSV or CSV), gzip or not; $DATA is HADAL_DATA", file_path()},
             {"val", &C::val, "table of the validation texts; empty: none", goes_with_path()},
             {"test", &C::test, "table of the test texts; empty: none", goes_with_path()},
             {"source", &C::source, "column to translate from: its name in the first record, or its number"},

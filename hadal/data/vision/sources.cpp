@@ -18,7 +18,7 @@ struct IdxConfig {
 
   static Fields<IdxConfig> fields() {
     return {
-        {"path", &IdxConfig::path, "folder with MNIST's files; $DATA is HADAL_DATA"},
+        {"path", &IdxConfig::path, "folder with MNIST's files; $DATA is HADAL_DATA", file_path()},
         {"val", &IdxConfig::val, "pictures of the training file held out for validation, its last ones", at_least(0)}};
   }
 };
@@ -34,7 +34,7 @@ struct FolderConfig {
   int64_t channels = 3, cache_mb = 1024;
 
   static Fields<FolderConfig> fields() {
-    return {{"path", &FolderConfig::path, "folder or archive: [SPLIT/]CLASS/picture.jpg; $DATA is HADAL_DATA"},
+    return {{"path", &FolderConfig::path, "folder or archive: [SPLIT/]CLASS/picture.jpg; $DATA is HADAL_DATA", file_path()},
             {"channels", &FolderConfig::channels, "3: colour, 1: grey", between(1, 3)},
             {"cache_mb", &FolderConfig::cache_mb, "memory for decoded pictures, in MB (0: decode every time)",
              at_least(0)}};
@@ -67,7 +67,7 @@ bool holds_idx(const fs::path& folder) {
 
 struct AutoConfig {
   std::string path;
-  static Fields<AutoConfig> fields() { return {{"path", &AutoConfig::path, "folder or archive; $DATA is HADAL_DATA"}}; }
+  static Fields<AutoConfig> fields() { return {{"path", &AutoConfig::path, "folder or archive; $DATA is HADAL_DATA", file_path()}}; }
   void validate() const { require(!path.empty(), "say which data: data=FOLDER or data=ARCHIVE"); }
 };
 

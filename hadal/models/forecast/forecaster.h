@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "hadal/core/catalog.h"
-#include "hadal/core/torch.h"
+#include "hadal/models/model.h"
 
 namespace hadal {
 
@@ -16,7 +16,7 @@ struct ForecastShape {
   int64_t calendar_features = 0;  // F
 };
 
-struct Forecaster : nn::Module {
+struct Forecaster : Model {
   /// history (B, C, L), calendar (B, F, L + H): of the history and of the horizon -> (B, C, Q, H).
   virtual Tensor forward(const Tensor& history, const Tensor& calendar) = 0;
   /// Whether every channel is forecast by itself, with the same weights: then it takes other channels than it learned.

@@ -4,6 +4,7 @@
 #pragma once
 #include "hadal/core/catalog.h"
 #include "hadal/models/forecast/series_encoder.h"
+#include "hadal/models/model.h"
 
 namespace hadal {
 
@@ -20,11 +21,12 @@ struct ClassShape {
   int64_t channels = 1, length = 64, classes = 2;
 };
 
-struct SeriesClassifierImpl : nn::Module {
+struct SeriesClassifierImpl : Model {
   /// Throws UsageError for a length below a patch.
   SeriesClassifierImpl(const SeriesClassifierConfig& config, const ClassShape& shape);
   /// x (B, C, L) -> logits (B, classes)
   Tensor forward(const Tensor& x);
+  std::vector<std::string> heads() const override { return {"head"}; }
 
  private:
   SeriesClassifierConfig config_;

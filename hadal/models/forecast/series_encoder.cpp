@@ -15,10 +15,10 @@ Fields<SeriesEncoderConfig> SeriesEncoderConfig::fields() {
           {"heads", &C::heads, "attention heads in a layer", at_least(1)},
           {"mlp", &C::mlp, "width inside a layer's MLP", at_least(1)},
           {"dropout", &C::dropout, "share dropped of tokens, inside the MLP and behind both halves of a layer",
-           from_below(0, 1)},
+           from_below(0, 1).changes(Limit::Change::always)},
           {"projection_dropout", &C::projection_dropout, "share dropped behind attention, besides `dropout`",
-           from_below(0, 1)},
-          {"attention_dropout", &C::attention_dropout, "share of attention weights dropped", from_below(0, 1)},
+           from_below(0, 1).changes(Limit::Change::always)},
+          {"attention_dropout", &C::attention_dropout, "share of attention weights dropped", from_below(0, 1).changes(Limit::Change::always)},
           {"norm", &C::norm, "over all tokens of a batch, or over each token", one_of({"batch", "layer"})},
           {"pre_norm", &C::pre_norm, "normalise before attention and MLP, not behind them"},
           {"residual_attention", &C::residual_attention, "add the scores of the layer before to each layer's"}};

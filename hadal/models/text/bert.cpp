@@ -65,14 +65,14 @@ void init_bert(nn::Module& module) {
 Fields<BertConfig> BertConfig::fields() {
   using C = BertConfig;
   return {{"vocabulary", &C::vocabulary, "how many tokens there are", at_least(1)},
-          {"context", &C::context, "tokens it reads at once", at_least(1)},
+          {"context", &C::context, "tokens it reads at once", at_least(1).changes(Limit::Change::always)},
           {"dim", &C::dim, "width of a token", at_least(1)},
           {"depth", &C::depth, "how many transformer blocks", at_least(0)},
           {"heads", &C::heads, "attention heads in a block", at_least(1)},
           {"mlp", &C::mlp, "width inside a block's MLP", at_least(1)},
           {"types", &C::types, "how many texts one input may hold", at_least(1)},
           {"norm_eps", &C::norm_eps, "added to the variance in the norms", above(0)},
-          {"dropout", &C::dropout, "share of activations and attention weights dropped", from_below(0, 1)}};
+          {"dropout", &C::dropout, "share of activations and attention weights dropped", from_below(0, 1).changes(Limit::Change::always)}};
 }
 
 void BertConfig::validate() const {

@@ -4,12 +4,13 @@
 #include <string>
 
 #include "hadal/core/catalog.h"
+#include "hadal/models/model.h"
 #include "hadal/models/text/about.h"
 #include "hadal/nn/cache.h"
 
 namespace hadal {
 
-struct LanguageModel : nn::Module {
+struct LanguageModel : Model {
   /// ids (B, T) int64 -> logits (B, T, vocabulary): of the next token, or of each token itself for a masked model. With
   /// a cache the ids go on where it stands. Throws Error for an id out of range and for more tokens than the context.
   virtual Tensor forward(const Tensor& ids, DecodingCache* cache = nullptr) = 0;
@@ -22,8 +23,6 @@ struct LanguageModel : nn::Module {
   virtual bool rolls() const { return false; }
   /// Room for `length` tokens of `batch` sequences. Throws UsageError for a masked model.
   virtual DecodingCache make_cache(int64_t batch, int64_t length) const;
-  /// Weights as other libraries name them -> as this model does; unknown names stay.
-  virtual TensorsByName own_names(const TensorsByName& weights) const { return weights; }
   /// Tells `about` what it must say of weights that are this model's.
   virtual void compare(About&) const {}
 };

@@ -1,21 +1,16 @@
 // Models that read a text and name its class.
 #pragma once
 #include "hadal/core/catalog.h"
+#include "hadal/models/model.h"
 #include "hadal/models/text/about.h"
 #include "hadal/nn/transformer.h"
 
 namespace hadal {
 
-struct TextClassifier : nn::Module {
+struct TextClassifier : Model {
   /// ids (B, T) int64, lengths (B): padding lies behind -> logits (B, classes). Throws Error on an id outside the
   /// vocabulary and on texts longer than the model reads.
   virtual Tensor forward(const Tensor& ids, const Tensor& lengths) = 0;
-  /// The layer whose weights may stay as they are when pretrained ones have another class count.
-  virtual std::string head() const = 0;
-  /// The layers that pretrained weights need not bring: what was pretrained had another task.
-  virtual std::vector<std::string> may_begin_anew() const { return {head()}; }
-  /// Weights as other libraries name them -> as this model does.
-  virtual TensorsByName own_names(const TensorsByName& weights) const { return weights; }
   /// Tells `about` what it must say of weights that are this model's.
   virtual void compare(About&) const {}
 };
@@ -40,7 +35,7 @@ struct TextEncoderConfig {
 struct TextEncoderImpl : TextClassifier {
   explicit TextEncoderImpl(const TextEncoderConfig& config);
   Tensor forward(const Tensor& ids, const Tensor& lengths) override;
-  std::string head() const override { return "head"; }
+  std::vector<std::string> heads() const override { return {"head"}; }
 
  private:
   TextEncoderConfig config_;

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "hadal/core/catalog.h"
+#include "hadal/models/model.h"
 #include "hadal/nn/transformer.h"
 
 namespace hadal {
@@ -23,7 +24,7 @@ struct TransformerConfig {
 
 /// Modules: embedding, positions (learned ones), transformer.encoder, transformer.decoder as in nn/transformer.h, and
 /// output where it is not tied to the embedding. Tokens are embedding * sqrt(dim) + position, as in section 3.4.
-struct TransformerImpl : nn::Module {
+struct TransformerImpl : Model {
   explicit TransformerImpl(const TransformerConfig& config);
 
   /// source (B, S) and target (B, T) of ids, source_lengths (B) -> features (B, T, dim) of what follows each target

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "hadal/core/catalog.h"
-#include "hadal/core/torch.h"
+#include "hadal/models/model.h"
 
 namespace hadal {
 
@@ -14,14 +14,10 @@ struct PublishedSize {
   int64_t size = 0, resize = 0;
 };
 
-struct ImageClassifier : torch::nn::Module {
+struct ImageClassifier : Model {
   /// (B, C, H, W) normalised pixels -> (B, classes) logits.
   virtual Tensor forward(const Tensor& pixels) = 0;
-  /// The last layer's name ("fc", "heads.head"): what is replaced when the class count differs.
-  virtual std::string head() const = 0;
   virtual PublishedSize published_size() const { return {}; }
-  /// Weights as other libraries name them -> as this model does; unknown names stay.
-  virtual TensorsByName own_names(const TensorsByName& weights) const { return weights; }
 };
 
 /// Their configs share the names `classes`, `channels` and `image` where they have them: the task sets these from the

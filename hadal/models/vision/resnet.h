@@ -24,7 +24,7 @@ struct ResNetImpl : ImageClassifier {
   Tensor forward(const Tensor& pixels) override;
   /// The four stages' outputs at 1/4, 1/8, 1/16 and 1/32 of the picture's size: what a feature pyramid takes.
   std::vector<Tensor> features(const Tensor& pixels);
-  std::string head() const override { return "fc"; }
+  std::vector<std::string> heads() const override { return {"fc"}; }
   PublishedSize published_size() const override { return {224, 256}; }
 
  private:
@@ -48,7 +48,7 @@ struct CifarResNetImpl : ImageClassifier {
   explicit CifarResNetImpl(const CifarResNetConfig& config);
   /// pixels (B, channels, H, W), normalised -> logits (B, classes)
   Tensor forward(const Tensor& pixels) override;
-  std::string head() const override { return "linear"; }
+  std::vector<std::string> heads() const override { return {"linear"}; }
   PublishedSize published_size() const override { return {32}; }
 
  private:

@@ -15,8 +15,8 @@ Fields<VitConfig> VitConfig::fields() {
           {"depth", &VitConfig::depth, "how many transformer blocks", at_least(0)},
           {"heads", &VitConfig::heads, "attention heads in a block", at_least(1)},
           {"mlp", &VitConfig::mlp, "width inside a block's MLP", at_least(1)},
-          {"dropout", &VitConfig::dropout, "share of activations dropped", from_below(0, 1)},
-          {"attention_dropout", &VitConfig::attention_dropout, "share of attention weights dropped", from_below(0, 1)},
+          {"dropout", &VitConfig::dropout, "share of activations dropped", from_below(0, 1).changes(Limit::Change::always)},
+          {"attention_dropout", &VitConfig::attention_dropout, "share of attention weights dropped", from_below(0, 1).changes(Limit::Change::always)},
           {"norm_eps", &VitConfig::norm_eps, "added to the variance in LayerNorm (Hugging Face: 1e-12)", above(0)}};
 }
 

@@ -35,7 +35,7 @@ struct VitImpl : ImageClassifier {
   explicit VitImpl(const VitConfig& config);
   /// pixels (B, channels, image, image), normalised -> logits (B, classes). Throws Error on any other size.
   Tensor forward(const Tensor& pixels) override;
-  std::string head() const override { return "heads.head"; }
+  std::vector<std::string> heads() const override { return {"heads.head"}; }
   /// Weights for larger pictures were published without a border to cut off.
   PublishedSize published_size() const override { return {image_, image_ == 224 ? 256 : 0}; }
   TensorsByName own_names(const TensorsByName& weights) const override { return torchvision_vit_names(weights); }

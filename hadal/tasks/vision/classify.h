@@ -1,18 +1,15 @@
 // Image classification: one label a picture.
 #pragma once
-#include "hadal/data/vision/augment.h"
 #include "hadal/tasks/task.h"
+#include "hadal/trained/vision/classifier.h"
 
 namespace hadal {
 
-struct ClassifyConfig {
-  Part model{"resnet18", {}}, data{"auto", {}};
-  AugmentConfig augment;
-  std::vector<std::string> names;
+struct ClassifyConfig : ClassifierConfig {
+  Part data{"auto", {}};
   double label_smoothing = 0;
 
   static Fields<ClassifyConfig> fields();
-  void validate() const;
 };
 
 void register_classify(TaskCatalog& catalog);

@@ -1,4 +1,4 @@
-// What the summaries of all tasks begin with.
+// What all summaries begin with.
 #pragma once
 #include <string>
 

@@ -1,4 +1,4 @@
-#include "hadal/tasks/summary.h"
+#include "hadal/trained/summary.h"
 
 #include "hadal/core/format.h"
 

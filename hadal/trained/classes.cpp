@@ -1,24 +1,13 @@
-#include "hadal/tasks/vision/classify_labels.h"
+#include "hadal/trained/classes.h"
 
 #include <algorithm>
 #include <numeric>
 #include <optional>
 
-#include <nlohmann/json.hpp>
-
 #include "hadal/core/error.h"
 
 namespace hadal {
 namespace {
-
-std::vector<std::string> texts_of(const std::map<std::string, std::string>& metadata, const char* key) {
-  const auto found = metadata.find(key);
-  if (found == metadata.end()) return {};
-  const auto json = nlohmann::json::parse(found->second, nullptr, false);
-  if (!json.is_array() || !std::all_of(json.begin(), json.end(), [](const auto& text) { return text.is_string(); }))
-    return {};
-  return json.get<std::vector<std::string>>();
-}
 
 bool holds(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -26,10 +15,19 @@ bool holds(const std::vector<std::string>& names, const std::string& name) {
 
 }  // namespace
 
-LearnedClasses learned_classes(const std::map<std::string, std::string>& metadata) {
-  LearnedClasses learned{texts_of(metadata, "classes"), texts_of(metadata, "labels")};
-  if (learned.labels.empty()) learned.labels = learned.names;
-  return learned;
+Fields<LearnedClasses> LearnedClasses::fields() {
+  return {{"names", &LearnedClasses::names, "what the model calls its classes"},
+          {"labels", &LearnedClasses::labels, "what the data called them that it learned from"}};
+}
+
+LearnedClasses LearnedClasses::from(const Table& learned) {
+  LearnedClasses out;
+  Table own;
+  for (const auto* key : {"names", "labels"})
+    if (const auto* value = learned.find(key)) own.set(key, *value);
+  read_config(out, own, "learned");
+  if (out.labels.empty()) out.labels = out.names;
+  return out;
 }
 
 std::vector<int64_t> match_classes(const std::vector<std::string>& data, const std::vector<std::string>& names,
@@ -53,6 +51,24 @@ std::vector<int64_t> match_classes(const std::vector<std::string>& data, const s
       std::find_if(data.begin(), data.end(), [&](const auto& name) { return !holds(learned.labels, name); });
   fail_usage("the data has a class \"{}\" that the model does not know{}", *stranger,
              suggest(*stranger, learned.labels));
+}
+
+std::vector<ScoredClass> top_classes(const Tensor& probabilities, const std::vector<std::string>& names, int64_t top) {
+  const auto [values, classes] = probabilities.topk(std::min<int64_t>(top, std::ssize(names)));
+  std::vector<ScoredClass> out;
+  for (int64_t i = 0; i < values.size(0); ++i)
+    out.push_back({names.at(static_cast<size_t>(classes[i].item<int64_t>())), values[i].item<double>()});
+  return out;
+}
+
+nlohmann::ordered_json as_json(const std::vector<ScoredClass>& classes) {
+  auto json = nlohmann::ordered_json::array();
+  for (const auto& [name, score] : classes) json.push_back({{"class", name}, {"score", score}});
+  return json;
+}
+
+Fields<ClassifyOptions> ClassifyOptions::fields() {
+  return {{"top", &ClassifyOptions::top, "classes that an answer holds, the likeliest first", at_least(1)}};
 }
 
 }  // namespace hadal

@@ -1,0 +1,85 @@
+#include "hadal/trained/inputs.h"
+
+#include <algorithm>
+
+#include "hadal/core/utf8.h"
+#include "hadal/data/text/parallel.h"
+#include "hadal/data/vision/image_folder.h"
+#include "hadal/io/archive.h"
+#include "hadal/io/file.h"
+
+namespace hadal {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool looks_like_sound(std::string_view path) {
+  const auto ending = fs::path(path).extension().string();
+  return ending == ".wav" || ending == ".flac" || ending == ".ogg";
+}
+
+InputSource file_source(const std::string& path) {
+  return {path, [path] { return Input{path, read_file(path), {}}; }};
+}
+
+void add_folder(const std::string& folder, Takes takes, std::vector<InputSource>& out) {
+  const auto before = out.size();
+  const FileTree tree(folder);
+  for (int64_t i = 0; i < tree.size(); ++i)
+    if (takes == Takes::picture ? looks_like_picture(tree.path(i)) : looks_like_sound(tree.path(i)))
+      out.push_back(file_source(tree.name(i)));
+  if (out.size() == before)
+    fail("{} holds no {}", folder,
+         takes == Takes::picture ? "picture (jpg, png, webp, bmp)" : "sound (wav, flac, ogg)");
+}
+
+void add_lines(const std::string& path, std::vector<InputSource>& out) {
+  try {
+    auto lines = read_lines(path);
+    for (size_t i = 0; i < lines.size(); ++i) {
+      const auto name = fmt::format("{}:{}", path, i + 1);
+      out.push_back({name, [name, line = std::move(lines[i])] { return Input{name, line, {}}; }});
+    }
+  } catch (const Error& error) {
+    out.push_back({path, [what = std::string(error.what())]() -> Input { throw Error(what); }});
+  }
+}
+
+}  // namespace
+
+std::string plural_of(Takes takes) {
+  switch (takes) {
+    case Takes::picture: return "pictures";
+    case Takes::text:
+    case Takes::lines: return "texts";
+    case Takes::table: return "CSV files";
+    case Takes::sound: return "sounds";
+    case Takes::nothing: break;
+  }
+  return "nothing";
+}
+
+std::vector<InputSource> list_inputs(Takes takes, const std::vector<std::string>& paths,
+                                     const std::vector<std::string>& texts) {
+  const bool reads_texts = takes == Takes::text || takes == Takes::lines;
+  require(texts.empty() || reads_texts, "text= is for models that read texts; this one wants {}", plural_of(takes));
+  std::vector<InputSource> out;
+  for (const auto& path : paths) {
+    if (!fs::exists(path)) fail_usage("there is no file or folder {}", path);
+    const bool folder = fs::is_directory(path);
+    if (folder && (takes == Takes::picture || takes == Takes::sound))
+      add_folder(path, takes, out);
+    else if (takes == Takes::lines)
+      add_lines(path, out);
+    else
+      out.push_back(file_source(path));
+  }
+  for (const auto& text : texts)
+    out.push_back({"text", [text] {
+                     check_utf8(text, "text=");
+                     return Input{"text", text, {}};
+                   }});
+  return out;
+}
+
+}  // namespace hadal

@@ -1,0 +1,26 @@
+#include "hadal/trained/trained.h"
+
+#include "hadal/trained/series/classifier.h"
+#include "hadal/trained/series/forecaster.h"
+#include "hadal/trained/text/classifier.h"
+#include "hadal/trained/text/translator.h"
+#include "hadal/trained/text/writer.h"
+#include "hadal/trained/vision/classifier.h"
+
+namespace hadal {
+
+const TrainedCatalog& trained() {
+  static const auto catalog = [] {
+    TrainedCatalog made("task", "");
+    register_trained_classifier(made);
+    register_trained_text_classifier(made);
+    register_trained_forecaster(made);
+    register_trained_writer(made);
+    register_trained_translator(made);
+    register_trained_series_classifier(made);
+    return made;
+  }();
+  return catalog;
+}
+
+}  // namespace hadal
