@@ -1,6 +1,6 @@
 #include <csignal>
 
-#include "hadal/train/trainer.h"
+#include "hadal/core/stop.h"
 
 #include "cli/verb.h"
 

@@ -1,6 +1,7 @@
 // Batches, made ahead by threads. Which samples a batch holds and which random numbers they see depend on the seed, the
 // epoch and the sample's index alone: never on the threads, their number or their timing.
 #pragma once
+#include <algorithm>
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
@@ -44,6 +45,16 @@ struct Sampler {
   }
   std::vector<int64_t> order(int64_t epoch) const;
 };
+
+/// Every sample of a set in an epoch's own order; a last batch that is not full is left out where there is another.
+inline Sampler shuffled(int64_t size, int64_t batch, uint64_t seed) {
+  return {.size = size, .batch = batch, .shuffle = true, .drop_last = size > batch, .seed = seed};
+}
+
+/// What an evaluation scores: every sample, or `limit` of them, evenly spread: data often lies class by class.
+inline Sampler scored_samples(int64_t size, int64_t limit, int64_t batch) {
+  return {.size = limit > 0 ? std::min(limit, size) : size, .batch = batch, .of = size};
+}
 
 /// The threads behind Loader: they run make(number) for rising numbers, at most `ahead` beyond the last one taken.
 class BatchWorkers {

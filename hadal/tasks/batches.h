@@ -29,16 +29,6 @@ class Batches {
   virtual int64_t size() const { return 1; }
 };
 
-/// Every sample of a set in an epoch's own order; a last batch that is not full is left out where there is another.
-inline Sampler shuffled(int64_t size, int64_t batch, uint64_t seed) {
-  return {.size = size, .batch = batch, .shuffle = true, .drop_last = size > batch, .seed = seed};
-}
-
-/// What an evaluation scores: every sample, or `limit` of them, evenly spread: data often lies class by class.
-inline Sampler scored_samples(int64_t size, int64_t limit, int64_t batch) {
-  return {.size = limit > 0 ? std::min(limit, size) : size, .batch = batch, .of = size};
-}
-
 /// A batch with its tensors on `device`. Batch names them: tensors() ties together what is moved, undefined ones too.
 template <class Batch>
 Batch moved(Batch batch, const torch::Device& device) {

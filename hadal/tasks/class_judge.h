@@ -17,7 +17,7 @@ class ClassJudge {
   Metrics metrics() const;
   MatrixFigure matrix() const { return {"Confusion matrix", names_, score_.confusion()}; }
 
-  size_t size() const { return labels_.size(); }
+  size_t size() const { return labels_.size(); }  // samples so far
   bool right(int64_t place) const { return labels_.at(place) == said_.at(place); }
   /// "cat 93 %", or "dog, said cat 93 %".
   std::string caption(int64_t place) const;

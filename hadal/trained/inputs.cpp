@@ -18,8 +18,10 @@ bool looks_like_sound(std::string_view path) {
   return ending == ".wav" || ending == ".flac" || ending == ".ogg";
 }
 
-InputSource file_source(const std::string& path) {
-  return {path, [path] { return Input{path, read_file(path), {}}; }};
+/// Texts and tables may be gzip.
+InputSource file_source(const std::string& path, Takes takes) {
+  const bool packed = takes == Takes::text || takes == Takes::table;
+  return {path, [path, packed] { return Input{path, packed ? read_gz(path) : read_file(path), {}}; }};
 }
 
 void add_folder(const std::string& folder, Takes takes, std::vector<InputSource>& out) {
@@ -27,7 +29,7 @@ void add_folder(const std::string& folder, Takes takes, std::vector<InputSource>
   const FileTree tree(folder);
   for (int64_t i = 0; i < tree.size(); ++i)
     if (takes == Takes::picture ? looks_like_picture(tree.path(i)) : looks_like_sound(tree.path(i)))
-      out.push_back(file_source(tree.name(i)));
+      out.push_back(file_source(tree.name(i), takes));
   if (out.size() == before)
     fail("{} holds no {}", folder,
          takes == Takes::picture ? "picture (jpg, png, webp, bmp)" : "sound (wav, flac, ogg)");
@@ -72,7 +74,7 @@ std::vector<InputSource> list_inputs(Takes takes, const std::vector<std::string>
     else if (takes == Takes::lines)
       add_lines(path, out);
     else
-      out.push_back(file_source(path));
+      out.push_back(file_source(path, takes));
   }
   for (const auto& text : texts)
     out.push_back({"text", [text] {

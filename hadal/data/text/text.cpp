@@ -29,13 +29,14 @@ std::optional<fs::path> file_of(const fs::path& folder, const std::string& split
 
 }  // namespace
 
-std::string read_plain_text(const fs::path& path) {
-  auto text = read_gz(path);
-  check_utf8(text, path.string());
+std::string plain_text(std::string text, const std::string& name) {
+  check_utf8(text, name);
   if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);  // some editors' mark of UTF-8, no part of the text
-  if (text.empty()) throw FileError(path.string(), "is empty: there is no text");
+  if (text.empty()) throw FileError(name, "is empty: there is no text");
   return text;
 }
+
+std::string read_plain_text(const fs::path& path) { return plain_text(read_gz(path), path.string()); }
 
 Fields<TextConfig> TextConfig::fields() {
   return {

@@ -20,6 +20,8 @@ struct TextConfig {
 
 /// A text file without a byte order mark. Throws FileError where it is empty or not UTF-8.
 std::string read_plain_text(const std::filesystem::path& path);
+/// The same for bytes in memory.
+std::string plain_text(std::string text, const std::string& name);
 
 /// A text whose splits are read when they are asked for.
 struct TextSource {

@@ -3,38 +3,36 @@
 #include <algorithm>
 #include <optional>
 
-#include <nlohmann/json.hpp>
-
 #include "hadal/core/format.h"
 #include "hadal/data/series/windows.h"
-#include "hadal/io/weights.h"
-#include "hadal/metrics/classification.h"
 #include "hadal/metrics/forecast.h"
-#include "hadal/models/forecast/forecaster.h"
-#include "hadal/tasks/series/forecast_predict.h"
-#include "hadal/tasks/summary.h"
 
 namespace hadal {
 namespace {
 
+std::vector<double> numbers(const Tensor& column) {
+  const auto flat = column.contiguous();
+  return {flat.const_data_ptr<double>(), flat.const_data_ptr<double>() + flat.numel()};
+}
+
 class Forecast : public Task {
  public:
   Forecast(const ForecastConfig& config, const TaskContext& context) : config_(config), context_(context) {
-    if (context.open_data) {
-      open_data();
-    } else {
-      memory_ = SeriesMemory::from(read_weights(context.weights).metadata);
-      check_forecast(memory_, config_);
-    }
-    make_model();
+    open_data();
+    made_ = std::make_unique<TrainedForecaster>(config_, memory_.table(), context_);
+    static_cast<ForecasterConfig&>(config_) = made_->config();
+    if (!learned_columns_.empty() && !made_->model().each_channel_alone())
+      fail("[forecast] this {} learned the columns {} together and takes files with all of them; got {}",
+           config_.model.name, fmt::join(learned_columns_, ", "), fmt::join(memory_.columns, ", "));
+    if (!config_.quantiles.empty()) quantiles_ = torch::tensor(config_.quantiles, torch::kFloat32).to(context_.device);
   }
 
-  nn::Module& model() override { return *model_; }
+  nn::Module& model() override { return made_->model(); }
   Table settings() const override { return write_config(config_); }
-  std::map<std::string, std::string> metadata() const override { return memory_.metadata(); }
+  Table learned() const override { return memory_.table(); }
 
   Batches& batches() override { return *batches_; }
-  Losses losses(size_t) override {
+  Losses losses(const Step&) override {
     const auto& batch = batches_->current();
     return {loss_of(forecast(batch), batch), {}};
   }
@@ -45,32 +43,24 @@ class Forecast : public Task {
       if (const auto [first, second] = data_.rows(split); second > first) there.emplace_back(split);
     return there;
   }
-  Goal goal() const override { return {config_.quantiles.empty() ? "mse" : "quantile_loss", false}; }
+  std::string goal() const override { return config_.quantiles.empty() ? "mse" : "quantile_loss"; }
   Metrics evaluate(const std::string& split, int64_t limit) override;
-  std::vector<std::string> metric_names() const override {
-    std::vector<std::string> names = {"mse", "mae"};
-    if ((naive_.isfinite() & (naive_ > 0)).any().item<bool>()) names.push_back("mase");
-    if (!config_.quantiles.empty()) names.push_back("quantile_loss");
-    if (config_.quantiles.size() > 1) names.push_back("coverage");
-    return names;
+  std::vector<Score> scores() const override {
+    std::vector<Score> all = {{"mse", false}, {"mae", false}};
+    if ((naive_.isfinite() & (naive_ > 0)).any().item<bool>()) all.push_back({"mase", false});
+    if (!config_.quantiles.empty()) all.push_back({"quantile_loss", false});
+    if (config_.quantiles.size() > 1) all.push_back({"coverage", true});
+    return all;
   }
   std::vector<Figure> figures() override;
   std::string summary() const override;
 
-  int64_t predict(const PredictOptions& options, const std::function<void(const std::string&)>& line) override {
-    require(options.texts.empty(), "text= is for models that read texts; this one wants CSV files");
-    model_->eval();
-    return predict_series({*model_, config_, memory_, context_.device, context_.batch}, options, line);
-  }
-
  private:
   void open_data() {
-    std::optional<SeriesMemory> remembered;
-    if (!context_.train_data && !context_.weights.empty())
-      if (const auto metadata = read_weights(context_.weights).metadata; metadata.contains("series"))
-        remembered = SeriesMemory::from(metadata);
+    std::optional<SeriesLearned> remembered;
+    if (!context_.learns && context_.learned.find("series")) remembered = SeriesLearned::from(context_.learned);
     if (remembered) {
-      check_forecast(*remembered, config_);
+      check_forecast(*remembered, config_.input, config_.horizon, config_.quantiles);
       config_.data = as_remembered(config_.data, *remembered);
     }
     data_ = series_sources().make(config_.data);
@@ -81,16 +71,22 @@ class Forecast : public Task {
       read_config(csv, config_.data.settings, "data");
       check_step(*remembered, series, csv.even, csv.path);
     }
-    memory_ = {series.columns,   Scale::of(series.values, data_.borders[0]),
-               series.day_first, series.step.text(),
-               series.zone,      config_.input,
-               config_.horizon,  config_.quantiles};
+    const auto scale = Scale::of(series.values, data_.borders[0]);
+    memory_ = {.columns = series.columns,
+               .mean = numbers(scale.mean),
+               .deviation = numbers(scale.deviation),
+               .day_first = series.day_first,
+               .step = series.step.text(),
+               .zone = series.zone,
+               .input = config_.input,
+               .horizon = config_.horizon,
+               .quantiles = config_.quantiles};
     if (remembered) take_learned(*remembered);
-    scaled_ = memory_.scale.apply(series);
+    scaled_ = memory_.scale().apply(series);
     calendar_ = calendar_features(series, 0, series.length());
     const auto season = config_.season > 0 ? config_.season : usual_season(series.step);
     naive_ = naive_error(scaled_, data_.borders[0], season, data_.known);
-    if (!context_.train_data) return;
+    if (!context_.learns) return;
     const auto windows = std::make_shared<SeriesWindows>(windows_of("train"));
     for (const auto* split : {"val", "test"})  // one that is too short is refused now, not after the training
       if (has_split(split)) {
@@ -105,7 +101,7 @@ class Forecast : public Task {
   }
 
   /// A model is judged by the numbers that it learned, whatever the file's own mean and deviation are.
-  void take_learned(const SeriesMemory& learned) {
+  void take_learned(const SeriesLearned& learned) {
     if (learned.columns != memory_.columns) learned_columns_ = learned.columns;
     for (size_t i = 0; i < memory_.columns.size(); ++i) {
       const auto found = std::find(learned.columns.begin(), learned.columns.end(), memory_.columns[i]);
@@ -113,9 +109,9 @@ class Forecast : public Task {
         own_scale_.push_back(memory_.columns[i]);
         continue;
       }
-      const auto row = static_cast<int64_t>(i), from = found - learned.columns.begin();
-      memory_.scale.mean[row] = learned.scale.mean[from];
-      memory_.scale.deviation[row] = learned.scale.deviation[from];
+      const auto from = static_cast<size_t>(found - learned.columns.begin());
+      memory_.mean[i] = learned.mean[from];
+      memory_.deviation[i] = learned.deviation[from];
     }
   }
 
@@ -123,24 +119,8 @@ class Forecast : public Task {
     return {scaled_, data_.known, calendar_, data_.rows(split), config_.input, config_.horizon, split};
   }
 
-  void make_model() {
-    torch::manual_seed(context_.seed);
-    config_.model = forecasters().resolve(config_.model);
-    model_ = forecasters().make(config_.model, {.channels = static_cast<int64_t>(memory_.columns.size()),
-                                                .input = config_.input,
-                                                .horizon = config_.horizon,
-                                                .outputs = std::max<int64_t>(1, std::ssize(config_.quantiles)),
-                                                .calendar_features = kCalendarFeatures});
-    if (!learned_columns_.empty() && !model_->each_channel_alone())
-      fail("[forecast] this {} learned the columns {} together and takes files with all of them; got {}",
-           config_.model.name, fmt::join(learned_columns_, ", "), fmt::join(memory_.columns, ", "));
-    if (!context_.weights.empty()) load_weights(*model_, context_.weights);
-    model_->to(context_.device);
-    if (!config_.quantiles.empty()) quantiles_ = torch::tensor(config_.quantiles, torch::kFloat32).to(context_.device);
-  }
-
   Tensor forecast(const WindowBatch& batch) {
-    return model_->forward(batch.history, batch.calendar).to(torch::kFloat32);
+    return made_->model().forward(batch.history, batch.calendar).to(torch::kFloat32);
   }
 
   /// What is scored and shown.
@@ -170,20 +150,19 @@ class Forecast : public Task {
   ForecastConfig config_;
   TaskContext context_;
   SplitSeries data_;
-  SeriesMemory memory_;
+  SeriesLearned memory_;
   Tensor scaled_, calendar_, naive_, quantiles_;
   std::vector<std::string> learned_columns_;  // where the data's are not the same
   std::vector<std::string> own_scale_;        // of the data's those that were not learned
   int64_t train_windows_ = 0;
-  std::shared_ptr<Forecaster> model_;
+  std::unique_ptr<TrainedForecaster> made_;
   std::string judged_;  // the split of the last evaluation
   Tensor by_step_;      // its mean squared error a step ahead
   std::optional<LoadedBatches<WindowBatch>> batches_;
 };
 
 Metrics Forecast::evaluate(const std::string& split, int64_t limit) {
-  torch::NoGradGuard no_grad;
-  model_->eval();
+  const Using guard(model(), context_);
   const auto windows = windows_of(split);
   const auto indices = scored_samples(windows.size(), limit, context_.batch).order(0);
   const auto size = std::ssize(indices);
@@ -200,8 +179,7 @@ Metrics Forecast::evaluate(const std::string& split, int64_t limit) {
 
 std::vector<Figure> Forecast::figures() {
   if (judged_.empty()) return {};
-  torch::NoGradGuard no_grad;
-  model_->eval();
+  const Using guard(model(), context_);
   const auto windows = windows_of(judged_);
   std::vector<Figure> out;
   const std::vector<int64_t> shown = {0, windows.size() / 2, windows.size() - 1};
@@ -212,7 +190,7 @@ std::vector<Figure> Forecast::figures() {
   for (size_t i = 0; i < shown.size(); ++i) {
     const auto at = static_cast<int64_t>(i);
     const auto undo = [&](const Tensor& row) {
-      return memory_.scale.undo(row.cpu().expand({data_.series.channels(), -1}))[channel].contiguous();
+      return memory_.scale().undo(row.cpu().expand({data_.series.channels(), -1}))[channel].contiguous();
     };
     CurveFigure figure{fmt::format("{} from {}, {} split", data_.series.columns.back(),
                                    data_.series.date(windows.row(shown[i])), judged_),
@@ -241,8 +219,7 @@ std::vector<Figure> Forecast::figures() {
 }
 
 std::string Forecast::summary() const {
-  auto text = fmt::format("{}, {} channels, {} steps seen, {} forecast", model_summary(config_.model.name, *model_),
-                          memory_.columns.size(), config_.input, config_.horizon);
+  auto text = made_->summary();
   if (train_windows_ > 0)
     text += fmt::format("; rows of {}, {} training windows", data_.series.step.text(), format_count(train_windows_));
   if (const auto merged = data_.series.merged; merged > 0)
@@ -274,27 +251,10 @@ int64_t usual_season(const TimeStep& step) {
 
 Fields<ForecastConfig> ForecastConfig::fields() {
   using C = ForecastConfig;
-  return {
-      {"model", &C::model, "the network", forecasters().kinds()},
-      {"data", &C::data, "where the series comes from", series_sources().kinds("kind")},
-      {"input", &C::input, "steps of the past that are seen", at_least(1)},
-      {"horizon", &C::horizon, "steps that are forecast", at_least(1)},
-      {"quantiles", &C::quantiles, "forecast these shares of the distribution, 0.5 among them, instead of one value",
-       example("0.1,0.5,0.9")},
-      {"loss", &C::loss, "what training lowers (with quantiles: their own)", one_of({"mse", "mae", "huber"})},
-      {"season", &C::season, "steps of a season, for MASE (0: by the step: 24 for hours, 7 for days, ...)",
-       at_least(0)},
-      {"anomalies", &C::anomalies, "predict scores how far each row is from its forecast, instead of forecasting on"}};
-}
-
-void ForecastConfig::validate() const {
-  for (const auto quantile : quantiles)
-    require(quantile > 0 && quantile < 1, "quantiles lie between 0 and 1, got {}", quantile);
-  require(std::is_sorted(quantiles.begin(), quantiles.end(), std::less_equal<>()), "quantiles must rise: {}",
-          fmt::join(quantiles, ","));
-  require(quantiles.empty() || std::find(quantiles.begin(), quantiles.end(), 0.5) != quantiles.end(),
-          "quantiles must hold the median, 0.5, which is the forecast itself: quantiles=0.1,0.5,0.9; got {}",
-          fmt::join(quantiles, ","));
+  return {ForecasterConfig::fields(),
+          {{"loss", &C::loss, "what training lowers (with quantiles: their own)", one_of({"mse", "mae", "huber"})},
+           {"season", &C::season, "steps of a season, for MASE (0: by the step: 24 for hours, 7 for days, ...)",
+            at_least(0)}}};
 }
 
 void register_forecast(TaskCatalog& catalog) {

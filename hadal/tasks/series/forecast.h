@@ -1,20 +1,15 @@
 // Forecasting: what a series of numbers will be, over a horizon of steps.
 #pragma once
-#include "hadal/data/series/sources.h"
 #include "hadal/tasks/task.h"
+#include "hadal/trained/series/forecaster.h"
 
 namespace hadal {
 
-struct ForecastConfig {
-  Part model{"patchtst", {}}, data{"csv", {}};
-  int64_t input = 336, horizon = 96, season = 0;
-  std::vector<double> quantiles;
+struct ForecastConfig : ForecasterConfig {
+  int64_t season = 0;
   std::string loss = "mse";
-  bool anomalies = false;
 
   static Fields<ForecastConfig> fields();
-  /// Quantiles rise and hold the median, which is the forecast where one number is wanted.
-  void validate() const;
 };
 
 void register_forecast(TaskCatalog& catalog);

@@ -1,12 +1,12 @@
 // Text classification: one label a text.
 #pragma once
 #include "hadal/tasks/task.h"
+#include "hadal/trained/text/classifier.h"
 
 namespace hadal {
 
-struct ClassifyTextConfig {
-  Part model{"text_encoder", {}}, data{"table", {}}, tokenizer{"bpe", {}};
-  std::vector<std::string> names;
+struct ClassifyTextConfig : TextClassifierConfig {
+  Part data{"table", {}};
   double label_smoothing = 0;
   int64_t tokens = 4096;
 

@@ -1,19 +1,14 @@
 #include "hadal/tasks/text/translate.h"
 
 #include <algorithm>
-
-#include <nlohmann/json.hpp>
+#include <map>
 
 #include "hadal/core/format.h"
 #include "hadal/data/text/buckets.h"
 #include "hadal/data/text/parallel.h"
-#include "hadal/io/file.h"
-#include "hadal/io/weights.h"
 #include "hadal/metrics/classification.h"
 #include "hadal/metrics/translation.h"
-#include "hadal/tasks/summary.h"
-#include "hadal/tasks/text/text_inputs.h"
-#include "hadal/tasks/text/translator.h"
+#include "hadal/trained/text/tokens.h"
 
 namespace hadal {
 namespace {
@@ -37,34 +32,32 @@ struct Encoded {
 class Translate : public Task {
  public:
   Translate(const TranslateConfig& config, const TaskContext& context) : config_(config), context_(context) {
-    if (context.open_data) data_ = parallel_sources().make(config_.data);
-    tokenizer_ = settle_tokenizer(config_.tokenizer, context_, [this] { return training_text(); });
-    settle_model();
-    if (context.train_data && context.open_data) make_loader();
+    data_ = parallel_sources().make(config_.data);
+    auto tokenizer = settle_tokenizer(config_.tokenizer, known_before(context.learned, context.weights),
+                                      context.weights, [this] { return training_text(); });
+    learned_ = learned_tokenizer(config_.tokenizer, *tokenizer);
+    made_ = std::make_unique<TrainedTranslator>(config_, learned_, context_, std::move(tokenizer));
+    static_cast<TranslatorConfig&>(config_) = made_->config();
+    if (context.learns) make_loader();
   }
 
-  nn::Module& model() override { return *model_; }
+  nn::Module& model() override { return made_->model(); }
   Table settings() const override { return write_config(config_); }
-  std::map<std::string, std::string> metadata() const override {
-    return {{"tokenizer", tokenizer_metadata(config_.tokenizer, *tokenizer_)}};
-  }
+  Table learned() const override { return learned_; }
 
   Batches& batches() override { return *batches_; }
-  Losses losses(size_t) override { return {loss(batches_->current(), config_.label_smoothing), {}}; }
+  Losses losses(const Step&) override { return {loss(batches_->current(), config_.label_smoothing), {}}; }
 
   std::vector<std::string> splits() const override { return data_.splits; }
-  Goal goal() const override { return {"bleu", true}; }
+  std::string goal() const override { return "bleu"; }
   Metrics evaluate(const std::string& split, int64_t limit) override;
-  std::vector<std::string> metric_names() const override { return {"loss", "bleu", "chrf"}; }
+  std::vector<Score> scores() const override { return {{"loss", false}, {"bleu"}, {"chrf"}}; }
   std::vector<Figure> figures() override {
     if (samples_.items.empty()) return {};
     return {samples_};
   }
-  int64_t predict(const PredictOptions& options, const std::function<void(const std::string&)>& line) override;
-
   std::string summary() const override {
-    auto text =
-        fmt::format("{}, {} tokens", model_summary(config_.model.name, *model_), format_count(tokenizer_->size()));
+    auto text = made_->summary();
     if (train_) text += fmt::format("; {} training texts", format_count(static_cast<int64_t>(train_->source.size())));
     if (left_out_ > 0)
       text +=
@@ -74,7 +67,7 @@ class Translate : public Task {
 
  private:
   std::string training_text() {
-    if (!context_.open_data || !has_split("train"))
+    if (!has_split("train"))
       fail("[translate] the weights know no tokenizer, and there is no training text to learn one from");
     return texts_to_learn(config_.tokenizer, data_.splits, [this](const std::string& split) {
       const auto pairs = data_.open(split);
@@ -85,38 +78,19 @@ class Translate : public Task {
     });
   }
 
-  void settle_model() {
-    agree(config_.model, "vocabulary", tokenizer_->size() + TextEnds::kCount,
-          "the tokenizer has, with padding, start and end,");
-    config_.model = translators().resolve(config_.model);
-    torch::manual_seed(context_.seed);
-    model_ = translators().make(config_.model);
-    if (!context_.weights.empty()) load_weights(*model_, context_.weights);
-    require(config_.longest <= model_->most_tokens(),
-            "longest = {} tokens, and the model has {} learned positions: lower it or raise model.longest",
-            config_.longest, model_->most_tokens());
-    model_->to(context_.device);
-    translator_ = std::make_unique<Translator>(*model_, tokenizer_, context_.device);
-  }
-
-  void check_length(int64_t tokens, const std::string& name) const {
-    if (tokens > model_->most_tokens())
-      fail("{} has {} tokens, and the model {} learned positions", name, tokens, model_->most_tokens());
-  }
-
   std::shared_ptr<const Encoded> encoded(const std::string& split, bool for_training) {
     Encoded made{data_.open(split), {}, {}, {}};
     auto& texts = made.texts;
     size_t kept = 0;
     for (size_t i = 0; i < texts.size(); ++i) {
-      auto source = translator_->encode(texts.source[i]), target = translator_->encode(texts.target[i]);
+      auto source = made_->translator().encode(texts.source[i]), target = made_->translator().encode(texts.target[i]);
       const auto longer = static_cast<int64_t>(std::max(source.size(), target.size()));
       const bool empty = texts.source[i].empty() || texts.target[i].empty();
       if (for_training && (empty || longer > config_.longest)) {
         ++left_out_;
         continue;
       }
-      check_length(longer, fmt::format("{} text {}", split, i + 1));
+      made_->check_length(longer, fmt::format("{} text {}", split, i + 1));
       texts.source[kept] = texts.source[i], texts.target[kept] = texts.target[i], ++kept;
       made.source.push_back(std::move(source));
       made.target.push_back(std::move(target));
@@ -147,7 +121,7 @@ class Translate : public Task {
   }
 
   Batch make_batch(const Encoded& data, const std::vector<int64_t>& indices) const {
-    const auto& ends = translator_->ends();
+    const auto& ends = made_->translator().ends();
     std::vector<Ids> sources, targets;
     for (const auto index : indices) {
       sources.push_back(data.source[static_cast<size_t>(index)]);
@@ -168,17 +142,16 @@ class Translate : public Task {
 
   /// Mean over the tokens that are no padding; only they are scored against the vocabulary.
   Tensor loss(const Batch& batch, double smoothing) const {
-    const auto features = model_->forward(batch.source, batch.lengths, batch.target);
-    const auto logits = model_->logits(features.flatten(0, 1).index_select(0, batch.places));
+    const auto features = made_->model().forward(batch.source, batch.lengths, batch.target);
+    const auto logits = made_->model().logits(features.flatten(0, 1).index_select(0, batch.places));
     return at::cross_entropy_loss(logits.to(torch::kFloat32), batch.answers, {}, at::Reduction::Mean, -100, smoothing);
   }
 
   TranslateConfig config_;
   TaskContext context_;
   ParallelSource data_;
-  std::shared_ptr<const Tokenizer> tokenizer_;
-  std::shared_ptr<TransformerImpl> model_;
-  std::unique_ptr<Translator> translator_;
+  Table learned_;
+  std::unique_ptr<TrainedTranslator> made_;
   int64_t left_out_ = 0;
   std::shared_ptr<const Encoded> train_;
   std::map<std::string, std::shared_ptr<const Encoded>> scored_;
@@ -188,8 +161,7 @@ class Translate : public Task {
 };
 
 Metrics Translate::evaluate(const std::string& split, int64_t limit) {
-  const torch::NoGradGuard no_grad;
-  model_->eval();
+  const Using guard(model(), context_);
   const auto& data = scored(split);
   const auto indices = scored_samples(std::ssize(data.source), limit, 1).order(0);
   const auto count = indices.size();
@@ -210,11 +182,9 @@ Metrics Translate::evaluate(const std::string& split, int64_t limit) {
     loss_mean.add(loss(batch, 0).item<double>(), static_cast<double>(batch.answers.size(0)));
   }
   // While training goes on, the validation texts are translated greedily: it tells one epoch from another as well.
-  const bool quick = context_.train_data && split == "val";
-  const auto made = translator_->translate(
-      sources, {.beam = {.beams = quick ? 1 : config_.beams, .length_penalty = config_.length_penalty},
-                .batch = context_.batch,
-                .longest = config_.longest});
+  auto how = config_.predict;
+  if (context_.learns && split == "val") how.beams = 1;
+  const auto made = made_->translate(sources, how);
   Bleu bleu;
   Chrf chrf;
   samples_ = {"Translations", {}};
@@ -227,50 +197,15 @@ Metrics Translate::evaluate(const std::string& split, int64_t limit) {
   return {{"loss", loss_mean.value()}, {"bleu", bleu.score()}, {"chrf", chrf.score()}};
 }
 
-int64_t Translate::predict(const PredictOptions& options, const std::function<void(const std::string&)>& line) {
-  model_->eval();
-  Predictions predictions(options, line);
-  std::vector<std::string> texts;
-  const auto inputs = readable(texts_to_predict(options, predictions), predictions, [&](const NamedText& input) {
-    check_length(std::ssize(translator_->encode(input.text)), input.name);
-    texts.push_back(input.text);
-  });
-  const TranslatorOptions how{.beam = {.beams = config_.beams, .length_penalty = config_.length_penalty},
-                              .batch = context_.batch,
-                              .longest = config_.longest};
-  AtomicFile plain(options.out / "translations.txt");
-  const auto step = static_cast<size_t>(context_.batch) * 16;  // enough to sort by length, few enough to see it move
-  for (size_t begin = 0; begin < texts.size(); begin += step) {
-    const auto some = std::span(texts).subspan(begin, std::min(step, texts.size() - begin));
-    const auto made = translator_->translate(some, how);
-    for (size_t i = 0; i < some.size(); ++i) {
-      nlohmann::ordered_json answer = {{"input", inputs[begin + i].name},
-                                       {"text", some[i]},
-                                       {"translation", made[i].text},
-                                       {"score", made[i].score}};
-      if (!made[i].ended) answer["ended"] = false;
-      predictions.add(answer);
-      plain.write(made[i].text + "\n");
-    }
-  }
-  plain.commit();
-  return finish_texts(predictions, options);
-}
-
 }  // namespace
 
 Fields<TranslateConfig> TranslateConfig::fields() {
   using C = TranslateConfig;
-  return {
-      {"model", &C::model, "the network", translators().kinds()},
-      {"data", &C::data, "where texts and translations come from", parallel_sources().kinds("kind")},
-      {"tokenizer", &C::tokenizer, "how texts become tokens, one for both languages", tokenizers().kinds()},
-      {"label_smoothing", &C::label_smoothing, "share of the target spread over all tokens", from_below(0, 1)},
-      {"tokens", &C::tokens, "tokens a training batch has at most, padding too, on its longer side", at_least(1)},
-      {"longest", &C::longest, "tokens a text may have: longer ones are not trained on, and translations are cut there",
-       at_least(1)},
-      {"beams", &C::beams, "translations that beam search keeps at every token", at_least(1)},
-      {"length_penalty", &C::length_penalty, "scores are log-probability / length^this; more favours longer texts"}};
+  return {TranslatorConfig::fields(),
+          {{"data", &C::data, "where texts and translations come from", parallel_sources().kinds("kind")},
+           {"label_smoothing", &C::label_smoothing, "share of the target spread over all tokens", from_below(0, 1)},
+           {"tokens", &C::tokens, "tokens a training batch has at most, padding too, on its longer side",
+            at_least(1)}}};
 }
 
 void register_translate(TaskCatalog& catalog) {

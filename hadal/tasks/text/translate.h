@@ -1,15 +1,14 @@
 // Translation: a text in, a text out.
 #pragma once
 #include "hadal/tasks/task.h"
+#include "hadal/trained/text/translator.h"
 
 namespace hadal {
 
-struct TranslateConfig {
-  Part model{"transformer", {}}, data{"files", {}}, tokenizer{"bpe", {}};
+struct TranslateConfig : TranslatorConfig {
+  Part data{"files", {}};
   double label_smoothing = 0.1;
-  int64_t tokens = 4096, longest = 200;
-  int64_t beams = 5;
-  double length_penalty = 1;
+  int64_t tokens = 4096;
 
   static Fields<TranslateConfig> fields();
 };

@@ -1,14 +1,31 @@
 // Texts a language model writes, and scores of whole texts: what predict, eval and generate share.
 #pragma once
+#include <functional>
 #include <tuple>
 
 #include "hadal/data/text/text.h"
 #include "hadal/data/text/tokenizer.h"
 #include "hadal/metrics/metrics.h"
 #include "hadal/models/text/language_model.h"
-#include "hadal/tasks/text/writer.h"
 
 namespace hadal {
+
+/// How texts are written: [generate].
+struct WriteOptions {
+  int64_t tokens = 200, count = 1;
+  double temperature = 1;
+  int64_t top_k = 0;
+  double top_p = 1, repetition_penalty = 1;
+  int64_t beams = 1;
+  double length_penalty = 1;
+  std::vector<std::string> stop;
+  int64_t seed = 1;
+
+  static Fields<WriteOptions> fields();
+};
+/// Called with each new piece of text `index` (prompt by prompt, `count` of each): whole UTF-8 characters; `done` once,
+/// with the last. False ends all texts.
+using TextListener = std::function<bool(size_t index, const std::string& piece, bool done)>;
 
 /// Tokens in and tokens to tell, (B, T) int64; -100 where nothing is to be told.
 struct TokenBatch {
@@ -45,10 +62,10 @@ Metrics score_text(LanguageModel& model, const Tokenizer& tokenizer, const Token
 /// where nothing is left to begin with.
 std::vector<int64_t> prompt_tokens(const Tokenizer& tokenizer, const std::string& prompt, bool with_begin);
 
-/// generate() in text: `prompts` are tokens (those of the options are not read), pieces come as whole characters, stop
-/// words and the tokens that end a text end it.
+/// generate() in text: goes on with each prompt's tokens, `count` times; texts without their prompts. Stop words, the
+/// tokenizer's usual tokens that end a text, and `ends` end it.
 std::vector<std::string> write_texts(LanguageModel& model, const Tokenizer& tokenizer,
-                                     const std::vector<std::vector<int64_t>>& prompts, const GenerateOptions& options,
-                                     const TextListener& listen = {});
+                                     const std::vector<std::vector<int64_t>>& prompts, const WriteOptions& options,
+                                     const std::vector<int64_t>& ends = {}, const TextListener& listen = {});
 
 }  // namespace hadal

@@ -1,4 +1,4 @@
-#include "hadal/tasks/text/language_text.h"
+#include "hadal/trained/text/write_texts.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,7 +6,7 @@
 
 #include "hadal/core/utf8.h"
 #include "hadal/models/text/generate.h"
-#include "hadal/tasks/batches.h"
+#include "hadal/data/loader.h"
 
 namespace hadal {
 namespace {
@@ -63,7 +63,7 @@ class GrowingText {
 /// Beam search shows a text when it is whole; a stop word cuts it.
 std::vector<std::string> likeliest_texts(LanguageModel& model, const Tokenizer& tokenizer,
                                          const std::vector<std::vector<int64_t>>& prompts, const GenerateConfig& config,
-                                         const GenerateOptions& options, const TextListener& listen) {
+                                         const WriteOptions& options, const TextListener& listen) {
   require(options.count <= options.beams, "count ({}) can be at most beams ({}): beam search keeps no more texts",
           options.count, options.beams);
   const auto refuse = [&](bool given, const char* key) {
@@ -87,7 +87,7 @@ std::vector<std::string> likeliest_texts(LanguageModel& model, const Tokenizer& 
       for (const auto token : text.tokens)
         if (!growing.stopped()) growing.add(token);
       out.push_back(growing.text());
-      if (listen) listen(out.size() - 1, out.back(), true);
+      if (listen && !listen(out.size() - 1, out.back(), true)) return out;
     }
   }
   return out;
@@ -109,6 +109,23 @@ std::vector<int64_t> end_tokens(const Tokenizer& tokenizer) {
 }
 
 }  // namespace
+
+Fields<WriteOptions> WriteOptions::fields() {
+  using C = WriteOptions;
+  return {{"tokens", &C::tokens, "how long a text may grow", between(1, 1e9)},
+          {"count", &C::count, "texts a prompt", at_least(1)},
+          {"temperature", &C::temperature,
+           "below 1 more likely tokens, above 1 more surprising ones; 0: always the likeliest", at_least(0)},
+          {"top_k", &C::top_k, "draw from this many likeliest tokens (0: from all)", at_least(0)},
+          {"top_p", &C::top_p, "draw from the likeliest tokens that together have this probability",
+           Limit{.low = 0, .high = 1, .low_open = true}},
+          {"repetition_penalty", &C::repetition_penalty, "above 1, tokens that were there are less likely", above(0)},
+          {"beams", &C::beams,
+           "more than one: beam search, the likeliest whole text of this many; nothing is drawn then", between(1, 1e6)},
+          {"length_penalty", &C::length_penalty, "beam search divides a text's log probability by its length to this power"},
+          {"stop", &C::stop, "texts end before the first of these; may come several times"},
+          {"seed", &C::seed, "fixes what is drawn", at_least(0)}};
+}
 
 TokenBatch learn_from(const Tensor& window, const Hiding* hiding, Random& random) {
   const auto length = window.size(0) - 1;
@@ -179,17 +196,18 @@ std::vector<int64_t> prompt_tokens(const Tokenizer& tokenizer, const std::string
 }
 
 std::vector<std::string> write_texts(LanguageModel& model, const Tokenizer& tokenizer,
-                                     const std::vector<std::vector<int64_t>>& prompts, const GenerateOptions& options,
-                                     const TextListener& listen) {
+                                     const std::vector<std::vector<int64_t>>& prompts, const WriteOptions& options,
+                                     const std::vector<int64_t>& ends, const TextListener& listen) {
   require(!prompts.empty(), "say what the text begins with: prompt=\"Once upon a time\"");
   GenerateConfig config{.tokens = options.tokens,
                         .sampling = {.temperature = options.temperature,
                                      .top_k = options.top_k,
                                      .top_p = options.top_p,
                                      .repetition_penalty = options.repetition_penalty},
-                        .seed = options.seed,
+                        .seed = static_cast<uint64_t>(options.seed),
                         .vocabulary = std::min(model.vocabulary(), tokenizer.size())};
   config.stop = end_tokens(tokenizer);
+  config.stop.insert(config.stop.end(), ends.begin(), ends.end());
   if (options.beams > 1) return likeliest_texts(model, tokenizer, prompts, config, options, listen);
   std::vector<std::vector<int64_t>> begun;
   std::vector<GrowingText> texts;
@@ -199,15 +217,16 @@ std::vector<std::string> write_texts(LanguageModel& model, const Tokenizer& toke
       texts.emplace_back(tokenizer, prompt, options.stop);
     }
   std::vector<bool> ended(texts.size(), false);
+  bool enough = false;
   const auto tell = [&](size_t index, const std::string& piece, bool done) {
-    if (listen) listen(index, piece, done);
+    if (listen && !listen(index, piece, done)) enough = true;
     ended[index] = done;
   };
   generate(model, begun, config, [&](size_t index, int64_t token) {
     auto& text = texts[index];
     const auto piece = text.add(token);
     if (!piece.empty() || text.stopped()) tell(index, piece, text.stopped());
-    return text.stopped();
+    return text.stopped() || enough;
   });
   std::vector<std::string> out;
   for (size_t i = 0; i < texts.size(); ++i) {

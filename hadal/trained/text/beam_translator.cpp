@@ -1,4 +1,4 @@
-#include "hadal/tasks/text/translator.h"
+#include "hadal/trained/text/beam_translator.h"
 
 #include <algorithm>
 #include <numeric>
