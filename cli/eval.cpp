@@ -1,10 +1,9 @@
 #include <chrono>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
-#include "hadal/core/precision.h"
 #include "hadal/io/file.h"
+#include "hadal/report/history.h"
 #include "hadal/train/run_folder.h"
 
 #include "cli/verb.h"
@@ -15,7 +14,8 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string help(const Words&) {
-  return "WHAT is a run folder, or a weights file (.safetensors, .pt, .pth, .th) with model=NAME.\n\n"
+  return "WHAT is a run folder, a weights file (.safetensors, .pt, .pth, .th; with model=NAME where it does not say which), or a\n"
+         "folder as Hugging Face has it.\n\n"
          "  data=PATH        a folder, archive or file of the recipe's kind (default: the run's own data)\n"
          "  split=test       train, val or test (default: test where there is one, else val, else train)\n"
          "  limit=0          score at most this many samples, evenly spread over the split (0: all)\n"
@@ -33,9 +33,9 @@ int run(Words words) {
     fail_usage("{} is a run, whose own metrics.json would be lost; give another out=", out);
   auto split = words.take("split");
   const bool other_data = words.has("data") || words.has("path") || words.has("data.path");
-  auto subject = read_subject(words);
+  auto subject = read_subject(words, "eval");
   if (!words.plain.empty()) fail_usage("eval takes one run or weights file; what is \"{}\"?", words.plain[0]);
-  auto task = make_task(subject, true);
+  const auto task = make_task(subject);
   const bool asked = !split.empty();
   if (!asked) split = task->has_split("test") ? "test" : task->has_split("val") ? "val" : "train";
   task->require_split(split);
@@ -52,18 +52,12 @@ int run(Words words) {
   }
   const auto begin = std::chrono::steady_clock::now();
   Metrics metrics;
-  {
-    const Autocast autocast(torch::Device(subject.recipe.train.device), subject.recipe.train.precision);
-    metrics = task->evaluate(split, subject.recipe.train.limit);
-  }
+  for (auto& [name, value] : task->evaluate(split, subject.recipe.train.limit))
+    metrics.emplace_back(split + "/" + name, value);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   const auto folder = make_folder();
-  nlohmann::ordered_json json;
-  for (const auto& [name, value] : metrics) {
-    fmt::print("  {:<24} {:.6g}\n", split + "/" + name, value);
-    json[split + "/" + name] = value;
-  }
-  write_file(folder / "metrics.json", json.dump(2) + "\n");
+  for (const auto& [name, value] : metrics) fmt::print("  {:<24} {:.6g}\n", name, value);
+  write_file(folder / "metrics.json", metrics_json(metrics));
   fmt::print("{:.1f} s; written to {}\n", seconds.count(), (folder / "metrics.json").string());
   return 0;
 }

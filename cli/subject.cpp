@@ -5,7 +5,6 @@
 #include "hadal/core/device.h"
 #include "hadal/core/precision.h"
 #include "hadal/io/file.h"
-#include "hadal/io/weights.h"
 
 #include "cli/verb.h"
 
@@ -13,18 +12,6 @@ namespace hadal::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// The first task that has a model of this name.
-std::string task_with_model(const std::string& model) {
-  std::vector<std::string> known;
-  for (const auto& task : tasks().items()) {
-    const auto* field = task.schema.find("model");
-    if (!field || !field->kinds) continue;
-    if (field->kinds->schema(model)) return task.name;
-    for (const auto& name : field->kinds->names()) known.push_back(name);
-  }
-  fail_usage("there is no model \"{}\"{}; hadal models lists them", model, suggest(model, known));
-}
 
 bool here(const std::string& device) {
   try {
@@ -54,70 +41,94 @@ void settle_here(TrainConfig& train, const Words& words) {
 void score_whole(Table& table, const Words& words) {
   const auto given = [&](const std::string& key) { return words.has(key) || words.has("data." + key); };
   if (!(words.has("data") || given("path"))) return;
-  const auto* task = table.find("task");
-  const auto name = task ? read_text(*task, "task", {}) : "classify";
-  const auto part = data_schema(table, recipe_schema(name));
-  if (part && part->find("val_share") && !given("val_share")) table.set_path("data.val_share", 0.0);
-  if (name == "language" && !given("val")) table.set_path("data.val", 0.0);
+  const auto part = data_schema(table, recipe_schema(task_of(table)));
+  if (!part) return;
+  for (const auto& field : part->fields())
+    if (field.limit.held_out && !given(field.name)) table.set_path("data." + field.name, 0.0);
+}
+
+std::string last_of(const Words& words, const std::string& key) {
+  std::string value;
+  for (const auto& [name, text] : words.settings)
+    if (name == key) value = text;
+  return value;
+}
+
+bool is_run(const std::string& what) {
+  return fs::is_directory(what) && fs::exists(fs::path(what) / "config.toml");
 }
 
 }  // namespace
 
-Subject read_subject(Words& words, bool to_predict) {
+Table recipe_of_words(const Words& words) {
+  if (words.plain.empty()) return {};
+  if (is_run(words.plain[0]))
+    return parse_toml(read_file(fs::path(words.plain[0]) / "config.toml"), words.plain[0] + "/config.toml");
+  return recipe_of(read_passport(words.plain[0], last_of(words, "cfg")));
+}
+
+std::string section_help(const std::string& verb, const Table& recipe) {
+  std::string out;
+  const auto only = recipe.find("task") ? task_of(recipe) : std::string();
+  for (const auto& item : trained().items()) {
+    const auto* section = item.schema.find(verb);
+    if (!section || !section->children || (!only.empty() && item.name != only)) continue;
+    const auto* defaults = item.schema.defaults().find(verb);
+    const auto settings = Schema(section->children(), *defaults->get_if<Table>()).help();
+    out += fmt::format("{}: {}\n{}", item.name, item.about, settings);
+  }
+  if (out.empty()) fail_usage("a model of {} has nothing for hadal {}", only, verb);
+  return out;
+}
+
+Subject read_subject(Words& words, const std::string& verb) {
   Subject subject;
+  const auto given = words.take("weights"), cfg = words.take("cfg");
+  if (given.empty() && words.plain.empty())
+    fail_usage("say what to use: a run folder, a weights file, or a folder with both weights and config.json");
+  std::string what = given;
   Table table;
-  subject.weights = words.take("weights");
-  if (!words.plain.empty() && fs::is_directory(words.plain[0]) &&
-      fs::exists(fs::path(words.plain[0]) / "config.toml")) {
-    subject.run = words.plain[0];
+  if (!words.plain.empty() && (given.empty() || is_run(words.plain[0]))) {
+    what = words.plain[0];
     words.plain.erase(words.plain.begin());
-    table = parse_toml(read_file(subject.run / "config.toml"), (subject.run / "config.toml").string());
-    if (subject.weights.empty()) subject.weights = subject.run / "weights/best.safetensors";
-    if (!fs::exists(subject.weights))
-      fail("{} is not there yet: the run has not been evaluated once", subject.weights.string());
-  } else {
-    if (subject.weights.empty()) {
-      if (words.plain.empty()) fail_usage("say what to use: a run folder, or a weights file with model=NAME");
-      subject.weights = words.plain[0];
-      words.plain.erase(words.plain.begin());
+  }
+  subject.weights = read_passport(given.empty() ? what : given, cfg);
+  const auto theirs = recipe_of(subject.weights);
+  if (is_run(what))
+    table = parse_toml(read_file(fs::path(what) / "config.toml"), (fs::path(what) / "config.toml").string());
+  else
+    table = theirs;
+  if (const auto model = last_of(words, "model"); !model.empty()) {
+    const auto task = task_with_model(model);
+    // Of another task's recipe only what it learned still means something.
+    if (!table.find("task") || task_of(table) != task) {
+      Table own{{"task", task}};
+      if (const auto* learned = table.find("learned")) own.set("learned", *learned);
+      table = own;
     }
-    subject.weights = weights_in(subject.weights);
-    if (fs::is_directory(subject.weights))
-      fail_usage("{} is a folder with neither config.toml nor model.safetensors: no run, no weights",
-                 subject.weights.string());
-    if (!fs::exists(subject.weights)) fail_usage("there is no file or run folder {}", subject.weights.string());
-    const auto file = read_weights(subject.weights);
-    if (words.has("model"))
-      table.set("task", task_with_model([&] {
-                  for (const auto& [key, text] : words.settings)
-                    if (key == "model") return text;
-                  return std::string();
-                }()));
-    else if (const auto config = file.metadata.find("config"); config != file.metadata.end())
-      table = parse_toml(config->second, subject.weights.string());
-    else
-      fail_usage("{} does not say which model it is for: add model=NAME (hadal models lists them)",
-                 subject.weights.string());
   }
-  if (to_predict) {
-    const auto* task = table.find("task");
-    const auto schema = recipe_schema(task ? read_text(*task, "task", {}) : "classify");
-    for (auto& [key, text] : words.settings)
-      if (key == "size" && schema.defaults().find_path("augment.size")) key = "augment.size";
-  }
-  apply_words(table, words.settings, words.own);
-  if (!to_predict) score_whole(table, words);
-  subject.recipe = recipe_from(table, subject.run.empty() ? subject.weights.string() : subject.run.string());
+  if (!table.find("task"))
+    fail_usage("{} does not say which model it is for: add model=NAME (hadal models lists them)",
+               subject.weights.path.string());
+  apply_words(table, words.settings, words.own, verb);
+  table = over_weights(std::move(table), theirs, false);
+  if (verb == "eval") score_whole(table, words);
+  subject.recipe = recipe_from(table, what);
   settle_here(subject.recipe.train, words);
   settle_machine(subject.recipe.train);
   return subject;
 }
 
-std::unique_ptr<Task> make_task(Subject& subject, bool open_data) {
+std::unique_ptr<Trained> make_trained(const Subject& subject) {
+  Use use = context_of(subject.recipe.train);
+  use.weights = &subject.weights;
+  return hadal::make_trained(subject.recipe.table(), use);
+}
+
+std::unique_ptr<Task> make_task(const Subject& subject) {
   auto context = context_of(subject.recipe.train);
-  context.open_data = open_data;
-  context.train_data = false;
-  context.weights = subject.weights;
+  context.weights = &subject.weights;
+  context.learned = subject.recipe.learned;
   return tasks().make(subject.recipe.task, context);
 }
 

@@ -38,11 +38,13 @@ std::string help(const Words& words) {
   Table chosen;
   std::string name;
   if (!words.plain.empty()) chosen = load_recipe_table(words.plain[0], name);
-  apply_words(chosen, settings.settings, settings.own);
-  const auto* given = chosen.find("task");
-  const auto task = given ? read_text(*given, "task", {}) : "classify";
+  if (chosen.find("task")) apply_words(chosen, settings.settings, settings.own);
   const bool with_parts = !words.plain.empty() || !settings.settings.empty();
-  return "RECIPE is a name (hadal recipes lists them) or a TOML file. key=value changes a setting; the last part of a "
+  const auto schema = chosen.find("task") ? recipe_schema(task_of(chosen)) : Schema::of(TrainConfig{});
+  return "RECIPE is a name (hadal recipes lists them), a TOML file, or the name of a task, which is trained with its "
+         "defaults:\n" +
+         fmt::format("{}", fmt::join(tasks().names(), ", ")) +
+         ". key=value changes a setting; the last part of a "
          "name is\n"
          "enough where it is the only one. Short names: batch workers seed device threads precision limit weights.\n\n"
          "  out=DIR          the run folder (default: runs/RECIPE, runs/RECIPE-2, ...)\n"
@@ -53,10 +55,11 @@ std::string help(const Words& words) {
          "  find_lr=true     train some steps with a growing rate and suggest one, instead of training; find_lr.low,\n"
          "                   find_lr.high and find_lr.steps say from where to where and in how many\n\n"
          "  hadal train mnist-vit epochs=3 lr=1e-3\n"
+         "  hadal train classify data=photos model=resnet18\n"
          "  hadal train mnist-vit find_lr=true\n"
          "  hadal train resume=runs/mnist-vit\n\n"
          "Settings:\n" +
-         recipe_schema(task).help("", with_parts ? &chosen : nullptr) +
+         schema.help(chosen.find("task") ? "" : "train", with_parts ? &chosen : nullptr) +
          "\nhadal train RECIPE optimizer=muon --help shows the settings of the parts too.\n";
 }
 

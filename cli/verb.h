@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "hadal/train/recipe.h"
+#include "hadal/trained/open.h"
 
 namespace hadal::cli {
 
@@ -49,16 +50,21 @@ Verb recipes_verb();
 Verb doctor_verb();
 Verb bench_verb();
 
-/// A trained model to use: from a run folder, or a weights file with model=NAME.
+/// A trained model to use: of a run folder, a weights file or a published folder.
 struct Subject {
-  Recipe recipe;
-  std::filesystem::path weights, run;  // run is empty for a weights file
+  Passport weights;
+  Recipe recipe;  // the weights' own with the words over it, settled for this machine
 };
-/// Reads `WHAT` and the settings of eval and predict. `words.plain` loses its WHAT when there is one. `to_predict`: no
-/// data set is opened, so that size= can only mean the side of the prepared pictures.
-Subject read_subject(Words& words, bool to_predict = false);
+/// Reads WHAT (`words.plain` loses it) or weights=, model=, cfg= and the settings of a verb, whose own section comes
+/// first.
+Subject read_subject(Words& words, const std::string& verb);
+/// The recipe of WHAT alone, for help; nothing is built. Empty without WHAT.
+Table recipe_of_words(const Words& words);
+/// The section called `verb` of each task that has one, or of `recipe`'s task.
+std::string section_help(const std::string& verb, const Table& recipe);
 
-/// Builds the task and loads the weights.
-std::unique_ptr<Task> make_task(Subject& subject, bool open_data);
+std::unique_ptr<Trained> make_trained(const Subject& subject);
+/// The task with its data, to be scored.
+std::unique_ptr<Task> make_task(const Subject& subject);
 
 }  // namespace hadal::cli
