@@ -82,7 +82,7 @@ Part as_remembered(const Part& data, const SeriesLearned& learned) {
     return std::find(there.begin(), there.end(), column) != there.end();
   });
   csv.columns = all ? learned.columns : std::vector<std::string>{};
-  read_as_learned(csv, memory);
+  read_as_learned(csv, learned);
   return {data.name, write_config(csv)};
 }
 
