@@ -1,12 +1,33 @@
 #include "hadal/data/loader.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "hadal/core/parallel.h"
 
 namespace hadal {
 
+std::vector<int64_t> weighted_order(const std::vector<double>& weights, int64_t count, uint64_t seed, int64_t epoch) {
+  const auto total = std::accumulate(weights.begin(), weights.end(), 0.0);
+  require(count >= 0 && (count == 0 || total > 0), "[loader] cannot draw {} samples by weights that sum to {}", count,
+          total);
+  Random random(seed, {0xBA1A, static_cast<uint64_t>(epoch)});
+  // One random start and even steps (systematic sampling): each sample comes its part, rounded down or up.
+  std::vector<int64_t> out;
+  const double start = random.uniform();
+  double passed = 0;
+  for (size_t i = 0; i < weights.size() && count > 0; ++i) {
+    passed += weights[i] / total * static_cast<double>(count);
+    while (std::ssize(out) < count && static_cast<double>(out.size()) + start < passed)
+      out.push_back(static_cast<int64_t>(i));
+  }
+  while (std::ssize(out) < count) out.push_back(std::ssize(weights) - 1);  // rounding
+  random.shuffle(out);
+  return out;
+}
+
 std::vector<int64_t> Sampler::order(int64_t epoch) const {
+  if (shuffle && !weights.empty()) return weighted_order(weights, size, seed, epoch);
   if (shuffle) {
     Random random(seed, {3, static_cast<uint64_t>(epoch)});
     return permutation(size, random);

@@ -22,12 +22,23 @@ struct BatchPlan {
   uint64_t seed = 0;
   int64_t epoch = 0, number = 0;
   std::vector<int64_t> indices;
+  int64_t epochs = 1, batches = 1;  // of the run, and of an epoch
+
+  /// How far the run is, 0 to 1.
+  double progress() const {
+    return (static_cast<double>(epoch) + static_cast<double>(number) / static_cast<double>(batches)) /
+           static_cast<double>(epochs);
+  }
 
   /// The random stream of a sample in this epoch.
   Random sample(int64_t index) const { return Random(seed, {1, uint64_t(epoch), uint64_t(index)}); }
   /// The random stream of the batch as a whole (mixup).
   Random whole() const { return Random(seed, {2, uint64_t(epoch), uint64_t(number)}); }
 };
+
+/// `count` indices of samples in proportion to their weights, from a seed and an epoch: each sample floor(its part)
+/// times, the rest by chance; shuffled.
+std::vector<int64_t> weighted_order(const std::vector<double>& weights, int64_t count, uint64_t seed, int64_t epoch);
 
 /// The order in which an epoch visits a data set.
 struct Sampler {
@@ -36,11 +47,13 @@ struct Sampler {
   bool drop_last = false;  // leave out a last batch that is not full
   uint64_t seed = 0;
   int64_t of = 0;  // without shuffle: `size` samples, evenly spread over so many (0: of size)
+  std::vector<double> weights = {};  // with shuffle: how often each sample is drawn beside the others; empty: once each
 
   int64_t batches() const { return size / batch + (drop_last || size % batch == 0 ? 0 : 1); }
   void validate() const {
     require(size >= 0, "[loader] a data set of {} samples", size);
     require(batch > 0, "[loader] a batch wants at least one sample, got {}", batch);
+    require(weights.empty() || std::ssize(weights) == size, "[loader] {} weights for {} samples", weights.size(), size);
     require(of == 0 || of >= size, "[loader] {} samples cannot be spread over {}", size, of);
   }
   std::vector<int64_t> order(int64_t epoch) const;
@@ -89,6 +102,8 @@ class Loader {
   }
 
   int64_t batches() const { return sampler_.batches(); }
+  /// How many epochs the run has, for what changes along it.
+  void set_epochs(int64_t epochs) { epochs_ = std::max<int64_t>(1, epochs); }
 
   /// Begins an epoch at its batch `first`; throws UsageError below 0. What was made of an earlier one is thrown away.
   void start(int64_t epoch, int64_t first = 0) {
@@ -115,7 +130,7 @@ class Loader {
 
  private:
   void fill(int64_t number) {
-    BatchPlan plan{sampler_.seed, epoch_, number, {}};
+    BatchPlan plan{sampler_.seed, epoch_, number, {}, epochs_, batches()};
     const auto first = number * sampler_.batch, last = std::min(first + sampler_.batch, sampler_.size);
     plan.indices.assign(order_.begin() + first, order_.begin() + last);
     auto batch = make_(plan);
@@ -125,7 +140,7 @@ class Loader {
 
   Sampler sampler_;
   std::function<Batch(const BatchPlan&)> make_;
-  int64_t epoch_ = 0, next_ = 0;
+  int64_t epoch_ = 0, next_ = 0, epochs_ = 1;
   bool started_ = false;
   std::vector<int64_t> order_;
   std::map<int64_t, Batch> batches_;

@@ -21,6 +21,8 @@ class Batches {
  public:
   virtual ~Batches() = default;
   virtual int64_t per_epoch() const = 0;
+  /// How many epochs the run has, for what changes along it: mosaics end before it does.
+  virtual void set_epochs(int64_t) {}
   /// From here on next() walks through `epoch`, beginning with its batch `first`.
   virtual void start(int64_t epoch, int64_t first) = 0;
   /// Loads the next batch; false at the end of the epoch.
@@ -59,6 +61,7 @@ class LoadedBatches : public Batches {
       : device_(device), loader_(sampler, workers, std::move(make)) {}
 
   int64_t per_epoch() const override { return loader_.batches(); }
+  void set_epochs(int64_t epochs) override { loader_.set_epochs(epochs); }
   void start(int64_t epoch, int64_t first) override { loader_.start(epoch, first); }
   bool next() override {
     auto batch = loader_.next();

@@ -4,6 +4,7 @@
 #include "hadal/tasks/text/language.h"
 #include "hadal/tasks/text/translate.h"
 #include "hadal/tasks/vision/classify.h"
+#include "hadal/tasks/vision/detect.h"
 
 namespace hadal {
 
@@ -11,6 +12,7 @@ const TaskCatalog& tasks() {
   static const auto catalog = [] {
     TaskCatalog made("task", "");
     register_classify(made);
+    register_detect(made);
     register_classify_text(made);
     register_forecast(made);
     register_language(made);

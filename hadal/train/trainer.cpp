@@ -63,6 +63,7 @@ Trainer::Trainer(Task& task, const TrainConfig& config, std::filesystem::path fo
           kMostSteps);
   state.steps = config_.steps > 0 ? config_.steps : config_.epochs * steps_per_epoch_;
   state.epochs = (state.steps + steps_per_epoch_ - 1) / steps_per_epoch_;
+  task_.batches().set_epochs(state.epochs);
   use(schedules().make(config_.schedule, RunLength{state.steps, steps_per_epoch_}));
   if (config_.early_stopping.on()) check(config_.early_stopping.watch(), "early stopping");
   if (config_.ema > 0) ema_ = std::make_unique<Ema>(task_.averaged(), config_.ema, config_.ema_warmup);

@@ -2,10 +2,23 @@
 // kind stand beside its model.
 #include <array>
 
+#include "hadal/models/detection/yolo.h"
 #include "hadal/trained/open.h"
 
 namespace hadal {
 namespace {
+
+/// Class names as a list or as {number: name}; empty unless all are there.
+List list_of_names(const nlohmann::json& names) {
+  List out;
+  for (size_t i = 0; i < names.size() && (names.is_array() || names.is_object()); ++i) {
+    const auto key = std::to_string(i);
+    const auto* name = names.is_array() ? &names[i] : names.contains(key) ? &names[key] : nullptr;
+    if (!name || !name->is_string()) return {};
+    out.push_back(name->get<std::string>());
+  }
+  return out;
+}
 
 /// torchvision's way: the file is called like the model. Strict loading proves the guess.
 Table from_name(const Passport& weights) {
@@ -16,11 +29,29 @@ Table from_name(const Passport& weights) {
   return {};
 }
 
+/// A network as ultralytics' files describe it, with its class names.
+Table from_ultralytics(const Passport& weights) {
+  const auto part = yolo_settings(weights.word);
+  auto model = part.settings;
+  model.set("name", part.name);
+  Table recipe{{"task", "detect"}, {"model", std::move(model)}};
+  if (auto names = list_of_names(weights.word.value("names", nlohmann::json())); !names.empty())
+    recipe.set("learned", Table{{"names", std::move(names)}});
+  return recipe;
+}
+
+/// The network that Darknet's .cfg describes.
+Table from_darknet(const Passport& weights) {
+  return {{"task", "detect"},
+          {"model", Table{{"name", "darknet"}, {"cfg", weights.word.at("cfg").get<std::string>()}}}};
+}
+
 struct Other {
   const char* by;
   Table (*recipe)(const Passport& weights);
 };
-constexpr std::array kOthers = {Other{"name", from_name}};
+constexpr std::array kOthers = {Other{"ultralytics", from_ultralytics}, Other{"darknet", from_darknet},
+                                Other{"name", from_name}};
 
 }  // namespace
 

@@ -16,11 +16,11 @@ namespace fs = std::filesystem;
 /// answered by then is worth keeping.
 class GrowingFile {
  public:
-  explicit GrowingFile(const fs::path& path) : file_(path) {}
+  explicit GrowingFile(const fs::path& path) : file_(path), list_(path.extension() == ".json") {}
   ~GrowingFile() {
     if (!whole_) return;
     try {
-      file_.commit();
+      finish();
     } catch (const Error&) {
     }  // what ended the predictions is the error that counts
   }
@@ -29,17 +29,19 @@ class GrowingFile {
 
   void add(const std::string& text) {
     whole_ = false;  // half a line is worth nothing
+    if (list_) file_.write(std::exchange(begun_, true) ? ",\n" : "[");
     file_.write(text);
     whole_ = true;
   }
   void finish() {
     whole_ = false;
+    if (list_) file_.write(begun_ ? "]\n" : "[]\n");
     file_.commit();
   }
 
  private:
   AtomicFile file_;
-  bool whole_ = false;
+  bool list_, begun_ = false, whole_ = false;
 };
 
 class Output {

@@ -6,6 +6,7 @@
 #include "hadal/trained/text/translator.h"
 #include "hadal/trained/text/writer.h"
 #include "hadal/trained/vision/classifier.h"
+#include "hadal/trained/vision/detector.h"
 
 namespace hadal {
 
@@ -13,6 +14,7 @@ const TrainedCatalog& trained() {
   static const auto catalog = [] {
     TrainedCatalog made("task", "");
     register_trained_classifier(made);
+    register_trained_detector(made);
     register_trained_text_classifier(made);
     register_trained_forecaster(made);
     register_trained_writer(made);

@@ -29,7 +29,7 @@ struct Input {
 struct Attachment {
   std::string ending;  // behind the input's name: ".png", "-forecast.csv"; of a joint file its whole name
   std::function<std::string()> bytes;
-  bool joint = false;  // one file for all answers, a piece below the other
+  bool joint = false;  // one file for all answers, a piece below the other; of a .json elements of one list
 };
 
 struct Answer {

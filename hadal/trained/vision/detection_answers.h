@@ -1,0 +1,22 @@
+// What detections look like to those who asked for them: JSON, YOLO's and COCO's files, a picture.
+#pragma once
+#include "hadal/trained/vision/detector.h"
+
+namespace hadal {
+
+/// [{"class", "score", "box": [x1, y1, x2, y2], "mask": {"size", "counts"}, "keypoints": [[x, y, score]]}], masks as
+/// COCO's run lengths.
+nlohmann::ordered_json detections_json(const std::vector<Detection>& detections);
+/// A line an object: class, then its box (middle and sides) or outline or box and keypoints, as shares of the picture.
+std::string yolo_labels(const std::vector<Detection>& detections, ImageSize size);
+/// Elements of COCO's list of results. The picture's number is its file's name where that is one.
+std::string coco_results(const std::string& name, const std::vector<Detection>& detections);
+/// The picture with what was found drawn on it.
+Tensor draw_detections(const Tensor& image, const std::vector<Detection>& detections, const SceneAbout& about);
+
+/// Those that `save` names of png, txt, coco.
+std::vector<Attachment> detection_files(const std::string& name, const Tensor& image,
+                                        const std::vector<Detection>& detections, const SceneAbout& about,
+                                        const std::vector<std::string>& save);
+
+}  // namespace hadal
