@@ -71,14 +71,12 @@ class RandomPictures : public Task {
   Table settings() const override { return {}; }
   Batches& batches() override { return batches_; }
   Tensor logits() { return model_->forward(pixels_); }
-  Losses losses(size_t) override {
+  Losses losses(const Step&) override {
     const auto out = logits();
     return {F::cross_entropy(out.to(at::kFloat), classes_), {}};
   }
   Metrics evaluate(const std::string&, int64_t) override { return {}; }
-  Goal goal() const override { return {"loss", false}; }
   std::string summary() const override { return "random pictures"; }
-  int64_t predict(const PredictOptions&, const std::function<void(const std::string&)>&) override { return 0; }
 
  private:
   std::shared_ptr<ImageClassifier> model_;
@@ -96,7 +94,7 @@ class RandomWindows : public Task {
 
   nn::Module& model() override { return *model_; }
   Batches& batches() override { return batches_; }
-  Losses losses(size_t) override { return {torch::mse_loss(model_->forward(history_, {}).squeeze(2), future_), {}}; }
+  Losses losses(const Step&) override { return {torch::mse_loss(model_->forward(history_, {}).squeeze(2), future_), {}}; }
 
  private:
   std::shared_ptr<Forecaster> model_;

@@ -33,9 +33,9 @@ class Regression : public Task {
 
   nn::Module& model() override { return *net_; }
   Table settings() const override { return {}; }
-  std::map<std::string, std::string> metadata() const override { return {{"kind", "regression"}}; }
+  Table learned() const override { return {{"kind", "regression"}}; }
   Batches& batches() override { return batches_; }
-  Losses losses(size_t) override {
+  Losses losses(const Step&) override {
     ++steps;
     const auto& batch = batches_.current();
     auto loss = (net_->forward(batch.x) - batch.y).square().mean();
@@ -56,10 +56,12 @@ class Regression : public Task {
     if (!scores.empty()) loss = scores.at(evaluated.size() - 1);
     return {{"loss", loss}};
   }
-  std::vector<std::string> metric_names() const override { return names; }
-  Goal goal() const override { return {"loss", false}; }
+  std::vector<Score> scores() const override {
+    std::vector<Score> all;
+    for (const auto& name : names) all.push_back({name, name != "loss"});
+    return all;
+  }
   std::string summary() const override { return "regression"; }
-  int64_t predict(const PredictOptions&, const std::function<void(const std::string&)>&) override { return 0; }
 
   std::function<Tensor(const Tensor& loss, int64_t call)> poison;  // changes the loss of one call
   std::vector<double> scores;                                      // what evaluations give instead of the truth

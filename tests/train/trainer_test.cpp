@@ -216,7 +216,7 @@ TEST(Trainer, KeepsTheBestAndTheLastWeights) {
   Regression task({});
   task.scores = {0.5, 0.2, NAN, 0.3};
   Trainer trainer(task, config, folder.path());
-  trainer.describe({{"config", "task = 1"}});
+  trainer.describe({{"task", "regression"}});
   Listener seen;
   trainer.listen(seen);
   const auto outcome = trainer.run();
@@ -226,8 +226,7 @@ TEST(Trainer, KeepsTheBestAndTheLastWeights) {
   EXPECT_TRUE(best.index().at("0.weight").equal(task.evaluated[1]));
   EXPECT_TRUE(last.index().at("0.weight").equal(task.evaluated[3]));
   EXPECT_EQ(best.metadata.at("step"), "10");
-  EXPECT_EQ(best.metadata.at("kind"), "regression");
-  EXPECT_EQ(best.metadata.at("config"), "task = 1");
+  EXPECT_EQ(best.metadata.at("config"), "task = \"regression\"\n\n[learned]\nkind = \"regression\"\n");
   EXPECT_EQ(*find_value(outcome.best, "val/loss"), 0.2);
   EXPECT_EQ(*find_value(outcome.last, "val/loss"), 0.3);
 }
@@ -357,14 +356,15 @@ class Duel : public Task, Batches {
   nn::Module& judge() { return *both->ptr(0); }
   nn::Module& maker() { return *both->ptr(1); }
   Table settings() const override { return {}; }
-  std::vector<std::string> phases() const override { return {"judge", "maker"}; }
-  nn::Module& phase_module(size_t phase) override { return phase == 0 ? judge() : maker(); }
+  std::vector<Phase> phases() override { return {{"judge", &judge(), judge_every}, {"maker", &maker()}}; }
   Batches& batches() override { return *this; }
   int64_t per_epoch() const override { return 6; }
   void start(int64_t, int64_t first) override { next_ = first; }
   bool next() override { return log.push_back("batch"), next_++ < 6; }
-  Losses losses(size_t phase) override {
-    log.push_back(phases()[phase]);
+  Losses losses(const Step& step) override {
+    const auto phase = step.phase;
+    numbers.push_back(step.number);
+    log.push_back(phases()[phase].name);
     weights.push_back({flat_weights(judge()), flat_weights(maker())});
     return {loss(*this, phase, next_), {}};
   }
@@ -376,12 +376,12 @@ class Duel : public Task, Batches {
                       : (say(made) - 1).square().mean();
   }
   Metrics evaluate(const std::string&, int64_t) override { return {}; }
-  Goal goal() const override { return {"loss", false}; }
   std::string summary() const override { return "duel"; }
-  int64_t predict(const PredictOptions&, const std::function<void(const std::string&)>&) override { return 0; }
 
   nn::Sequential both;
+  int64_t judge_every = 1;
   std::vector<std::string> log;
+  std::vector<int64_t> numbers;  // the step of each loss
   std::vector<std::pair<Tensor, Tensor>> weights;  // of judge and maker when each loss was asked for
 
  private:
@@ -404,6 +404,30 @@ TEST(Trainer, PhasesTakeTurnsAndMoveTheirOwnModuleAlone) {
   EXPECT_FALSE(same(1, 2, false));
 }
 
+TEST(Trainer, APhaseMayMoveInSomeStepsAlone) {
+  Duel duel;
+  duel.judge_every = 2;
+  auto config = quiet_config();
+  config.steps = 3;
+  Trainer(duel, config).run();
+  EXPECT_EQ(duel.log,
+            (std::vector<std::string>{"batch", "judge", "maker", "batch", "maker", "batch", "judge", "maker"}));
+  EXPECT_EQ(duel.numbers, (std::vector<int64_t>{0, 0, 1, 2, 2}));
+}
+
+TEST(Trainer, RulesGoByTheWholeModelsNames) {
+  Duel duel;
+  auto config = quiet_config();
+  config.steps = 1;
+  config.groups = {{.match = "judge.*", .lr_scale = 0}};
+  const auto judge = flat_weights(duel.judge()).clone(), maker = flat_weights(duel.maker()).clone();
+  Trainer(duel, config).run();
+  EXPECT_TRUE(flat_weights(duel.judge()).equal(judge));
+  EXPECT_FALSE(flat_weights(duel.maker()).equal(maker));
+  config.groups = {{.match = "jugde.*"}};
+  EXPECT_ERROR(Trainer(duel, config), "no parameter is named like \"jugde.*\"");
+}
+
 TEST(Trainer, NoPhaseLeavesGradientsForAnother) {
   for (const int64_t accumulate : {1, 2}) {
     Duel trained, by_hand;
@@ -416,7 +440,7 @@ TEST(Trainer, NoPhaseLeavesGradientsForAnother) {
       std::vector<Tensor> sums[2];
       for (int64_t micro = 0; micro < accumulate; ++micro)
         for (size_t phase = 0; phase < 2; ++phase) {
-          const auto parameters = by_hand.phase_module(phase).parameters();
+          const auto parameters = by_hand.phases()[phase].module->parameters();
           const auto grads = torch::autograd::grad(
               {Duel::loss(by_hand, phase, number + micro) / static_cast<double>(accumulate)}, parameters);
           const torch::NoGradGuard no_grad;

@@ -1,12 +1,12 @@
 #include <nlohmann/json.hpp>
 
 #include "hadal/io/file.h"
-#include "hadal/io/weights.h"
 #include "hadal/tasks/series/classify_series.h"
 #include "hadal/train/trainer.h"
 
 #include "tests/data/sound/sounds_drawn.h"
 #include "tests/support/support.h"
+#include "tests/support/trained.h"
 
 using namespace hadal;
 
@@ -29,6 +29,7 @@ Table settings(const test::TemporaryFolder& folder) {
 std::unique_ptr<Task> make(const Table& table, TaskContext context = {}) {
   context.batch = 6;
   context.workers = 1;
+  context.learns = true;
   return tasks().make({"classify_series", table}, context);
 }
 
@@ -51,26 +52,20 @@ TEST(ClassifySeries, LearnsSoundsAndKnowsThemByTheirLabels) {
   const auto accuracy = [](Task& task) { return task.evaluate("test", 0).at(1); };
   EXPECT_EQ(accuracy(*task), (Metrics::value_type{"accuracy", 1.0}));
   const auto weights = folder / "w.safetensors";
-  save_weights(weights, task->model(), task->metadata());
+  test::save_task(*task, "classify_series", weights);
 
   // A folder with one of the classes alone, which would be number 0 by its place.
   const test::TemporaryFolder lows, strange;
   draw(lows, "low", 0.21, 2);
   const auto judge = [&](const test::TemporaryFolder& data) {
-    auto table = task->settings();
-    table.set_path("data.path", data.path().string());
-    return make(table, {.train_data = false, .weights = weights});
+    return test::task_of_weights(weights, {{"data", Table{{"path", data.path().string()}}}});
   };
   EXPECT_EQ(accuracy(*judge(lows)).second, 1);
   draw(strange, "mid", 0.5, 2);
   EXPECT_ERROR(judge(strange), "the label \"mid\" is none of the model's: high, low");
 
-  const auto loaded = make(task->settings(), {.open_data = false, .train_data = false, .weights = weights});
-  std::vector<std::string> lines;
-  EXPECT_EQ(loaded->predict({.inputs = {(folder / "low_anna_0.wav").string()}, .out = folder / "out"},
-                            [&](const std::string& line) { lines.push_back(line); }),
-            1);
-  const auto json = nlohmann::json::parse(lines.at(0));
+  const auto loaded = load_sound_classifier(weights);
+  const auto json = test::predicted(*loaded, {(folder / "low_anna_0.wav").string()}).at(0);
   EXPECT_EQ(json["top"][0]["class"], "a hum");
   EXPECT_EQ(json["top"].size(), 2u);
 }

@@ -7,11 +7,11 @@
 #include <nlohmann/json.hpp>
 
 #include "hadal/io/file.h"
-#include "hadal/io/weights.h"
-
 #include "tests/support/support.h"
+#include "tests/support/trained.h"
 
 using namespace hadal;
+using namespace hadal::test;
 
 namespace {
 
@@ -48,27 +48,38 @@ class ForecastTask : public testing::Test {
             {"input", 24},
             {"horizon", 12}};
   }
-  static std::unique_ptr<Task> make(const Table& table, TaskContext context = {}) {
+  static std::unique_ptr<Task> make(const Table& table) {
+    TaskContext context;
     context.workers = 0;
+    context.learns = true;
     return tasks().make({"forecast", table}, context);
   }
-  /// A task as predict (or, with `open_data`, eval) makes it of weights of `trained`, with one setting changed.
-  std::unique_ptr<Task> loaded(Task& trained, bool open_data, const std::string& key = "", Value value = {}) {
-    save_weights(folder_ / "w.safetensors", trained.model(), trained.metadata());
-    auto table = trained.settings();
-    if (!key.empty()) table.set_path(key, std::move(value));
-    return make(table, {.open_data = open_data, .train_data = false, .weights = folder_ / "w.safetensors"});
+  /// What predict makes of the weights of `trained`, with one setting changed.
+  std::unique_ptr<Trained> loaded(Task& trained, const std::string& key = "", Value value = {}) {
+    save_task(trained, "forecast", folder_ / "w.safetensors");
+    auto words = Table{};
+    if (!key.empty()) words.set_path(key, std::move(value));
+    return open_trained(folder_ / "w.safetensors", {.batch = 64}, words);
+  }
+  /// What eval makes of them.
+  std::unique_ptr<Task> scored(Task& trained, const std::string& key = "", Value value = {}) {
+    save_task(trained, "forecast", folder_ / "w.safetensors");
+    auto words = Table{};
+    if (!key.empty()) words.set_path(key, std::move(value));
+    return task_of_weights(folder_ / "w.safetensors", words);
   }
   std::unique_ptr<Task> judge(Task& trained, const std::string& file) {
-    return loaded(trained, true, "data.path", (folder_ / file).string());
+    return scored(trained, "data.path", (folder_ / file).string());
   }
   double mse(Task& task) { return task.evaluate("test", 0).at(0).second; }
-  /// The lines of predict for these files, which go to the folder "out".
-  std::vector<json> predict(Task& task, const std::vector<std::string>& files, const std::string& out = "out") {
-    PredictOptions options{.out = folder_ / out, .top = 1, .pictures = false};
-    for (const auto& file : files) options.inputs.push_back((folder_ / file).string());
-    std::vector<json> lines;
-    task.predict(options, [&](const std::string& line) { lines.push_back(json::parse(line)); });
+  /// The lines of predict for these files, whose results go to the folder "out". Throws what one of them failed with.
+  std::vector<json> predict(Trained& trained, const std::vector<std::string>& files, const std::string& out = "out",
+                            const Table& options = {}) {
+    std::vector<std::string> paths;
+    for (const auto& file : files) paths.push_back((folder_ / file).string());
+    auto lines = predicted(trained, paths, {}, options, folder_ / out, true);
+    for (const auto& line : lines)
+      if (line.contains("error")) throw Error(line["error"].get<std::string>());
     return lines;
   }
   std::string read(const std::string& name) const { return read_file(folder_ / name); }
@@ -81,7 +92,8 @@ class ForecastTask : public testing::Test {
 TEST_F(ForecastTask, NoResultIsWrittenOver) {
   const auto text = table("low,high", 100, both);
   for (const auto* name : {"load.csv", "more/load.csv", "load-forecast-2.csv"}) write_file(folder_ / name, text);
-  const auto trained = make(settings()), task = loaded(*trained, false);
+  const auto trained = make(settings());
+  const auto task = loaded(*trained);
   predict(*task, {"load.csv", "more/load.csv", "load-forecast-2.csv"}, ".");
   for (const auto* name : {"load.csv", "more/load.csv", "load-forecast-2.csv"}) EXPECT_EQ(read(name), text) << name;
   const auto forecast = read("load-forecast.csv");
@@ -158,7 +170,8 @@ TEST_F(ForecastTask, QuantilesHoldTheMedianAndDoNotCross) {
   table.set_path("quantiles", List{0.1, 0.9});
   EXPECT_ERROR(make(table), "quantiles must hold the median, 0.5, which is the forecast itself");
   table.set_path("quantiles", List{0.1, 0.5, 0.9});
-  const auto trained = make(table), task = loaded(*trained, false);  // fresh weights, whose outputs do cross
+  const auto trained = make(table);
+  const auto task = loaded(*trained);  // fresh weights, whose outputs do cross
   const auto line = predict(*task, {"series.csv"}).at(0);
   EXPECT_EQ(line.at("forecast"), line.at("quantiles").at("0.5"));
   for (size_t h = 0; h < 12; ++h) {
@@ -180,21 +193,24 @@ TEST_F(ForecastTask, DatesAreReadAsInTraining) {
   table.set_path("horizon", 3);
   table.set_path("data.borders", List{30, 40});
   table.set_path("data.even", false);
-  const auto trained = make(table), task = loaded(*trained, false);
+  const auto trained = make(table);
+  const auto task = loaded(*trained);
   write_file(folder_ / "few.csv", days(10));  // no day over 12 shows what comes first
   EXPECT_EQ(predict(*task, {"few.csv"}).at(0).at("dates").at(0), "2024-02-11");
 }
 
 TEST_F(ForecastTask, PredictRefusesOtherStepsAndColumns) {
-  const auto trained = make(settings()), task = loaded(*trained, false);
+  const auto trained = make(settings());
+  const auto task = loaded(*trained);
   write_file(folder_ / "days.csv", table("low,high", 60, both, kDay));
   EXPECT_ERROR(predict(*task, {"days.csv"}), "days.csv has a row every 1 d, and the model learned rows every 1 h");
-  EXPECT_ERROR(predict(*loaded(*trained, false, "data.columns", List{"low"}), {"series.csv"}),
+  EXPECT_ERROR(predict(*loaded(*trained, "data.columns", List{"low"}), {"series.csv"}),
                "columns=low is not what the model learned: leave it out, and it forecasts low,high");
 }
 
 TEST_F(ForecastTask, OnlyHolesThatAreSeenStopAForecast) {
-  const auto trained = make(settings()), task = loaded(*trained, false);
+  const auto trained = make(settings());
+  const auto task = loaded(*trained);
   const auto with_hole = [&](int64_t from) {
     write_file(folder_ / "hole.csv",
                table("low,high", 200, [&](int64_t i) { return i >= from && i < from + 40 ? std::string() : both(i); }));
@@ -206,16 +222,15 @@ TEST_F(ForecastTask, OnlyHolesThatAreSeenStopAForecast) {
 }
 
 TEST_F(ForecastTask, WhatWasMissingHasNoScore) {
-  auto table_of_scores = settings();
-  table_of_scores.set_path("anomalies", true);
-  const auto trained = make(table_of_scores), task = loaded(*trained, false);
+  const auto trained = make(settings());
+  const auto task = loaded(*trained);
   // Two values of "low" are missing before a spike, and one row is left out.
   write_file(folder_ / "odd.csv", table("low,high", 200, [](int64_t i) {
                if (i == 150) return std::string();
                if (i == 100 || i == 101) return fmt::format(",{:.4f}", high(i));
                return i == 102 ? fmt::format("1000,{:.4f}", high(i)) : both(i);
              }));
-  const auto line = predict(*task, {"odd.csv"}).at(0);
+  const auto line = predict(*task, {"odd.csv"}, "out", {{"anomalies", true}, {"top", 1}}).at(0);
   ASSERT_EQ(line.at("anomalies").size(), 1);
   EXPECT_EQ(line.at("anomalies")[0].at("date"), "2024-01-05 06:00");  // row 102 and none that was filled by it
   EXPECT_EQ(line.at("anomalies")[0].at("column"), "low");
@@ -236,7 +251,9 @@ TEST_F(ForecastTask, ItsScoresHaveTheNamesThatItSays) {
   for (const auto& quantiles : {List{}, List{0.5}, List{0.1, 0.5, 0.9}}) {
     table.set_path("quantiles", quantiles);
     const auto task = make(table);
-    EXPECT_THAT(names_of(task->evaluate("val", 0)), testing::UnorderedElementsAreArray(task->metric_names()));
+    std::vector<std::string> said;
+    for (const auto& score : task->scores()) said.push_back(score.name);
+    EXPECT_THAT(names_of(task->evaluate("val", 0)), testing::UnorderedElementsAreArray(said));
   }
 }
 
@@ -244,12 +261,14 @@ TEST_F(ForecastTask, OtherForecastsThanTheLearnedAreRefused) {
   auto table = settings();
   table.set_path("quantiles", List{0.1, 0.5, 0.9});
   const auto trained = make(table);
-  for (const bool open : {false, true}) {
-    EXPECT_ERROR(loaded(*trained, open, "quantiles", List{0.01, 0.5, 0.99}),
-                 "quantiles=0.01,0.5,0.99 is not what the model learned, which is 0.1,0.5,0.9");
-    EXPECT_ERROR(loaded(*trained, open, "horizon", 36), "horizon=36 is not what the model learned, which is 12");
-    EXPECT_ERROR(loaded(*trained, open, "input", 12), "input=12 is not what the model learned, which is 24");
-  }
+  const auto refused = [&](const std::string& key, const Value& value, const char* text) {
+    EXPECT_ERROR(loaded(*trained, key, value), text);
+    EXPECT_ERROR(scored(*trained, key, value), text);
+  };
+  refused("quantiles", List{0.01, 0.5, 0.99},
+          "quantiles=0.01,0.5,0.99 is not what the model learned, which is 0.1,0.5,0.9");
+  refused("horizon", 36, "horizon=36 is not what the model learned, which is 12");
+  refused("input", 12, "input=12 is not what the model learned, which is 24");
 }
 
 TEST_F(ForecastTask, DatesComeToTheZoneThatWasLearned) {
@@ -261,7 +280,8 @@ TEST_F(ForecastTask, DatesComeToTheZoneThatWasLearned) {
   write_file(folder_ / "series.csv", zoned("Z", 0));
   write_file(folder_ / "east.csv", zoned("+02:00", 2));
   auto seeing = settings("encoder");
-  const auto trained = make(seeing), task = loaded(*trained, false);
+  const auto trained = make(seeing);
+  const auto task = loaded(*trained);
   const auto at_home = predict(*task, {"series.csv"}).at(0), east = predict(*task, {"east.csv"}).at(0);
   EXPECT_EQ(east.at("forecast"), at_home.at("forecast"));
   EXPECT_EQ(east.at("dates"), at_home.at("dates"));
@@ -271,7 +291,8 @@ TEST_F(ForecastTask, DatesComeToTheZoneThatWasLearned) {
 TEST_F(ForecastTask, TheTableHoldsWhatTheLineHolds) {
   write_file(folder_ / "series.csv",
              table("low,high", 600, [](int64_t i) { return fmt::format("{},{:.4f}", 1.4e9 + low(i), high(i)); }));
-  const auto trained = make(settings()), task = loaded(*trained, false);
+  const auto trained = make(settings());
+  const auto task = loaded(*trained);
   const auto line = predict(*task, {"series.csv"}).at(0);
   auto wanted = std::string("date,low,high\n");
   for (size_t h = 0; h < 12; ++h)
@@ -287,6 +308,6 @@ TEST_F(ForecastTask, ColumnsThatAreNotThereAreNamed) {
   EXPECT_THAT(judge(*trained, "low.csv")->summary(),
               testing::HasSubstr("of the columns that it learned, high is not here"));
   // In another order they are all there.
-  EXPECT_NO_THROW(loaded(*trained, true, "data.columns", List{"high", "low"}));
-  EXPECT_NO_THROW(predict(*loaded(*trained, false, "data.columns", List{"high", "low"}), {"series.csv"}));
+  EXPECT_NO_THROW(scored(*trained, "data.columns", List{"high", "low"}));
+  EXPECT_NO_THROW(predict(*loaded(*trained, "data.columns", List{"high", "low"}), {"series.csv"}));
 }

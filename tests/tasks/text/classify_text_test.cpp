@@ -9,6 +9,7 @@
 #include "hadal/train/trainer.h"
 
 #include "tests/support/support.h"
+#include "tests/support/trained.h"
 
 using namespace hadal;
 
@@ -44,9 +45,14 @@ std::string byte_ranks() {
   return ranks;
 }
 
-std::unique_ptr<Task> make(const Table& table, TaskContext context = {}) {
+std::unique_ptr<Task> make(const Table& table, const Passport* weights = nullptr, bool learns = true,
+                           const Table& learned = {}) {
+  TaskContext context;
   context.batch = 8;
   context.workers = 1;
+  context.weights = weights;
+  context.learns = learns;
+  context.learned = learned;
   return tasks().make({"classify_text", table}, context);
 }
 
@@ -69,13 +75,10 @@ TEST(ClassifyText, LearnsATableAndReadsTextsByItsWeightsAlone) {
   EXPECT_EQ(metrics[1].second, 1);
   EXPECT_EQ(task->figures().size(), 1u);
   const auto weights = folder / "w.safetensors";
-  save_weights(weights, task->model(), task->metadata());
-  auto loaded = make(task->settings(), {.open_data = false, .train_data = false, .weights = weights});
-  std::vector<std::string> lines;
-  EXPECT_EQ(loaded->predict({.texts = {"ship good rope"}, .out = folder / "out"},
-                            [&](const std::string& line) { lines.push_back(line); }),
-            1);
-  const auto json = nlohmann::json::parse(lines.at(0));
+  test::save_task(*task, "classify_text", weights);
+  const auto loaded = load_text_classifier(weights);
+  EXPECT_EQ((*loaded)("ship good rope").at(0).name, "yes");
+  const auto json = test::predicted(*loaded, {}, {"ship good rope"}).at(0);
   EXPECT_EQ(json["input"], "text");
   EXPECT_EQ(json["top"][0]["class"], "yes");
   EXPECT_GT(json["top"][0]["score"], 0.9);
@@ -91,7 +94,7 @@ TEST(ClassifyText, LongTextsAreCutAndEmptyOnesRead) {
   auto task = make(settings(folder));
   EXPECT_THAT(task->summary(), testing::HasSubstr("(1 cut to 12 tokens)"));
   task->batches().start(0, 0);
-  while (task->batches().next()) EXPECT_TRUE(std::isfinite(task->losses(0).total.item<double>()));
+  while (task->batches().next()) EXPECT_TRUE(std::isfinite(task->losses({}).total.item<double>()));
 }
 
 TEST(ClassifyText, NamesAreThoseOfTheWholeTable) {
@@ -110,7 +113,7 @@ TEST(ClassifyText, NamesAreThoseOfTheWholeTable) {
   write_file(folder / "train.csv", rows);
   auto task = make(wanted);
   EXPECT_EQ(task->evaluate("val", 0).size(), task->evaluate("test", 0).size());
-  EXPECT_EQ(task->metadata().at("classes"), "[\"no\",\"rare\",\"yes\"]");
+  EXPECT_EQ(task->learned().find("names")->text(), "[\"no\", \"rare\", \"yes\"]");
 }
 
 TEST(ClassifyText, PutsBertsTokensAroundATextWhereThereAreSome) {
@@ -136,28 +139,27 @@ TEST(ClassifyText, FindsTheFileOfItsTokenizer) {
   const auto file = std::filesystem::relative(folder / "bytes.tiktoken");
   wanted.set("tokenizer", Table{{"name", "tiktoken"}, {"path", file.string()}});
   const auto trained = make(wanted);
-  EXPECT_THAT(trained->metadata().at("tokenizer"), testing::HasSubstr((folder / "bytes.tiktoken").string()));
-  save_weights(folder / "w.safetensors", trained->model(), trained->metadata());
-  const TaskContext context{.train_data = false, .weights = folder / "w.safetensors"};
+  EXPECT_EQ(trained->learned().find_path("tokenizer.path")->text(),
+            "\"" + (folder / "bytes.tiktoken").string() + "\"");
+  test::save_task(*trained, "classify_text", folder / "w.safetensors");
+  const auto weights = read_passport(folder / "w.safetensors");
   auto plain = settings(folder);  // names no file: the weights' own serves
-  EXPECT_NO_THROW(make(plain, context));
+  EXPECT_NO_THROW(make(plain, &weights, false, weights.learned()));
   std::filesystem::rename(folder / "bytes.tiktoken", folder / "moved.tiktoken");
-  EXPECT_ERROR(make(wanted, context), "bytes.tiktoken");
+  EXPECT_ERROR(make(wanted, &weights, false, weights.learned()), "bytes.tiktoken");
   wanted.set_path("tokenizer.path", (folder / "moved.tiktoken").string());
-  EXPECT_NO_THROW(make(wanted, context));
+  EXPECT_NO_THROW(make(wanted, &weights, false, weights.learned()));
 }
 
 TEST(ClassifyText, OneTextThatIsNotUtf8DoesNotStopTheOthers) {
   test::TemporaryFolder folder;
   write_file(folder / "train.csv", table(60));
   write_file(folder / "test.csv", table(4));
-  const auto task = make(settings(folder));
-  std::vector<std::string> lines;
-  const PredictOptions options{.texts = {"\xff", "good"}, .out = folder / "out"};
-  EXPECT_ERROR(task->predict(options, [&](const std::string& line) { lines.push_back(line); }), "1 of 2 inputs");
+  test::save_task(*make(settings(folder)), "classify_text", folder / "w.safetensors");
+  const auto lines = test::predicted(*load_text_classifier(folder / "w.safetensors"), {}, {"\xff", "good"});
   ASSERT_EQ(lines.size(), 2);
-  EXPECT_THAT(lines[0], testing::HasSubstr("not UTF-8"));
-  EXPECT_THAT(lines[1], testing::HasSubstr("\"good\""));
+  EXPECT_THAT(lines[0]["error"].get<std::string>(), testing::HasSubstr("not UTF-8"));
+  EXPECT_EQ(lines[1]["text"], "good");
 }
 
 /// As nanoGPT takes them: a character that only a held-out row has is no mistake.
@@ -170,13 +172,13 @@ TEST(ClassifyText, TakesTheCharactersOfAllSplits) {
   const auto task = make(characters);
   EXPECT_TRUE(std::isfinite(task->evaluate("test", 0)[0].second));
   // One that none has ends its own text alone.
-  std::vector<std::string> lines;
-  const PredictOptions options{.texts = {"good", "\u65e5\u672c", "bad"}, .out = folder / "out"};
-  EXPECT_ERROR(task->predict(options, [&](const std::string& line) { lines.push_back(line); }), "is not one of the");
+  test::save_task(*task, "classify_text", folder / "w.safetensors");
+  const auto lines =
+      test::predicted(*load_text_classifier(folder / "w.safetensors"), {}, {"good", "\u65e5\u672c", "bad"});
   ASSERT_EQ(lines.size(), 3);
-  EXPECT_THAT(lines[0], testing::HasSubstr("\"error\""));
-  EXPECT_THAT(lines[1], testing::HasSubstr("\"good\""));
-  EXPECT_THAT(lines[2], testing::HasSubstr("\"bad\""));
+  EXPECT_EQ(lines[0]["text"], "good");
+  EXPECT_THAT(lines[1]["error"].get<std::string>(), testing::HasSubstr("is not one of the"));
+  EXPECT_EQ(lines[2]["text"], "bad");
 }
 
 /// Hidden words first, then classes: the tokenizer comes with the weights, only the head is new.
@@ -188,28 +190,30 @@ TEST(ClassifyText, GoesOnFromHiddenWords) {
   const Table sizes{{"context", 12}, {"dim", 16}, {"depth", 1}, {"heads", 2}, {"mlp", 16}};
   auto bert = sizes;
   bert.set("name", "bert");
+  TaskContext context;
+  context.batch = 4, context.workers = 0, context.learns = true;
   const auto words = tasks().make({"language",
                                    {{"model", bert},
                                     {"data", Table{{"kind", "text"}, {"path", (folder / "text.txt").string()}}},
                                     {"tokenizer", Table{{"name", "bpe"}, {"size", 290}}}}},
-                                  {.batch = 4, .workers = 0});
+                                  context);
   const auto vocabulary = state_dict(words->model()).at("bert.embeddings.word_embeddings.weight").size(0);
-  const auto weights = folder / "w.safetensors";
-  save_weights(weights, words->model(), words->metadata());
+  test::save_task(*words, "language", folder / "w.safetensors");
+  const auto weights = read_passport(folder / "w.safetensors");
   auto wanted = settings(folder);
   auto classifier = sizes;
   classifier.set("name", "bert_classifier");
   classifier.set("vocabulary", vocabulary);  // one more than the tokenizer has, for what is hidden
   wanted.set("model", classifier);
-  const auto task = make(wanted, {.weights = weights});
-  EXPECT_EQ(task->metadata().at("tokenizer"), words->metadata().at("tokenizer"));
+  const auto task = make(wanted, &weights);
+  EXPECT_EQ(*task->learned().find("tokenizer"), *words->learned().find("tokenizer"));
   EXPECT_TRUE(torch::equal(state_dict(task->model()).at("net.bert.embeddings.word_embeddings.weight"),
                            state_dict(words->model()).at("bert.embeddings.word_embeddings.weight")));
   task->batches().start(0, 0);
   ASSERT_TRUE(task->batches().next());
-  EXPECT_TRUE(std::isfinite(task->losses(0).total.item<double>()));
+  EXPECT_TRUE(std::isfinite(task->losses({}).total.item<double>()));
   wanted.set_path("model.vocabulary", vocabulary - 2);
-  EXPECT_ERROR(make(wanted, {.weights = weights}), "and the tokenizer has");
+  EXPECT_ERROR(make(wanted, &weights), "and the tokenizer has");
 }
 
 TEST(ClassifyText, MistakesSayTheWayOut) {
@@ -242,20 +246,22 @@ TEST(ClassifyText, SomeTextsAreSomeOfEveryClass) {
   EXPECT_TRUE(torch::equal(std::get<MatrixFigure>(*matrix).counts.sum(1), torch::tensor({5, 5}, torch::kInt64)));
   std::vector<std::string> names;
   for (const auto& [name, value] : task->evaluate("test", 0)) names.push_back(name);
-  EXPECT_THAT(names, testing::UnorderedElementsAreArray(task->metric_names()));
+  std::vector<std::string> said;
+  for (const auto& score : task->scores()) said.push_back(score.name);
+  EXPECT_THAT(names, testing::UnorderedElementsAreArray(said));
 }
 
-TEST(ClassifyText, WhatTheTokenizerLearnedStandsInTheSettings) {
+TEST(ClassifyText, WhatARunLearnedIsNotLearnedAnew) {
   test::TemporaryFolder folder;
   write_file(folder / "train.csv", table(40));
   write_file(folder / "test.csv", table(4));
   const auto task = make(settings(folder));
-  const auto before = task->metadata().at("tokenizer");
   write_file(
       folder / "train.csv", std::string("verdict,what\n") + [] {
         std::string other;
         for (int i = 0; i < 40; ++i) other += fmt::format("{},quite other words\n", i % 2 ? "yes" : "no");
         return other;
       }());
-  EXPECT_EQ(make(task->settings())->metadata().at("tokenizer"), before);
+  EXPECT_NE(make(task->settings())->learned(), task->learned());
+  EXPECT_EQ(make(task->settings(), nullptr, true, task->learned())->learned(), task->learned());
 }

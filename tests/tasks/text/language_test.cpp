@@ -8,12 +8,10 @@
 #include "hadal/data/text/bpe_tokenizer.h"
 #include "hadal/data/text/text.h"
 #include "hadal/io/file.h"
-#include "hadal/io/weights.h"
 #include "hadal/models/text/generate.h"
-#include "hadal/tasks/text/language_text.h"
-#include "hadal/tasks/text/writer.h"
 
 #include "tests/support/support.h"
+#include "tests/support/trained.h"
 
 using namespace hadal;
 using namespace hadal::test;
@@ -28,16 +26,36 @@ std::string long_text() {
 
 class LanguageTask : public testing::Test {
  protected:
-  static TextWriter& writer(Task& task) { return dynamic_cast<TextWriter&>(task); }
-  std::unique_ptr<Task> make(const Table& more = {}, TaskContext context = {}) {
+  /// The task that trains, from these weights and this seed.
+  std::unique_ptr<Task> make(const Table& more = {}, const Passport* weights = nullptr, uint64_t seed = 0) {
     if (!std::filesystem::exists(folder_ / "text.txt")) write_file(folder_ / "text.txt", long_text());
     Table settings{
         {"model", Table{{"name", "gpt"}, {"context", 8}, {"dim", 16}, {"depth", 1}, {"heads", 2}, {"mlp", 16}}},
         {"data", Table{{"kind", "text"}, {"path", (folder_ / "text.txt").string()}}}};
     settings.merge(more);
+    TaskContext context;
     context.batch = 4;
     context.workers = 0;
+    context.seed = seed;
+    context.weights = weights;
+    context.learns = true;
     return tasks().make({"language", settings}, context);
+  }
+  /// What it has trained so far, to be used.
+  std::unique_ptr<TrainedWriter> writer(Task& task) {
+    save_task(task, "language", folder_ / "w.safetensors");
+    return load_writer(folder_ / "w.safetensors", {.batch = 4});
+  }
+  static std::vector<std::string> generated(TrainedWriter& writer, const std::vector<std::string>& prompts,
+                                            const WriteOptions& options, const Told& told = {}) {
+    std::vector<Input> inputs;
+    for (const auto& prompt : prompts) inputs.push_back({"prompt", prompt, {}});
+    std::vector<std::string> texts(prompts.size() * static_cast<size_t>(options.count));
+    writer.generate(inputs, write_config(options), [&](const Piece& piece) {
+      if (piece.made) texts.at(piece.index) = piece.made->json["text"].get<std::string>();
+      return told ? told(piece) : true;
+    });
+    return texts;
   }
   void write(const std::string& text) { write_file(folder_ / "text.txt", text); }
   TemporaryFolder folder_;
@@ -86,9 +104,9 @@ TEST_F(LanguageTask, TellsEveryTokenOfTheSplitOnce) {
   auto task = make();
   const auto metrics = task->evaluate("val", 0);
   const auto text = (std::string("abcdefghijklmnopqrstuvwxyz") + long_text().substr(0, 374)).substr(360);
-  const auto settings = task->settings();
+  const auto learned = task->learned();
   const auto tokenizer =
-      tokenizers().make({"characters", {{"vocabulary", *settings.find_path("tokenizer.vocabulary")}}}, "");
+      tokenizers().make({"characters", {{"vocabulary", *learned.find_path("tokenizer.vocabulary")}}}, "");
   const auto ids = torch::tensor(tokenizer->encode(text));
   auto& model = dynamic_cast<LanguageModel&>(task->model());
   const torch::NoGradGuard no_grad;
@@ -103,7 +121,9 @@ TEST_F(LanguageTask, TellsEveryTokenOfTheSplitOnce) {
   EXPECT_NEAR(find(metrics, "bits_per_byte"), nats / 39 / std::log(2.0), 1e-4);
   std::vector<std::string> names;
   for (const auto& [name, value] : metrics) names.push_back(name);
-  EXPECT_THAT(names, testing::UnorderedElementsAreArray(task->metric_names()));
+  std::vector<std::string> said;
+  for (const auto& score : task->scores()) said.push_back(score.name);
+  EXPECT_THAT(names, testing::UnorderedElementsAreArray(said));
 }
 
 TEST_F(LanguageTask, CountsBytesNotCharacters) {
@@ -130,10 +150,10 @@ TEST(ScoreText, CountsTheBytesOfTheText) {
 
 TEST_F(LanguageTask, DrawsWindowsBySeedAndEpochAlone) {
   const auto walk = [&](const Table& more, uint64_t seed) {
-    auto task = make(more, {.seed = seed});
+    auto task = make(more, nullptr, seed);
     task->batches().start(1, 2);
     std::vector<double> out;
-    for (int i = 0; i < 5 && task->batches().next(); ++i) out.push_back(task->losses(0).total.item<double>());
+    for (int i = 0; i < 5 && task->batches().next(); ++i) out.push_back(task->losses({}).total.item<double>());
     return out;
   };
   for (const char* windows : {"random", "strided"}) {
@@ -144,12 +164,12 @@ TEST_F(LanguageTask, DrawsWindowsBySeedAndEpochAlone) {
 }
 
 TEST_F(LanguageTask, LearnsAText) {
-  auto task = make({}, {.seed = 1});
+  auto task = make({}, nullptr, 1);
   double first = 0, last = 0;
   for (int64_t epoch = 0; epoch < 3; ++epoch) {
     task->batches().start(epoch, 0);
     while (task->batches().next()) {
-      const auto loss = task->losses(0).total;
+      const auto loss = task->losses({}).total;
       last = loss.item<double>();
       if (first == 0) first = last;
       task->model().zero_grad();
@@ -168,7 +188,7 @@ TEST_F(LanguageTask, HidesWordsForBert) {
   EXPECT_EQ(dynamic_cast<LanguageModel&>(task->model()).vocabulary(), 29);  // one more id, for what is hidden
   task->batches().start(0, 0);
   ASSERT_TRUE(task->batches().next());
-  EXPECT_NEAR(task->losses(0).total.item<double>(), std::log(29.0), 0.4);
+  EXPECT_NEAR(task->losses({}).total.item<double>(), std::log(29.0), 0.4);
   const auto metrics = task->evaluate("val", 0);
   EXPECT_EQ(find(metrics, "loss"), find(task->evaluate("val", 0), "loss"));
   EXPECT_TRUE(std::isnan(find(metrics, "bits_per_byte")));
@@ -178,21 +198,13 @@ TEST_F(LanguageTask, HidesWordsForBert) {
 TEST_F(LanguageTask, PredictScoresFilesAndTextsAsTheyAre) {
   const auto task = make();
   write_file(folder_ / "fox.txt", "the quick brown fox");
-  PredictOptions options{.inputs = {(folder_ / "fox.txt").string()}, .texts = {"the quick brown fox"}};
-  options.out = folder_ / "out";
-  std::vector<nlohmann::json> lines;
-  const auto keep = [&](const std::string& line) { lines.push_back(nlohmann::json::parse(line)); };
-  EXPECT_EQ(task->predict(options, keep), 2);
+  const auto made = writer(*task);
+  const auto lines = predicted(*made, {(folder_ / "fox.txt").string()}, {"the quick brown fox"});
   ASSERT_EQ(lines.size(), 2);
   EXPECT_EQ(lines[1]["input"], "the quick brown fox");
   EXPECT_EQ(lines[1]["tokens"], 19);
   EXPECT_EQ(lines[1]["loss"], lines[0]["loss"]);
-  options.limit = 1;
-  options.inputs.push_back("missing.txt");
-  EXPECT_EQ(task->predict(options, keep), 1) << "what lies beyond the limit is not read";
-  options.inputs.clear();
-  options.texts = {"\xff"};
-  EXPECT_ERROR(task->predict(options, keep), "UTF-8");
+  EXPECT_THAT(predicted(*made, {}, {"\xff"}).at(0)["error"].get<std::string>(), testing::HasSubstr("UTF-8"));
 }
 
 TEST(LearnFrom, HidesAsThePaperSays) {
@@ -213,14 +225,14 @@ TEST(LearnFrom, HidesAsThePaperSays) {
 }
 
 TEST_F(LanguageTask, WritesWholeCharactersAndEndsBeforeStopWords) {
-  auto task = make();
-  std::string heard;
-  GenerateOptions options{.prompts = {"the "}, .tokens = 60, .count = 2, .seed = 5};
+  const auto made = writer(*make());
+  WriteOptions options{.tokens = 60, .count = 2, .seed = 5};
   std::vector<std::string> pieces(2);
   std::vector<int> ends(2);
-  const auto texts = writer(*task).generate(options, [&](size_t index, const std::string& piece, bool done) {
-    pieces[index] += piece;
-    ends[index] += done;
+  const auto texts = generated(*made, {"the "}, options, [&](const Piece& piece) {
+    pieces[piece.index] += piece.text;
+    ends[piece.index] += piece.made != nullptr;
+    return true;
   });
   EXPECT_EQ(pieces, texts);
   EXPECT_EQ(ends, (std::vector<int>{1, 1}));
@@ -229,8 +241,10 @@ TEST_F(LanguageTask, WritesWholeCharactersAndEndsBeforeStopWords) {
   options.stop = {texts[0].substr(20, 3)};
   options.count = 1;
   pieces.assign(2, "");
-  const auto stopped =
-      writer(*task).generate(options, [&](size_t index, const std::string& piece, bool) { pieces[index] += piece; });
+  const auto stopped = generated(*made, {"the "}, options, [&](const Piece& piece) {
+    pieces[piece.index] += piece.text;
+    return true;
+  });
   EXPECT_EQ(stopped[0], texts[0].substr(0, texts[0].find(options.stop[0])));
   EXPECT_EQ(pieces[0], stopped[0]);
   // Of two that end at the same place the one that begins first counts, in any order.
@@ -238,57 +252,68 @@ TEST_F(LanguageTask, WritesWholeCharactersAndEndsBeforeStopWords) {
   const auto before = texts[0].substr(0, std::min(texts[0].find(longer), texts[0].find(shorter)));
   for (const auto& stop : {std::vector{longer, shorter}, std::vector{shorter, longer}}) {
     options.stop = stop;
-    EXPECT_EQ(writer(*task).generate(options, {})[0], before);
+    EXPECT_EQ(generated(*made, {"the "}, options)[0], before);
   }
+  // Whoever has enough ends it.
+  options.stop = {};
+  int64_t heard = 0;
+  generated(*made, {"the "}, options, [&](const Piece&) { return ++heard < 5; });
+  EXPECT_LE(heard, 6);
 }
 
 TEST_F(LanguageTask, SearchesWithBeams) {
-  auto task = make();
-  GenerateOptions options{.prompts = {"the ", "dog"}, .tokens = 6, .count = 2, .beams = 3};
-  const auto texts = writer(*task).generate(options, {});
+  const auto made = writer(*make());
+  const std::vector<std::string> prompts = {"the ", "dog"};
+  WriteOptions options{.tokens = 6, .count = 2, .beams = 3};
+  const auto texts = generated(*made, prompts, options);
   ASSERT_EQ(texts.size(), 4);
   EXPECT_NE(texts[0], texts[1]);
-  EXPECT_EQ(texts, writer(*task).generate(options, {}));
+  EXPECT_EQ(texts, generated(*made, prompts, options));
   options.stop = {texts[0].substr(2, 1)};
-  EXPECT_EQ(writer(*task).generate(options, {})[0], texts[0].substr(0, texts[0].find(options.stop[0])));
+  EXPECT_EQ(generated(*made, prompts, options)[0], texts[0].substr(0, texts[0].find(options.stop[0])));
   options.count = 4;
-  EXPECT_ERROR(writer(*task).generate(options, {}), "count (4) can be at most beams (3)");
-  options = {.prompts = {"the "}, .tokens = 1, .count = 500, .beams = 500};
-  EXPECT_ERROR(writer(*task).generate(options, {}), "of 1 tokens behind prompt 1, and no more");
+  EXPECT_ERROR(generated(*made, prompts, options), "count (4) can be at most beams (3)");
+  options = {.tokens = 1, .count = 500, .beams = 500};
+  EXPECT_ERROR(generated(*made, {"the "}, options), "of 1 tokens behind prompt 1, and no more");
 }
 
 // Ids that another text makes mean other tokens.
 TEST_F(LanguageTask, WeightsBringTheTokenizerThatMadeTheirTokens) {
   const auto first = make();
-  const auto weights = folder_ / "first.safetensors";
-  save_weights(weights, first->model(), first->metadata());
+  const auto path = folder_ / "first.safetensors";
+  save_task(*first, "language", path);
+  auto weights = read_passport(path);
   auto other = long_text();
   std::replace(other.begin(), other.end(), 'z', 'Z');
   write(other);
-  EXPECT_ERROR(make({}, {.weights = weights}), "\"Z\" (U+005A) at byte");
+  EXPECT_ERROR(make({}, &weights), "\"Z\" (U+005A) at byte");
   std::replace(other.begin(), other.end(), 'Z', 'a');  // a character less: by itself it would be another tokenizer
   write(other);
-  EXPECT_NE(make()->metadata(), first->metadata());
-  EXPECT_EQ(make({}, {.weights = weights})->metadata(), first->metadata());
-  save_weights(weights, first->model(), {});
-  EXPECT_ERROR(make({}, {.weights = weights}), "first.safetensors brings no tokenizer");
-  // One that the recipe holds already is as good.
-  auto table = first->settings();
-  EXPECT_EQ(tasks().make({"language", table}, {.workers = 0, .weights = weights})->metadata(), first->metadata());
+  EXPECT_NE(make()->learned(), first->learned());
+  EXPECT_EQ(make({}, &weights)->learned(), first->learned());
+  EXPECT_EQ(task_of_weights(path)->learned(), first->learned());
+  write_weights(path, first->model(), {});
+  weights = read_passport(path);
+  EXPECT_ERROR(make({}, &weights), "first.safetensors brings no tokenizer");
+}
+
+// A run that goes on has what it learned in its config.toml, whatever became of the text.
+TEST_F(LanguageTask, WhatARunLearnedIsNotLearnedAnew) {
+  const auto first = make();
+  write(std::string(400, 'a') + "b" + long_text());
+  TaskContext context;
+  context.workers = 0;
+  context.learns = true;
+  context.learned = parse_toml(to_toml(first->learned()), "config.toml");
+  EXPECT_EQ(tasks().make({"language", first->settings()}, context)->learned(), first->learned());
 }
 
 TEST_F(LanguageTask, ABadTextDoesNotEndTheOthers) {
-  const auto task = make();
-  std::vector<std::string> lines;
-  const auto predict = [&] {
-    return task->predict({.texts = {"the dog", "t", "\xC3\xA4", "a fox"}, .out = folder_ / "out"},
-                         [&](const std::string& line) { lines.push_back(line); });
-  };
-  EXPECT_ERROR(predict(), "2 of 4 inputs could not be read, the first: [language] the text has 1 token");
+  const auto lines = predicted(*writer(*make()), {}, {"the dog", "t", "\xC3\xA4", "a fox"});
   ASSERT_EQ(lines.size(), 4u);
-  EXPECT_EQ(nlohmann::json::parse(lines[1])["input"], "t");
-  EXPECT_TRUE(nlohmann::json::parse(lines[2]).contains("error"));
-  EXPECT_TRUE(nlohmann::json::parse(lines[3]).contains("loss"));
+  EXPECT_THAT(lines[1]["error"].get<std::string>(), testing::HasSubstr("[language] the text has 1 token"));
+  EXPECT_TRUE(lines[2].contains("error"));
+  EXPECT_TRUE(lines[3].contains("loss"));
 }
 
 TEST_F(LanguageTask, SaysWhatIsWrongWithAText) {
@@ -305,9 +330,9 @@ TEST_F(LanguageTask, SaysWhatIsWrongWithAText) {
                "\"Q\" (U+0051) at byte");
   write(long_text());
   EXPECT_ERROR(make({{"model", Table{{"vocabulary", 5}}}}), "model.vocabulary is 5 and the tokenizer wants 28 tokens");
-  EXPECT_ERROR(writer(*make()).generate({.prompts = {"the \xE2\x82\xAC"}}, {}),
+  EXPECT_ERROR(generated(*writer(*make()), {"the \xE2\x82\xAC"}, {}),
                "(U+20AC) at byte 4 is not one of the 28 characters");
-  EXPECT_ERROR(writer(*make()).generate({.prompts = {""}}, {}), "the prompt \"\" has no token");
+  EXPECT_ERROR(generated(*writer(*make()), {""}, {}), "the prompt \"\" has no token");
 }
 
 /// Decoded by themselves, new tokens would lose their first space, and bytes of a character come one by one.
@@ -325,8 +350,8 @@ TEST(WriteTexts, PiecesAreWhatFollowsThePrompt) {
     whole.insert(whole.end(), made.begin(), made.end());
     const auto expected = repaired_utf8(tokenizer->decode(whole).substr(told));
     std::string pieces;
-    const auto texts = write_texts(*model, *tokenizer, {prompt}, {.tokens = 8, .seed = seed},
-                                   [&](size_t, const std::string& piece, bool) { pieces += piece; });
+    const auto texts = write_texts(*model, *tokenizer, {prompt}, {.tokens = 8, .seed = static_cast<int64_t>(seed)}, {},
+                                   [&](size_t, const std::string& piece, bool) { return pieces += piece, true; });
     EXPECT_EQ(texts[0], expected) << seed;
     EXPECT_EQ(pieces, expected) << seed;
     spaces += expected.starts_with(' ');
@@ -369,16 +394,19 @@ TEST_F(LanguageTask, WritesSamplesWhereThePromptHasNoTokens) {
   auto task = make(more);
   EXPECT_EQ(task->figures().size(), 1);
   // What is trained here saw no <s>; weights from elsewhere did.
-  EXPECT_ERROR(writer(*task).generate({.prompts = {""}, .tokens = 2}, {}), "the prompt \"\" has no token");
-  auto scored = make(more, {.train_data = false});
-  EXPECT_EQ(writer(*scored).generate({.prompts = {""}, .tokens = 2}, {}).size(), 1);
+  EXPECT_ERROR(generated(*writer(*task), {""}, {.tokens = 2}), "the prompt \"\" has no token");
+  save_task(*task, "language", folder_ / "w.safetensors");
+  auto recipe = read_passport(folder_ / "w.safetensors").recipe;
+  recipe.set("begin", "auto");
+  write_weights(folder_ / "w.safetensors", task->model(), recipe);
+  EXPECT_EQ(generated(*load_writer(folder_ / "w.safetensors"), {""}, {.tokens = 2}).size(), 1);
 }
 
 TEST_F(LanguageTask, BeamSearchRefusesWhatDraws) {
-  auto task = make();
-  const auto refused = [&](GenerateOptions options, const std::string& key) {
-    options.prompts = {"the "}, options.beams = 2;
-    EXPECT_ERROR(writer(*task).generate(options, {}), key + " does nothing with beams=2");
+  const auto made = writer(*make());
+  const auto refused = [&](WriteOptions options, const std::string& key) {
+    options.beams = 2;
+    EXPECT_ERROR(generated(*made, {"the "}, options), key + " does nothing with beams=2");
   };
   refused({.temperature = 0.5}, "temperature");
   refused({.top_p = 0.5}, "top_p");

@@ -3,10 +3,10 @@
 #include <nlohmann/json.hpp>
 
 #include "hadal/io/file.h"
-#include "hadal/io/weights.h"
 #include "hadal/train/trainer.h"
 
 #include "tests/support/support.h"
+#include "tests/support/trained.h"
 
 using namespace hadal;
 
@@ -45,10 +45,13 @@ Table settings(const test::TemporaryFolder& folder) {
           {"tokens", 128}};
 }
 
-std::unique_ptr<Task> make(const Table& table, TaskContext context = {}) {
+std::unique_ptr<Task> make(const Table& table, const Table& learned = {}) {
+  TaskContext context;
   context.batch = 8;
   context.workers = 1;
   context.seed = 1;
+  context.learns = true;
+  context.learned = learned;
   return tasks().make({"translate", table}, context);
 }
 
@@ -76,29 +79,19 @@ TEST(Translate, LearnsASmallLanguageByHeart) {
 
   // The weights alone are enough to translate: they carry the tokenizer.
   const auto weights = folder / "w.safetensors";
-  save_weights(weights, task->model(), task->metadata());
-  auto loaded = make(write_config([&] {
-                       TranslateConfig config;
-                       read_config(config, task->settings());
-                       return config;
-                     }()),
-                     {.open_data = false, .train_data = false, .weights = weights});
+  test::save_task(*task, "translate", weights);
+  const auto loaded = load_translator(weights);
+  EXPECT_EQ((*loaded)("dog cat"), "Hund Katze");
   write_file(folder / "in.txt", "dog cat\n\n\xC3\xBC one\n");
-  std::vector<std::string> lines;
-  EXPECT_EQ(loaded->predict({.inputs = {(folder / "in.txt").string()}, .out = folder / "out"},
-                            [&](const std::string& line) { lines.push_back(line); }),
-            3);
+  const auto lines = test::predicted(*loaded, {(folder / "in.txt").string()}, {}, {}, folder / "out");
   ASSERT_EQ(lines.size(), 3u);
-  const auto first = nlohmann::json::parse(lines[0]);
-  EXPECT_EQ(first["input"].get<std::string>(), (folder / "in.txt").string() + ":1");
-  EXPECT_EQ(first["text"], "dog cat");
-  EXPECT_EQ(first["translation"], "Hund Katze");
+  EXPECT_EQ(lines[0]["input"].get<std::string>(), (folder / "in.txt").string() + ":1");
+  EXPECT_EQ(lines[0]["text"], "dog cat");
+  EXPECT_EQ(lines[0]["translation"], "Hund Katze");
   EXPECT_EQ(read_file(folder / "out/translations.txt"), "Hund Katze\n\nue eins\n");
-  EXPECT_EQ(read_file(folder / "out/predictions.jsonl"), lines[0] + "\n" + lines[1] + "\n" + lines[2] + "\n");
-
   write_file(folder / "bad.txt", "caf\xE9\n");
-  EXPECT_ERROR(loaded->predict({.inputs = {(folder / "bad.txt").string()}, .out = folder / "out"}, [](const auto&) {}),
-               "bad.txt at byte 3: not UTF-8");
+  EXPECT_THAT(test::predicted(*loaded, {(folder / "bad.txt").string()}).at(0)["error"].get<std::string>(),
+              testing::HasSubstr("bad.txt at byte 3: not UTF-8"));
 }
 
 // What config.toml keeps makes the same task again, with what its tokenizer learned.
@@ -106,22 +99,27 @@ TEST(Translate, ComesBackFromItsSettings) {
   test::TemporaryFolder folder;
   write_corpus(folder);
   const auto task = make(settings(folder));
-  const auto again = make(parse_toml(to_toml(task->settings()), "config.toml"));
-  EXPECT_EQ(again->metadata(), task->metadata());
+  const auto again = make(parse_toml(to_toml(task->settings()), "config.toml"),
+                          parse_toml(to_toml(task->learned()), "config.toml"));
+  EXPECT_EQ(again->learned(), task->learned());
   EXPECT_EQ(again->summary(), task->summary());
   std::vector<std::string> names;
   for (const auto& [name, value] : task->evaluate("val", 2)) names.push_back(name);
-  EXPECT_THAT(names, testing::UnorderedElementsAreArray(task->metric_names()));
+  std::vector<std::string> said;
+  for (const auto& score : task->scores()) said.push_back(score.name);
+  EXPECT_THAT(names, testing::UnorderedElementsAreArray(said));
 }
 
 TEST(Translate, BatchesDependOnSeedAndEpochAlone) {
   test::TemporaryFolder folder;
   write_corpus(folder);
   const auto losses = [&](int64_t workers, int64_t epoch, int64_t first) {
-    auto task = tasks().make({"translate", settings(folder)}, TaskContext{.workers = workers, .seed = 1});
+    TaskContext context;
+    context.workers = workers, context.seed = 1, context.learns = true;
+    auto task = tasks().make({"translate", settings(folder)}, context);
     task->batches().start(epoch, first);
     std::vector<double> out;
-    while (task->batches().next()) out.push_back(task->losses(0).total.item<double>());
+    while (task->batches().next()) out.push_back(task->losses({}).total.item<double>());
     return out;
   };
   const auto whole = losses(2, 1, 0);
@@ -148,8 +146,10 @@ TEST(Translate, MistakesSayTheWayOut) {
   EXPECT_ERROR(make(table), "longest = 200 tokens, and the model has 40 learned positions: lower it or raise");
   table.set("longest", 40);
   const auto learned = make(table);
-  EXPECT_ERROR(learned->predict({.texts = {std::string(41, '.')}, .out = folder / "out"}, [](const auto&) {}),
-               "text has 43 tokens, and the model 40 learned positions");
+  test::save_task(*learned, "translate", folder / "w.safetensors");
+  const auto lines = test::predicted(*load_translator(folder / "w.safetensors"), {}, {std::string(41, '.')});
+  EXPECT_THAT(lines.at(0)["error"].get<std::string>(),
+              testing::HasSubstr("text has 43 tokens, and the model 40 learned positions"));
   write_file(folder / "test.en", "dog\n" + std::string(41, '.') + "\n");
   write_file(folder / "test.de", "Hund\n.\n");
   EXPECT_ERROR(make(table)->evaluate("test", 0), "test text 2 has 43 tokens, and the model 40 learned positions");
