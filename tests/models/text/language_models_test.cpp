@@ -252,13 +252,13 @@ TEST(Bert, TakesPublishedFiles) {
   for (auto& [name, tensor] : bare) name.erase(0, 5);
   for (const auto& weights : {file, bare}) {
     const auto report =
-        load_weights(*classifier, {classifier->own_names(weights), {}, "x"}, {.head = classifier->may_begin_anew()});
+        load_weights(*classifier, {classifier->own_names(weights), {}, "x"}, {.head = classifier->heads()});
     EXPECT_THAT(report.missing_head, testing::ElementsAre("net.classifier.weight", "net.classifier.bias"));
     EXPECT_EQ(state_dict(*classifier).at("net.pooler.bias")[0].item<double>(), 3);
   }
   // A BERT that Hadal trained on hidden words.
   const auto own = load_weights(*classifier, {classifier->own_names(state_dict(*first).entries), {}, "x"},
-                                {.head = classifier->may_begin_anew()});
+                                {.head = classifier->heads()});
   EXPECT_EQ(own.missing_head.size(), 4);
 }
 

@@ -115,13 +115,13 @@ TEST_P(Classifiers, TakesOddSizesOrSaysWhichSizeItWants) {
 TEST_P(Classifiers, HeadNamesTheLastLayer) {
   const auto model = small(item());
   const auto parameters = model->named_parameters();
-  const auto* weight = parameters.find(model->head() + ".weight");
+  const auto* weight = parameters.find(model->heads().at(0) + ".weight");
   ASSERT_TRUE(weight);
   EXPECT_EQ(weight->size(0), 5);
   const auto other = small(item(), {{"classes", 6}});
   for (const auto& parameter : other->named_parameters())
     EXPECT_EQ(parameter.value().sizes() != parameters[parameter.key()].sizes(),
-              parameter.key().starts_with(model->head() + "."))
+              parameter.key().starts_with(model->heads().at(0) + "."))
         << parameter.key();
 }
 
