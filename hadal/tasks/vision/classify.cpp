@@ -65,6 +65,7 @@ class Classify : public Task {
     if (config_.augment.resize > config_.augment.size)
       text += fmt::format(" of a shorter side of {}", config_.augment.resize);
     if (train_) text += fmt::format("; {} training pictures", format_count(train_->size()));
+    if (!source_.remark.empty()) text += "; " + source_.remark;
     return text;
   }
   int64_t predict(const PredictOptions& options, const std::function<void(const std::string&)>& line) override {

@@ -36,7 +36,7 @@ std::vector<std::string> find_pictures(const std::vector<std::string>& inputs) {
     const auto before = found.size();
     const FileTree tree(input);
     for (int64_t i = 0; i < tree.size(); ++i)
-      if (looks_like_picture(tree.path(i))) found.push_back(tree.name(i));
+      if (is_picture(tree, i)) found.push_back(tree.name(i));
     if (found.size() == before) fail("{} holds no picture (jpg, png, webp, bmp)", input);
   }
   return found;
