@@ -113,12 +113,31 @@ struct Layout {
   }
 };
 
+/// The one folder that holds a division, train and another, where the top holds none: beside a pool that its links
+/// point into, or beside what is no part of it.
+std::string_view divided_folder(const std::vector<Entry>& entries, const std::string& where) {
+  std::set<std::string_view> tops;
+  for (const auto& entry : entries)
+    if (entry.picture) tops.insert(first_part(entry.path));
+  std::string_view found;
+  for (const auto top : tops) {
+    if (top.empty()) continue;
+    const auto splits = splits_of(below(entries, top), fmt::format("{}{}/", where, top));
+    if (splits.size() < 2 || splits[0].name != "train") continue;
+    if (!found.empty()) return {};
+    found = top;
+  }
+  return found;
+}
+
 Layout find_layout(const FileTree& tree) {
   Layout layout;
   for (int64_t i = 0; i < tree.size(); ++i) layout.entries.push_back({i, tree.path(i), is_picture(tree, i)});
   while (true) {
-    layout.splits = splits_of(layout.entries, tree.root() + "/" + layout.folder);
-    const auto lead = layout.splits.empty() ? leading_folder(layout.entries) : std::string_view();
+    const auto where = tree.root() + "/" + layout.folder;
+    layout.splits = splits_of(layout.entries, where);
+    auto lead = layout.splits.empty() ? leading_folder(layout.entries) : std::string_view();
+    if (layout.splits.empty() && lead.empty()) lead = divided_folder(layout.entries, where);
     if (lead.empty()) return layout;
     layout.folder += std::string(lead) + "/";
     layout.entries = below(layout.entries, lead);

@@ -76,6 +76,24 @@ TEST(ImageFolder, FindsItWhateverLiesBesideAndAround) {
   EXPECT_EQ(ImageFolder(FileTree(folder / "alone"), "val").classes(), (std::vector<std::string>{"cat"}));
 }
 
+TEST(ImageFolder, FindsTheOneDivisionBesideAPool) {
+  test::TemporaryFolder folder;
+  write_pets(folder / "set/split");
+  for (const auto* name : {"cat/1.png", "dog/2.png"}) write_file(folder / "set/pool" / name, png(70));
+  const auto pack = fmt::format(
+      "cd {0} && ln -s ../../../pool/cat/1.png set/split/val/dog/e.png && tar -cf set.tar set", folder.path().string());
+  ASSERT_EQ(std::system(pack.c_str()), 0);
+  for (const auto* where : {"set", "set.tar"}) {
+    const FileTree tree(folder / where);
+    EXPECT_THAT(image_folder_contents(tree).splits, testing::ElementsAre("train", "val")) << where;
+    EXPECT_EQ(image_folder_contents(tree).passed_over.size(), 3) << where << ": the pool and notes.txt";
+    EXPECT_EQ(ImageFolder(tree, "train").size(), 3);
+    EXPECT_EQ(grey(ImageFolder(tree, "val"), 1), 70);
+  }
+  write_pets(folder / "set/other");  // two divisions: which is meant, nobody knows
+  EXPECT_THAT(image_folder_contents(FileTree(folder / "set")).splits, testing::IsEmpty());
+}
+
 TEST(ImageFolder, KnowsSplitsByOtherNames) {
   for (const auto& [train, val, test] :
        {std::array{"Train", "Valid", "Test"}, std::array{"training", "validation", "TESTING"}}) {
