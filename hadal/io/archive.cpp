@@ -1,6 +1,7 @@
 #include "hadal/io/archive.h"
 
 #include <algorithm>
+#include <fstream>
 
 #include "hadal/core/error.h"
 #include "hadal/io/archive_formats.h"
@@ -34,6 +35,13 @@ class Folder : public FileSource {
     std::sort(paths.begin(), paths.end());
   }
   std::string read(int64_t i) const override { return read_file(root_ / paths[static_cast<size_t>(i)]); }
+  std::string read_start(int64_t i, size_t most) const override {
+    std::ifstream file(root_ / paths[static_cast<size_t>(i)], std::ios::binary);
+    std::string out(most, '\0');
+    file.read(out.data(), static_cast<std::streamsize>(most));
+    out.resize(static_cast<size_t>(std::max<std::streamsize>(file.gcount(), 0)));
+    return out;
+  }
 
  private:
   fs::path root_;
@@ -82,6 +90,11 @@ std::optional<int64_t> FileTree::find(std::string_view path) const {
 std::string FileTree::read(int64_t i) const {
   if (i < 0 || i >= size()) fail("{}: file {} was asked for; there are {}", root_, i, size());
   return source_->read(i);
+}
+
+std::string FileTree::read_start(int64_t i, size_t most) const {
+  if (i < 0 || i >= size()) fail("{}: file {} was asked for; there are {}", root_, i, size());
+  return source_->read_start(i, most);
 }
 
 std::string unpack_gz(std::string_view bytes, std::string_view name, int64_t max_bytes) {

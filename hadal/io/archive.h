@@ -22,10 +22,13 @@ class FileSource {
  public:
   virtual ~FileSource() = default;
   virtual std::string read(int64_t i) const = 0;
+  /// The file's first bytes, `most` of them or fewer.
+  virtual std::string read_start(int64_t i, size_t most) const = 0;
   std::vector<std::string> paths;  // sorted
 };
 
-/// The regular files of a folder (links followed) or archive, sorted by path. What systems leave behind is not listed:
+/// The regular files of a folder or archive, sorted by path. Links are followed, hard and symbolic ones; one that leads
+/// out of its archive, nowhere or in a circle is an error that names it. What systems leave behind is not listed:
 /// hidden files and folders (".DS_Store") and "__MACOSX". Copies share what they hold.
 class FileTree {
  public:
@@ -43,6 +46,8 @@ class FileTree {
   std::optional<int64_t> find(std::string_view path) const;
   /// The file's bytes. May be called from several threads at once.
   std::string read(int64_t i) const;
+  /// Its first bytes, to see what it is; unlike read() this takes no longer for a large file.
+  std::string read_start(int64_t i, size_t most) const;
 
  private:
   std::string root_;

@@ -7,6 +7,7 @@
 
 #include "hadal/core/error.h"
 #include "hadal/io/archive_formats.h"
+#include "hadal/io/archive_links.h"
 
 namespace hadal::archive_format {
 namespace {
@@ -56,23 +57,34 @@ class Tar : public FileSource {
  public:
   Tar(HeldBytes tar, const std::string& name, const ArchiveLimits& limits) : tar_(std::move(tar)) {
     const auto reader = open_reader(name, tar_.bytes, true);
-    std::vector<std::pair<std::string, std::string_view>> entries;
+    EntryTree entries(name, limits);
+    std::vector<std::string_view> contents;
     archive_entry* entry = nullptr;
     int64_t copied = 0;
     for (int status; (status = archive_read_next_header(reader.get(), &entry)) != ARCHIVE_EOF;) {
       if (status != ARCHIVE_OK && status != ARCHIVE_WARN) broken(name, reader);
-      const auto* path = archive_entry_pathname(entry);
-      if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry) || !path) continue;
-      auto tidied = tidy(path);
-      if (tidied.empty() || is_left_behind(tidied)) continue;
-      if (static_cast<int64_t>(entries.size()) >= limits.max_files)
-        throw FileError(name, fmt::format("more than {} files", limits.max_files));
-      entries.emplace_back(std::move(tidied), content(reader, name, archive_entry_size(entry), limits, copied));
+      const auto *path = archive_entry_pathname(entry), *first_name = archive_entry_hardlink(entry),
+                 *target = archive_entry_symlink(entry);
+      if (!path) continue;
+      const auto kind = archive_entry_filetype(entry);
+      const auto size = archive_entry_size(entry);
+      if (first_name && size == 0) {  // else it brings its own copy
+        entries.add_hard_link(path, first_name);
+      } else if (kind == AE_IFLNK && target) {
+        entries.add_link(path, target);
+      } else if (kind == AE_IFDIR) {
+        entries.add_folder(path);
+      } else if (kind == AE_IFREG || first_name) {
+        entries.add_file(path, contents.size());
+        contents.push_back(content(reader, name, size, limits, copied));
+      }
     }
-    sort_entries(entries);
-    for (auto& [path, bytes] : entries) paths.push_back(std::move(path)), contents_.push_back(bytes);
+    for (auto& [path, file] : entries.list()) paths.push_back(std::move(path)), contents_.push_back(contents[file]);
   }
   std::string read(int64_t i) const override { return std::string(contents_[static_cast<size_t>(i)]); }
+  std::string read_start(int64_t i, size_t most) const override {
+    return std::string(contents_[static_cast<size_t>(i)].substr(0, most));
+  }
 
  private:
   /// Where the entry's bytes lie: libarchive hands out pointers into the memory that it reads. A sparse file has holes

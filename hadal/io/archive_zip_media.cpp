@@ -7,6 +7,7 @@
 #include "hadal/core/error.h"
 #include "hadal/core/utf8.h"
 #include "hadal/io/archive_formats.h"
+#include "hadal/io/archive_links.h"
 #include "hadal/io/bytes.h"
 
 namespace hadal::archive_format {
@@ -18,6 +19,7 @@ struct ZipEntry {
   uint16_t flags = 0, method = 0;
   uint32_t crc = 0;
   uint64_t packed = 0, size = 0, header = 0;  // header: offset of the local header
+  bool link = false;                          // its content is the path that it leads to
 };
 
 std::span<const std::byte> as_bytes(std::string_view text) {
@@ -89,19 +91,44 @@ class Zip : public FileSource {
     auto cursor = directory(count);
     if (count > static_cast<uint64_t>(limits.max_files))
       throw FileError(name, fmt::format("{} files are more than the limit of {}", count, limits.max_files));
-    std::vector<std::pair<std::string, ZipEntry>> entries;
+    EntryTree tree(name, limits);
+    std::vector<ZipEntry> entries;
     for (uint64_t i = 0; i < count; ++i) {
       auto [path, entry] = read_entry(cursor);
-      auto tidied = tidy(path);
-      if (!path.ends_with('/') && !tidied.empty() && !is_left_behind(tidied)) entries.emplace_back(tidied, entry);
+      // The format has '/' alone; programs on Windows that did not heed it wrote their own.
+      std::replace(path.begin(), path.end(), '\\', '/');
+      if (path.ends_with('/')) {
+        tree.add_folder(path);
+      } else if (entry.link) {
+        if (entry.size > kMaxTarget) throw FileError(name + "/" + path, "a link to a path that is too long");
+        tree.add_link(path, unpack(entry, name + "/" + path));
+      } else {
+        tree.add_file(path, entries.size());
+        entries.push_back(entry);
+      }
     }
-    sort_entries(entries);
-    for (auto& [path, entry] : entries) paths.push_back(std::move(path)), entries_.push_back(entry);
+    for (auto& [path, file] : tree.list()) paths.push_back(std::move(path)), entries_.push_back(entries[file]);
   }
 
-  std::string read(int64_t i) const override {
+  std::string read(int64_t i) const override { return unpack(entries_[static_cast<size_t>(i)], name_of(i)); }
+  std::string read_start(int64_t i, size_t most) const override {
     const auto& entry = entries_[static_cast<size_t>(i)];
-    const auto name = name_ + "/" + paths[static_cast<size_t>(i)];
+    if ((entry.flags & 1) || entry.size == 0 || (entry.method != 0 && entry.method != 8)) return "";
+    const auto packed = packed_bytes(entry, name_of(i));
+    if (entry.method == 0) return std::string(packed.substr(0, most));
+    std::string out(std::min<uint64_t>(entry.size, most), '\0');
+    Inflater inflater(packed, name_, -MAX_WBITS);
+    bool ended = false;
+    out.resize(inflater.fill(out.data(), out.size(), ended));
+    return out;
+  }
+
+ private:
+  static constexpr uint64_t kMaxTarget = 4096;
+
+  std::string name_of(int64_t i) const { return name_ + "/" + paths[static_cast<size_t>(i)]; }
+
+  std::string unpack(const ZipEntry& entry, const std::string& name) const {
     if (entry.flags & 1) throw FileError(name, "encrypted");
     if (entry.size > static_cast<uint64_t>(limits_.max_bytes))
       throw FileError(name, fmt::format("{} bytes are more than the limit of {}", entry.size, limits_.max_bytes));
@@ -125,7 +152,6 @@ class Zip : public FileSource {
     return out;
   }
 
- private:
   /// A cursor at the first entry of the central directory, found through the record at the end of the file.
   Cursor directory(uint64_t& count) const {
     const auto bytes = zip_.bytes;
@@ -161,7 +187,8 @@ class Zip : public FileSource {
   std::pair<std::string, ZipEntry> read_entry(Cursor& cursor) const {
     if (cursor.take_text(4) != "PK\1\2"sv) cursor.fail_here("damaged zip directory");
     ZipEntry entry;
-    cursor.take(4);
+    const auto made_by = cursor.read<uint16_t>() >> 8;
+    cursor.take(2);
     entry.flags = cursor.read<uint16_t>();
     entry.method = cursor.read<uint16_t>();
     cursor.take(4);
@@ -170,7 +197,10 @@ class Zip : public FileSource {
     entry.size = cursor.read<uint32_t>();
     const auto path_size = cursor.read<uint16_t>(), extra_size = cursor.read<uint16_t>(),
                comment_size = cursor.read<uint16_t>();
-    cursor.take(8);
+    cursor.take(4);
+    constexpr int kUnix = 3, kMac = 19;  // whose attributes are a file's mode above those of DOS
+    const auto attributes = cursor.read<uint32_t>();
+    entry.link = (made_by == kUnix || made_by == kMac) && attributes >> 28 == 0xA;
     entry.header = cursor.read<uint32_t>();
     std::string path(cursor.take_text(path_size));
     if (!(entry.flags & 0x800) && find_bad_utf8(path) != std::string::npos) path = from_cp437(path);

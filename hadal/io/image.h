@@ -27,6 +27,9 @@ struct ImageInfo {
 /// False in a core-only build, where every function here that reads or writes a file format throws.
 bool has_image_formats();
 
+/// Whether a file that begins so (32 bytes do) is one of these pictures.
+bool begins_like_picture(std::string_view bytes);
+
 /// Reads the header only.
 ImageInfo probe_image(std::string_view bytes, std::string_view name, const DecodeOptions& options = {});
 

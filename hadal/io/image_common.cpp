@@ -51,3 +51,17 @@ Tensor to_channels(const Tensor& image, int64_t channels) {
 }
 
 }  // namespace hadal::codec
+
+namespace hadal {
+
+bool begins_like_picture(std::string_view bytes) {
+  using namespace std::string_view_literals;
+  if (bytes.starts_with("\xFF\xD8\xFF"sv) || bytes.starts_with("\x89PNG\r\n\x1A\n"sv)) return true;
+  if (bytes.starts_with("RIFF"sv) && bytes.substr(0, 12).ends_with("WEBP"sv)) return true;
+  // Two letters begin a BMP; texts have them too, but not the header's size, 12 to 124, behind zeros.
+  if (!bytes.starts_with("BM"sv) || bytes.size() < 18) return false;
+  const auto header = codec::little32(bytes, 14);
+  return codec::little32(bytes, 6) == 0 && header >= 12 && header <= 124;
+}
+
+}  // namespace hadal

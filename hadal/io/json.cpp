@@ -1,12 +1,45 @@
 #include "hadal/io/json.h"
 
+#include <charconv>
+
 #include "hadal/core/error.h"
 
 namespace hadal {
+namespace {
+
+/// The code unit of the escape \uXXXX at `at`; 0 where there is none.
+uint32_t escape_at(std::string_view text, size_t at) {
+  if (text.substr(at, 2) != "\\u" || text.size() < at + 6) return 0;
+  uint32_t unit = 0;
+  const auto* end = text.data() + at + 6;
+  return std::from_chars(text.data() + at + 2, end, unit, 16).ptr == end ? unit : 0;
+}
+
+bool is_high(uint32_t unit) { return unit >= 0xD800 && unit < 0xDC00; }
+bool is_low(uint32_t unit) { return unit >= 0xDC00 && unit < 0xE000; }
+
+/// Halves of a character that stand alone become U+FFFD, as long as they are: Python writes them where a text was cut,
+/// and UTF-8 has no place for them.
+std::string without_halves(std::string_view text) {
+  std::string out(text);
+  for (auto at = text.find('\\'); at != std::string_view::npos; at = text.find('\\', at)) {
+    const auto unit = escape_at(text, at);
+    const bool whole = is_high(unit) && is_low(escape_at(text, at + 6));
+    if (!whole && (is_high(unit) || is_low(unit))) out.replace(at, 6, "\\ufffd");
+    at += whole ? 12 : unit ? 6 : 2;
+  }
+  return out;
+}
+
+bool may_have_halves(std::string_view text) {
+  return text.find("\\ud") != std::string_view::npos || text.find("\\uD") != std::string_view::npos;
+}
+
+}  // namespace
 
 nlohmann::json parse_json(std::string_view text, std::string_view name) {
   try {
-    return nlohmann::json::parse(text);
+    return may_have_halves(text) ? nlohmann::json::parse(without_halves(text)) : nlohmann::json::parse(text);
   } catch (const nlohmann::json::parse_error& error) {
     throw FileError(fmt::format("{} at byte {}", name, error.byte), "this is no JSON, or the file is cut off");
   } catch (const nlohmann::json::exception&) {

@@ -9,7 +9,8 @@
 
 namespace hadal {
 
-/// Throws FileError with the file's name and the byte where it stops being JSON.
+/// Throws FileError with the file's name and the byte where it stops being JSON. An escaped half of a character
+/// ("\ud83d" alone) becomes U+FFFD.
 nlohmann::json parse_json(std::string_view text, std::string_view name);
 
 /// A value and the way to it, "model.vocab". What it is not throws FileError: "f.json: model.vocab wants a table, got a

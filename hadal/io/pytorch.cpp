@@ -65,12 +65,12 @@ NamedTensors read_zip(Bytes bytes, const std::string& name, const Keep& keep_ali
   const auto top = pickle_entry->name.substr(0, pickle_entry->name.size() - kPickle.size());
   Storages storages(name, keep_alive);
   for (const auto& entry : entries) {
-    if (entry.name.starts_with(top + "data/")) storages.add(entry.name.substr(top.size() + 5), entry.bytes);
-    if (entry.name == top + "byteorder" && text(entry.bytes) == "big")
+    if (entry.name.starts_with(top + "data/")) storages.add(entry.name.substr(top.size() + 5), entry.content(name));
+    if (entry.name == top + "byteorder" && text(entry.content(name)) == "big")
       throw FileError(name, "written on a big-endian machine, which is not read here");
   }
-  const Pickle pickle(text(pickle_entry->bytes), name,
-                      static_cast<uint64_t>(pickle_entry->bytes.data() - bytes.data()));
+  const auto objects = pickle_entry->content(name);
+  const Pickle pickle(text(objects), name, static_cast<uint64_t>(objects.data() - bytes.data()));
   NamedTensors out;
   take_tensors(pickle, std::ref(storages), name, out);
   return out;

@@ -19,6 +19,14 @@ constexpr const char* kWeights[] = {"ema",        "model_ema", "state_dict_ema",
                                     "params_ema", "model",     "state_dict",     "model_state_dict",
                                     "net",        "network",   "params",         "weights"};
 
+/// TorchScript's pickles give lists and dictionaries their types by a function around them.
+const Node& behind_type(const Pickle& pickle, const Node& node) {
+  const auto maker = pickle.class_of(node);
+  if (maker != "torch.jit._pickle restore_type_tag" && maker != "torch.jit._pickle build_tensorlist") return node;
+  const auto& args = pickle[node.args].items;
+  return args.empty() ? node : pickle[args[0]];
+}
+
 class Walk {
  public:
   Walk(const Pickle& pickle, const StorageSource& storages, const std::string& file, NamedTensors& out)
@@ -30,21 +38,26 @@ class Walk {
   const Node* module_state(const Node& node) const {
     if (node.kind != Node::kObject || node.state == Node::kNothing) return nullptr;
     const auto* state = &pickle_[node.state];
+    if (is_script(node)) return state->kind == Node::kDict ? state : nullptr;
     // Classes with slots give (dictionary, slots).
     if (state->kind == Node::kTuple && !state->items.empty()) state = &pickle_[state->items[0]];
-    const bool script = pickle_.class_of(node).starts_with("__torch__");
-    return state->kind == Node::kDict && (script || pickle_.get(*state, "_modules")) ? state : nullptr;
+    return state->kind == Node::kDict && pickle_.get(*state, "_modules") ? state : nullptr;
   }
 
  private:
+  /// Of a class of TorchScript: its state holds its attributes, or what its own __getstate__ gave.
+  bool is_script(const Node& node) const { return pickle_.class_of(node).starts_with("__torch__"); }
+
   void visit(const Node& node, int depth) {
     if (depth > kMaxDepth || ++visits_ > kMaxVisits || name_.size() > kMaxName)
       throw FileError(file_, "the pickle is nested without end");
+    if (const auto& held = behind_type(pickle_, node); &held != &node) return visit(held, depth + 1);
     if (is_tensor_object(pickle_, node)) return add(rebuild_tensor(pickle_, node, storages_, file_, name_));
     if (node.kind == Node::kDict) return visit_pairs(node.items, depth, nullptr);
     if (node.kind == Node::kList || node.kind == Node::kTuple) return visit_list(node, depth);
     if (const auto* state = module_state(node)) return visit_module(*state, depth);
     if (node.kind != Node::kObject) return;
+    if (is_script(node) && node.state != Node::kNothing) return visit(pickle_[node.state], depth + 1);
     // A class derived from dict; OrderedDict was once made of a list of pairs.
     const auto& args = pickle_[node.args].items;
     if (pickle_.class_of(node) == "collections OrderedDict" && args.size() == 1 && pickle_.is(args[0], Node::kList))
@@ -127,7 +140,7 @@ void take_metadata(const Pickle& pickle, const Node& top, NamedTensors& out) {
 }  // namespace
 
 void take_tensors(const Pickle& pickle, const StorageSource& storages, const std::string& file, NamedTensors& out) {
-  const auto& top = pickle.root();
+  const auto& top = behind_type(pickle, pickle.root());
   take_metadata(pickle, top, out);
   const bool module = Walk(pickle, storages, file, out).module_state(top) != nullptr;
   for (const auto* key : kWeights) {

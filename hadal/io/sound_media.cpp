@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include <sndfile.h>
 
@@ -35,22 +36,42 @@ struct Memory {
   static sf_count_t write(const void*, sf_count_t, void*) { return 0; }
 };
 
-/// libsndfile takes a WAV that is cut short for a shorter one. Programs that write to a pipe leave a size that is none.
-void check_whole_wav(std::span<const std::byte> bytes, std::string_view name) {
-  constexpr size_t kHeader = 8;
+/// A WAV with sizes that are true, for libsndfile takes one that is cut short for a shorter one and stops where the
+/// file's own size ends; empty where they are. Only the size of the data counts: writers disagree on what the file's
+/// holds, and those that write to a pipe, or were stopped, leave sizes that are none.
+std::vector<std::byte> mended_wav(std::span<const std::byte> bytes, std::string_view name) {
   constexpr int64_t kNone = 0x7ff00000;
-  if (bytes.size() < kHeader || std::memcmp(bytes.data(), "RIFF", 4) != 0) return;
-  const auto claimed = int64_t{Cursor(bytes, name, 4).read<uint32_t>()},
-             there = std::ssize(bytes) - static_cast<int64_t>(kHeader);
-  if (claimed < kNone && claimed > there + 1)  // the last byte may be padding
-    throw FileError(name, fmt::format("cut short: {} of {} bytes", there + 8, claimed + 8));
+  if (bytes.size() < 12 || std::memcmp(bytes.data(), "RIFF", 4) != 0) return {};
+  const auto end = std::ssize(bytes), whole = int64_t{Cursor(bytes, name, 4).read<uint32_t>()};
+  Cursor cursor(bytes, name, 12);
+  while (cursor.left() >= 8) {
+    const auto kind = cursor.take_text(4);
+    auto size = int64_t{cursor.read<uint32_t>()};
+    const auto there = static_cast<int64_t>(cursor.left()), begin = end - there;
+    if (kind != "data") {
+      cursor.take(static_cast<uint64_t>(std::min(there, size + size % 2)));
+      continue;
+    }
+    const bool open = size >= kNone || (size == 0 && (whole >= kNone || whole + 8 <= begin));
+    if (open) size = there;
+    if (size > there) throw FileError(name, fmt::format("cut short: {} of {} bytes", end, begin + size));
+    if ((!open && whole + 8 == end) || end >= kNone) return {};
+    std::vector<std::byte> out(bytes.begin(), bytes.end());
+    const auto put = [&](int64_t at, int64_t value) {
+      const auto number = static_cast<uint32_t>(value);
+      std::memcpy(out.data() + at, &number, sizeof number);
+    };
+    put(4, end - 8), put(begin - 4, size);
+    return out;
+  }
+  return {};
 }
 
 }  // namespace
 
 Sound decode_sound(std::span<const std::byte> bytes, std::string_view name, const SoundLimits& limits) {
-  check_whole_wav(bytes, name);
-  Memory memory{bytes};
+  const auto mended = mended_wav(bytes, name);
+  Memory memory{mended.empty() ? bytes : std::span<const std::byte>(mended)};
   SF_VIRTUAL_IO io{Memory::length, Memory::seek, Memory::read, Memory::write, Memory::tell};
   SF_INFO info{};
   const std::unique_ptr<SNDFILE, int (*)(SNDFILE*)> file(sf_open_virtual(&io, SFM_READ, &info, &memory), sf_close);

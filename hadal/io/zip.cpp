@@ -82,13 +82,11 @@ StoredEntry read_entry(Cursor& cursor, std::span<const std::byte> bytes, const s
              comment_length = cursor.read<uint16_t>();
   cursor.take(8);
   uint64_t offset = cursor.read<uint32_t>();
-  StoredEntry out{std::string(cursor.take_text(name_length)), {}};
+  StoredEntry out{std::string(cursor.take_text(name_length)), {}, method};
   read_zip64(cursor.take(extra_length), file, {&size, &packed, &offset});
   cursor.take(comment_length);
-  if (method != 0 || packed != size)
-    throw FileError(file, fmt::format("entry {} is compressed (method {}); PyTorch stores its entries as they are. "
-                                      "Repack it: unzip it, then zip -0 -r",
-                                      shown(out.name), method));
+  if (method == 0 && packed != size)
+    throw FileError(file, fmt::format("entry {} is stored and has two sizes", shown(out.name)));
   if (flags & 1) throw FileError(file, fmt::format("entry {} is encrypted", shown(out.name)));
   if (offset > bytes.size()) cursor.fail_here(fmt::format("entry {} lies outside of the file", shown(out.name)));
   Cursor local(bytes, file, offset);
@@ -96,7 +94,7 @@ StoredEntry read_entry(Cursor& cursor, std::span<const std::byte> bytes, const s
   local.take(22);
   const auto local_name = local.read<uint16_t>(), local_extra = local.read<uint16_t>();
   local.take(size_t{local_name} + local_extra);
-  out.bytes = local.take(size);
+  out.bytes = local.take(packed);
   return out;
 }
 
@@ -121,6 +119,14 @@ std::string common_fields(uint32_t crc, bool zip64) {
 }
 
 }  // namespace
+
+std::span<const std::byte> StoredEntry::content(const std::string& file) const {
+  if (method != 0)
+    throw FileError(file, fmt::format("entry {} is compressed (method {}); PyTorch stores its tensors as they are. "
+                                      "Repack it: unzip it, then zip -0 -r",
+                                      shown(name), method));
+  return bytes;
+}
 
 std::vector<StoredEntry> read_stored_zip(std::span<const std::byte> bytes, const std::string& name) {
   const auto directory = read_end(bytes, name);

@@ -15,11 +15,15 @@ namespace hadal {
 struct StoredEntry {
   std::string name;
   std::span<const std::byte> bytes;
+  int method = 0;  // 0: stored; others are compressed, and bytes is what they became
+
+  /// The entry's content. Throws FileError, with the file's name, when it is compressed.
+  std::span<const std::byte> content(const std::string& file) const;
 };
 
 /// The entries of a zip archive, zip64 or not, in the order of its directory; they point into `bytes`. Throws
-/// FileError, with the file's `name`, for compressed or encrypted entries, for entries that overlap and for anything
-/// damaged. Checksums are not verified: PyTorch can be told to write none.
+/// FileError, with the file's `name`, for encrypted entries, for entries that overlap and for anything damaged.
+/// Checksums are not verified: PyTorch can be told to write none.
 std::vector<StoredEntry> read_stored_zip(std::span<const std::byte> bytes, const std::string& name);
 
 /// Writes such an archive, all or nothing; each entry's bytes begin at a multiple of 64 in the file.

@@ -28,7 +28,7 @@ void add_folder(const std::string& folder, Takes takes, std::vector<InputSource>
   const auto before = out.size();
   const FileTree tree(folder);
   for (int64_t i = 0; i < tree.size(); ++i)
-    if (takes == Takes::picture ? looks_like_picture(tree.path(i)) : looks_like_sound(tree.path(i)))
+    if (takes == Takes::picture ? is_picture(tree, i) : looks_like_sound(tree.path(i)))
       out.push_back(file_source(tree.name(i), takes));
   if (out.size() == before)
     fail("{} holds no {}", folder,

@@ -86,6 +86,111 @@ TEST_F(Archive, OfOnePathTheLastEntryStays) {
   EXPECT_EQ(tree.read(0), "two\n");
 }
 
+TEST_F(Archive, LinksAreFollowedAsInTheUnpackedFolder) {
+  pack(
+      "mkdir -p {0}/l/pool/deep {0}/l/.kept {0}/l/split/train {0}/l/none && cd {0}/l && echo one > pool/1 && "
+      "echo two > pool/deep/2 && echo three > .kept/3 && ln -s ../../pool/1 split/train/a && "
+      "ln -s a split/train/chain && ln -s ../pool split/val && ln -s deep/../1 pool/through && "
+      "ln -s pool/deep/.. way && ln -s .kept/3 shown && ln pool/1 hard && ln split/train/a split/train/hard-soft && "
+      "ln -s none empty && ln -s /etc/passwd .hidden");
+  pack(
+      "cd {0}/l && tar -cf ../forwards.tar pool split way shown hard empty none .kept .hidden && "
+      "tar -czf ../backwards.tar.gz empty hard shown way split pool .kept .hidden none && "
+      "tar -cf ../dots.tar .");
+  write_file(folder_ / "links.py",
+             "import os, sys, zipfile\n"
+             "os.chdir(sys.argv[1])\n"
+             "with zipfile.ZipFile('../links.zip', 'w', zipfile.ZIP_DEFLATED) as z:\n"
+             "  for top, folders, files in os.walk('.'):\n"
+             "    for name in sorted(folders + files):\n"
+             "      path = os.path.join(top, name)\n"
+             "      if not os.path.islink(path): z.write(path); continue\n"
+             "      info = zipfile.ZipInfo(path); info.create_system = 3; info.external_attr = 0o120777 << 16\n"
+             "      z.writestr(info, os.readlink(path))\n");
+  pack("python3 {0}/links.py {0}/l");
+  const FileTree unpacked(folder_ / "l");
+  ASSERT_EQ(unpacked.size(), 14);
+  for (const auto* container : {"forwards.tar", "backwards.tar.gz", "dots.tar", "links.zip"}) {
+    const FileTree tree(folder_ / container);
+    ASSERT_EQ(tree.size(), unpacked.size()) << container;
+    for (int64_t i = 0; i < tree.size(); ++i) {
+      EXPECT_EQ(tree.path(i), unpacked.path(i)) << container;
+      EXPECT_EQ(tree.read(i), unpacked.read(i)) << container << " " << tree.path(i);
+      EXPECT_EQ(tree.read_start(i, 3), unpacked.read(i).substr(0, 3)) << container << " " << tree.path(i);
+    }
+  }
+}
+
+TEST_F(Archive, LinksThatLeadNowhereAreRefusedByName) {
+  const auto refused = [&](const std::string& made, const std::string& wanted) {
+    pack("rm -rf {0}/bad && mkdir -p {0}/bad/d/e && cd {0}/bad && echo x > d/f && " + made +
+         " && tar -cf ../bad.tar .");
+    EXPECT_ERROR(FileTree(folder_ / "bad.tar"), wanted);
+  };
+  refused("ln -s /etc/passwd d/abs", "bad.tar: \"d/abs\" is a link to \"/etc/passwd\", which lies outside of");
+  refused("ln -s ../../d/f d/out", "\"d/out\" is a link to \"../../d/f\", which lies outside of the archive");
+  refused("ln -s missing d/gone", "\"d/gone\" is a link to \"missing\", which is nowhere in the archive");
+  refused("ln -s f/more d/file", "\"d/file\" is a link to \"f/more\", which leads through a file");
+  refused("ln -s two d/one && ln -s one d/two", "\"d/one\" is a link to \"two\", which leads in a circle");
+  refused("ln -s self d/self", "\"d/self\" is a link to \"self\", which leads in a circle");
+  refused("ln -s .. d/e/up", "\"d/e/up\" is a link to \"..\", which is a folder that the link itself lies in");
+  refused("mkdir a b && ln -s ../b a/b && ln -s ../a b/a", "which leads in a circle");
+}
+
+TEST_F(Archive, HardLinksAreOfWhatWasThereBefore) {
+  // Python's tarfile writes hard links wherever they are asked for.
+  write_file(folder_ / "hard.py",
+             "import io, sys, tarfile\n"
+             "def add(t, name, text=None, to=None, kind=tarfile.LNKTYPE):\n"
+             "  info = tarfile.TarInfo(name)\n"
+             "  if to: info.type, info.linkname = kind, to\n"
+             "  else: info.size = len(text)\n"
+             "  t.addfile(info, io.BytesIO((text or '').encode()))\n"
+             "with tarfile.open(sys.argv[1] + '/hard.tar', 'w') as t:\n"
+             "  add(t, 'early', to='middle'); add(t, 'middle', to='./late')\n"
+             "  add(t, 'late', 'old'); add(t, 'kept', to='late'); add(t, 'late', 'new')\n"
+             "for name, to in ('gone', 'nowhere'), ('round', 'round'), ('up', '../late'):\n"
+             "  with tarfile.open(f'{sys.argv[1]}/{name}.tar', 'w') as t: add(t, 'f', 'x'); add(t, name, to=to)\n"
+             "with tarfile.open(sys.argv[1] + '/ring.tar', 'w') as t: add(t, 'a', to='b'); add(t, 'b', to='a')\n"
+             "with tarfile.open(sys.argv[1] + '/through.tar', 'w') as t:\n"
+             "  add(t, 'd', to='e', kind=tarfile.SYMTYPE); add(t, 'd/f', 'x'); add(t, 'e/f', 'y')\n"
+             "with tarfile.open(sys.argv[1] + '/bomb.tar', 'w') as t:\n"
+             "  for i in range(40):\n"
+             "    for k in 'ab': add(t, f'{i}/{k}', to=f'../{i + 1}', kind=tarfile.SYMTYPE)\n"
+             "  add(t, '40/f', 'x')\n");
+  pack("python3 {0}/hard.py {0}");
+  const FileTree tree(folder_ / "hard.tar");
+  const auto read = [&](const char* path) { return tree.read(tree.find(path).value()); };
+  EXPECT_EQ(tree.size(), 4);
+  EXPECT_EQ(read("early"), "new");
+  EXPECT_EQ(read("middle"), "new");
+  EXPECT_EQ(read("kept"), "old");
+  EXPECT_EQ(read("late"), "new");
+  EXPECT_ERROR(FileTree(folder_ / "gone.tar"), "\"gone\" is a link to \"nowhere\", which is no file in the archive");
+  EXPECT_ERROR(FileTree(folder_ / "round.tar"), "\"round\" is a link to \"round\", which leads in a circle");
+  EXPECT_ERROR(FileTree(folder_ / "up.tar"), "\"up\" is a link to \"../late\", which is no file in the archive");
+  EXPECT_ERROR(FileTree(folder_ / "ring.tar"), "which leads in a circle");
+  EXPECT_ERROR(FileTree(folder_ / "through.tar"), "\"d/f\" lies in \"d\", which is a link");
+  EXPECT_ERROR(FileTree(folder_ / "bomb.tar", {.max_files = 10000}), "more than 10000 files");
+}
+
+TEST_F(Archive, BackslashesPartFoldersInAZip) {
+  write_file(
+      folder_ / "back.py",
+      "import sys, zipfile\n"
+      "with zipfile.ZipFile(sys.argv[1], 'w') as z:\n"
+      "  for path in r'photos\\train\\cat\\0.bin', r'photos\\train\\dog\\1.bin', r'photos\\empty' + '\\\\', "
+      "'plain/2.bin', 'photos/val\\\\cat\\\\3.bin':\n"
+      "    info = zipfile.ZipInfo('x'); info.filename = path; info.create_system = 0; z.writestr(info, path[-5:])\n");
+  pack("python3 {0}/back.py {0}/back.zip");
+  const FileTree tree(folder_ / "back.zip");
+  std::vector<std::string> paths;
+  for (int64_t i = 0; i < tree.size(); ++i) paths.push_back(tree.path(i));
+  EXPECT_THAT(paths, testing::ElementsAre("photos/train/cat/0.bin", "photos/train/dog/1.bin", "photos/val/cat/3.bin",
+                                          "plain/2.bin"));
+  EXPECT_EQ(tree.read(1), "1.bin");
+}
+
 TEST_F(Archive, ZipsOfMoreThan65535FilesAreRead) {
   write_file(folder_ / "large.py",
              "import sys, zipfile\n"

@@ -48,6 +48,8 @@ TEST(PyTorch, TakesAModuleOfAnUnknownClassApart) {
   EXPECT_EQ(golden_pt("net-legacy.pt").metadata.at("epoch"), "7");
 }
 
+TEST(PyTorch, ReadsTorchScriptOfPython) { test::expect_same(golden_pt("scripted.pt"), golden_st("scripted")); }
+
 TEST(PyTorch, ChoosesTheWeightsOfACheckpoint) {
   const auto tensors = golden_pt("checkpoint.pth");
   EXPECT_EQ(tensors.size(), golden_st("net").size());

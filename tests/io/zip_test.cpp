@@ -42,7 +42,12 @@ TEST(StoredZip, Mistakes) {
   const auto entry = text.find("PK\1\2");
   auto packed = text;
   packed[entry + 10] = 8;
-  EXPECT_ERROR(read(packed), "compressed (method 8)");
+  const auto entries = read_stored_zip(std::as_bytes(std::span(packed)), "x.zip");
+  EXPECT_ERROR(entries.at(0).content("x.zip"), "x.zip: entry \"top/one\" is compressed (method 8)");
+  EXPECT_EQ(entries.at(2).content("x.zip").size(), 1000);
+  auto two_sizes = text;
+  two_sizes[entry + 24] ^= 1;
+  EXPECT_ERROR(read(two_sizes), "entry \"top/one\" is stored and has two sizes");
   auto locked = text;
   locked[entry + 8] |= 1;
   EXPECT_ERROR(read(locked), "encrypted");

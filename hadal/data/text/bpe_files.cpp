@@ -196,14 +196,6 @@ std::shared_ptr<const BpeTokenizer> parse_tiktoken(std::string_view ranks, const
   return std::make_shared<const BpeTokenizer>(std::move(parts));
 }
 
-std::shared_ptr<const BpeTokenizer> read_huggingface(const fs::path& path) {
-  if (!fs::is_directory(path)) return parse_huggingface(read_file(path), path.string());
-  if (fs::exists(path / "tokenizer.json")) return read_huggingface(path / "tokenizer.json");
-  if (!fs::exists(path / "vocab.json") || !fs::exists(path / "merges.txt"))
-    throw FileError(path.string(), "neither tokenizer.json nor vocab.json and merges.txt is here");
-  return parse_gpt2(read_file(path / "vocab.json"), read_file(path / "merges.txt"), (path / "vocab.json").string());
-}
-
 Fields<BpeTrainingConfig> BpeTrainingConfig::fields() {
   using C = BpeTrainingConfig;
   return {{"size", &C::size, "tokens to learn, the 256 bytes among them", at_least(256)},

@@ -1,7 +1,8 @@
 // Hugging Face's tokenizer.json: which steps it names, and what they do.
+#include "hadal/data/text/bpe_huggingface.h"
+
 #include <algorithm>
 
-#include "hadal/data/text/bpe_tokenizer.h"
 #include "hadal/data/text/text_split.h"
 #include "hadal/data/text/unicode.h"
 #include "hadal/io/json.h"
@@ -370,30 +371,8 @@ BpeParts parts_of(const JsonValue& root, std::string_view name) {
 
 }  // namespace
 
-std::shared_ptr<const BpeTokenizer> parse_huggingface(std::string_view json, std::string_view name) {
-  const auto parsed = parse_json(json, name);
-  return std::make_shared<const BpeTokenizer>(parts_of(JsonValue(parsed, name), name));
-}
-
-std::shared_ptr<const BpeTokenizer> parse_gpt2(std::string_view vocab, std::string_view merges, std::string_view name) {
-  const auto entries = parse_json(vocab, name);
-  nlohmann::json list = nlohmann::json::array(), added = nlohmann::json::array();
-  for (size_t at = 0; at < merges.size();) {
-    const auto end = std::min(merges.find('\n', at), merges.size());
-    auto line = merges.substr(at, end - at);
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (!line.empty() && !(at == 0 && line.starts_with("#version"))) list.push_back(line);
-    at = end + 1;
-  }
-  if (entries.is_object() && entries.contains("<|endoftext|>"))
-    added.push_back({{"content", "<|endoftext|>"}, {"id", entries["<|endoftext|>"]}});
-  const nlohmann::json whole = {
-      {"added_tokens", added},
-      {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}}},
-      {"decoder", {{"type", "ByteLevel"}}},
-      {"model", {{"type", "BPE"}, {"vocab", entries}, {"merges", list}}},
-  };
-  return std::make_shared<const BpeTokenizer>(parts_of(JsonValue(whole, name), name));
+std::shared_ptr<const BpeTokenizer> make_huggingface(const nlohmann::json& json, std::string_view name) {
+  return std::make_shared<const BpeTokenizer>(parts_of(JsonValue(json, name), name));
 }
 
 }  // namespace hadal

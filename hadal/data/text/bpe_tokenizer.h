@@ -85,17 +85,25 @@ class BpeTokenizer : public Tokenizer {
   std::vector<const std::string*> literals_;  // of every id: an added token's text, else its bytes
 };
 
+/// The texts of files that may lie beside a tokenizer's own and add tokens to it; empty where there is none.
+struct AddedTokenFiles {
+  std::string added, config, special;  // added_tokens.json, tokenizer_config.json, special_tokens_map.json
+  bool empty() const { return added.empty() && config.empty() && special.empty(); }
+};
+
 /// tokenizer.json of Hugging Face's tokenizers, with a BPE model. Special tokens that its template puts around a text
 /// are not put there; the first before it is begin(). Throws FileError for any other model and for steps that Hadal
 /// does not have.
-std::shared_ptr<const BpeTokenizer> parse_huggingface(std::string_view json, std::string_view name);
+std::shared_ptr<const BpeTokenizer> parse_huggingface(std::string_view json, std::string_view name,
+                                                      const AddedTokenFiles& beside = {});
 /// GPT-2's `vocab.json` and `merges.txt`.
-std::shared_ptr<const BpeTokenizer> parse_gpt2(std::string_view vocab, std::string_view merges, std::string_view name);
+std::shared_ptr<const BpeTokenizer> parse_gpt2(std::string_view vocab, std::string_view merges, std::string_view name,
+                                               const AddedTokenFiles& beside = {});
 /// tiktoken's ranks: a line a token, its bytes in base64 and its id; ids go up and may leave small gaps. `pattern` is
 /// "gpt2", "cl100k", "o200k" or a regular expression; a special token is TEXT=ID, or TEXT for the next id behind all.
 std::shared_ptr<const BpeTokenizer> parse_tiktoken(std::string_view ranks, const std::string& pattern,
                                                    const std::vector<std::string>& special, std::string_view name);
-/// tokenizer.json, or a folder with it or with GPT-2's two files.
+/// tokenizer.json, or a folder with it or with GPT-2's two files and with those that add tokens.
 std::shared_ptr<const BpeTokenizer> read_huggingface(const std::filesystem::path& path);
 
 /// A byte-level encoding with GPT-2's pattern, learned from `text`. `merges` are those of an earlier training: then

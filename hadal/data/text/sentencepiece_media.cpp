@@ -76,7 +76,7 @@ class SentencePiece : public Tokenizer {
       return std::string(1, static_cast<char>(byte));
     }
     for (auto at = piece.find(kSpace); at != std::string::npos; at = piece.find(kSpace, at + 1))
-      piece.replace(at, kSpace.size(), " ");
+      piece.replace(at, kSpace.size(), 1, ' ');
     return piece;
   }
 

@@ -17,7 +17,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kEndings[] = {".jpg", ".jpeg", ".png", ".webp", ".bmp"};
+/// Files that end so are to be pictures, and one that is none is an error; others are pictures if they begin so.
+constexpr std::string_view kEndings[] = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp"};
 
 /// What folders call the splits, in small or capital letters.
 const std::vector<std::pair<std::string, std::vector<std::string>>> kSplits = {
@@ -38,23 +39,24 @@ std::string_view first_part(std::string_view path) {
 struct Entry {
   int64_t file;
   std::string_view path;  // below the folders passed through so far
+  bool picture;
 };
 
 /// What lies below `folder`, with paths relative to it.
 std::vector<Entry> below(const std::vector<Entry>& entries, std::string_view folder) {
   std::vector<Entry> out;
-  for (const auto& [file, path] : entries)
-    if (first_part(path) == folder) out.push_back({file, path.substr(folder.size() + 1)});
+  for (const auto& [file, path, picture] : entries)
+    if (first_part(path) == folder) out.push_back({file, path.substr(folder.size() + 1), picture});
   return out;
 }
 
 /// The pictures by class folder. Folders without a picture are there too, with an empty list.
 std::map<std::string, std::vector<int64_t>> by_class(const std::vector<Entry>& entries) {
   std::map<std::string, std::vector<int64_t>> classes;
-  for (const auto& [file, path] : entries)
+  for (const auto& [file, path, picture] : entries)
     if (const auto name = first_part(path); !name.empty()) {
       auto& pictures = classes[std::string(name)];
-      if (looks_like_picture(path)) pictures.push_back(file);
+      if (picture) pictures.push_back(file);
     }
   return classes;
 }
@@ -66,9 +68,8 @@ struct Split {
 /// A folder is a split only if its pictures lie in class folders: there may be a class called "train".
 std::vector<Split> splits_of(const std::vector<Entry>& entries, const std::string& where) {
   std::set<std::string_view> folders;
-  for (const auto& [file, path] : entries)
-    if (const auto top = first_part(path);
-        !top.empty() && !first_part(path.substr(top.size() + 1)).empty() && looks_like_picture(path))
+  for (const auto& [file, path, picture] : entries)
+    if (const auto top = first_part(path); !top.empty() && !first_part(path.substr(top.size() + 1)).empty() && picture)
       folders.insert(top);
   std::vector<Split> found;
   for (const auto& [name, called] : kSplits)
@@ -86,8 +87,8 @@ std::vector<Split> splits_of(const std::vector<Entry>& entries, const std::strin
 std::string_view leading_folder(const std::vector<Entry>& entries) {
   std::optional<std::string_view> lead;
   bool deeper = false;
-  for (const auto& [file, path] : entries) {
-    if (!looks_like_picture(path)) continue;
+  for (const auto& [file, path, picture] : entries) {
+    if (!picture) continue;
     const auto top = first_part(path);
     if (top.empty() || lead.value_or(top) != top) return {};
     lead = top;
@@ -112,12 +113,31 @@ struct Layout {
   }
 };
 
+/// The one folder that holds a division, train and another, where the top holds none: beside a pool that its links
+/// point into, or beside what is no part of it.
+std::string_view divided_folder(const std::vector<Entry>& entries, const std::string& where) {
+  std::set<std::string_view> tops;
+  for (const auto& entry : entries)
+    if (entry.picture) tops.insert(first_part(entry.path));
+  std::string_view found;
+  for (const auto top : tops) {
+    if (top.empty()) continue;
+    const auto splits = splits_of(below(entries, top), fmt::format("{}{}/", where, top));
+    if (splits.size() < 2 || splits[0].name != "train") continue;
+    if (!found.empty()) return {};
+    found = top;
+  }
+  return found;
+}
+
 Layout find_layout(const FileTree& tree) {
   Layout layout;
-  for (int64_t i = 0; i < tree.size(); ++i) layout.entries.push_back({i, tree.path(i)});
+  for (int64_t i = 0; i < tree.size(); ++i) layout.entries.push_back({i, tree.path(i), is_picture(tree, i)});
   while (true) {
-    layout.splits = splits_of(layout.entries, tree.root() + "/" + layout.folder);
-    const auto lead = layout.splits.empty() ? leading_folder(layout.entries) : std::string_view();
+    const auto where = tree.root() + "/" + layout.folder;
+    layout.splits = splits_of(layout.entries, where);
+    auto lead = layout.splits.empty() ? leading_folder(layout.entries) : std::string_view();
+    if (layout.splits.empty() && lead.empty()) lead = divided_folder(layout.entries, where);
     if (lead.empty()) return layout;
     layout.folder += std::string(lead) + "/";
     layout.entries = below(layout.entries, lead);
@@ -134,13 +154,28 @@ void add_empty_folders(const fs::path& folder, std::map<std::string, std::vector
 
 }  // namespace
 
-bool looks_like_picture(std::string_view path) {
-  const auto dot = path.rfind('.');
-  return dot != std::string_view::npos &&
-         std::find(std::begin(kEndings), std::end(kEndings), lower(path.substr(dot))) != std::end(kEndings);
+bool is_picture(const FileTree& tree, int64_t file) {
+  const std::string_view path = tree.path(file);
+  const auto name = path.substr(path.rfind('/') + 1);
+  if (const auto dot = name.rfind('.'); dot != std::string_view::npos)
+    if (std::find(std::begin(kEndings), std::end(kEndings), lower(name.substr(dot))) != std::end(kEndings)) return true;
+  return begins_like_picture(tree.read_start(file, 32));
 }
 
-std::vector<std::string> image_folder_splits(const FileTree& tree) { return find_layout(tree).names(); }
+ImageFolderContents image_folder_contents(const FileTree& tree) {
+  const auto layout = find_layout(tree);
+  std::vector<bool> taken(static_cast<size_t>(tree.size()));
+  const auto take = [&](const std::vector<Entry>& entries) {
+    for (const auto& [name, files] : by_class(entries))
+      for (const auto file : files) taken[static_cast<size_t>(file)] = true;
+  };
+  for (const auto& split : layout.splits) take(below(layout.entries, split.folder));
+  if (layout.splits.empty()) take(layout.entries);
+  ImageFolderContents out{layout.names(), {}};
+  for (int64_t i = 0; i < tree.size(); ++i)
+    if (!taken[static_cast<size_t>(i)]) out.passed_over.push_back(tree.path(i));
+  return out;
+}
 
 ImageFolder::ImageFolder(FileTree tree, const std::string& split, const ImageFolderOptions& options)
     : tree_(std::move(tree)), options_(options) {

@@ -18,17 +18,20 @@ struct ImageFolderOptions {
   int64_t cache_bytes = 0;  // decoded pictures are kept in memory up to this many bytes
 };
 
-/// Whether the file's name ends like that of a picture which is read here: .jpg, .jpeg, .png, .webp or .bmp.
-bool looks_like_picture(std::string_view path);
+/// Whether the file is one of the pictures that are read here: by its name's ending, or else by how it begins.
+bool is_picture(const FileTree& tree, int64_t file);
 
-/// Which of train, val and test are sub-folders of pictures in class folders; none when the class folders lie at the
-/// top.
-std::vector<std::string> image_folder_splits(const FileTree& tree);
+/// What a tree of pictures holds.
+struct ImageFolderContents {
+  std::vector<std::string> splits;  // of train, val, test, sub-folders of class folders; none: classes lie at the top
+  std::vector<std::string> passed_over;  // files that are no picture of a class, by their path in the tree
+};
+ImageFolderContents image_folder_contents(const FileTree& tree);
 
 /// The sub-folders train, val and test (also training, valid, validation, testing; in any case of letters) are splits
 /// when there are any; otherwise the root's class folders are the data whatever the split. Folders that lead to all
 /// pictures, as archives have, are passed through. Classes are those of the train split when there is one, sorted by
-/// name as torchvision does; hidden files and other kinds of files are ignored.
+/// name as torchvision does; other kinds of files are passed over, and hidden ones are not seen at all.
 class ImageFolder : public ClassificationData {
  public:
   /// Throws FileError or UsageError when there are no class folders, one holds no picture or its name is not UTF-8, the

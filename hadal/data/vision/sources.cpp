@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/ranges.h>
+
 #include "hadal/data/path.h"
 #include "hadal/data/vision/idx.h"
 #include "hadal/data/vision/image_folder.h"
@@ -45,14 +47,25 @@ struct FolderConfig {
   }
 };
 
+/// "3 files passed over, no pictures of a class: README.md, train/cat/a.gif, ..."
+std::string remark_on(const std::vector<std::string>& passed_over) {
+  constexpr size_t kShown = 3;
+  if (passed_over.empty()) return "";
+  const auto count = passed_over.size();
+  const auto last = passed_over.begin() + static_cast<ptrdiff_t>(std::min(count, kShown));
+  return fmt::format("{} file{} passed over, no picture{} of a class: {}{}", count, count == 1 ? "" : "s",
+                     count == 1 ? "" : "s", fmt::join(passed_over.begin(), last, ", "), count > kShown ? ", ..." : "");
+}
+
 ClassificationSource open_folder(const FolderConfig& config) {
   const FileTree tree(data_path(config.path));
-  const auto splits = image_folder_splits(tree);
+  const auto [splits, passed_over] = image_folder_contents(tree);
   return {splits.empty() ? std::vector<std::string>{"train", "val", "test"} : splits, !splits.empty(),
           [=](const std::string& split) {
             return std::make_shared<ImageFolder>(tree, split,
                                                  ImageFolderOptions{config.channels, config.cache_mb << 20});
-          }};
+          },
+          remark_on(passed_over)};
 }
 
 /// MNIST's files make a folder an IDX data set; everything else is a folder or archive of pictures.

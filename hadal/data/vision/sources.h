@@ -15,6 +15,7 @@ struct ClassificationSource {
   std::vector<std::string> splits;  // of train, val, test: those that can be opened
   bool divided = true;              // false: every split is all there is (a folder of classes), good for scoring alone
   std::function<std::shared_ptr<ClassificationData>(const std::string& split)> open;
+  std::string remark;  // what whoever reads the run should know: files that are passed over
 };
 
 using ClassificationCatalog = Catalog<ClassificationSource>;

@@ -1,12 +1,20 @@
 #include "hadal/models/text/about.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include <fmt/ranges.h>
 
 #include "hadal/core/error.h"
 
 namespace hadal {
+
+bool same_as_floats(double a, double b) {
+  constexpr double kLargest = std::numeric_limits<float>::max();
+  if (a == b || !(std::abs(a) <= kLargest && std::abs(b) <= kLargest)) return a == b;
+  return static_cast<float>(a) == static_cast<float>(b);
+}
 
 About::About(nlohmann::json json, std::string name)
     : json_(std::move(json)), name_(std::move(name)), kind_(json_.at("model_type").get<std::string>()) {}
@@ -33,7 +41,8 @@ void About::expect(const std::string& key, double ours, const std::string& setti
   if (found && !found->is_number()) return refuse(fmt::format("{} is no number", key));
   if (!found && !otherwise) return;
   const auto theirs = found ? found->get<double>() : *otherwise;
-  if (theirs != ours) refuse(fmt::format("{} is {} and not {}: {}={}", key, theirs, ours, setting, theirs));
+  if (!same_as_floats(theirs, ours))
+    refuse(fmt::format("{} is {} and not {}: {}={}", key, theirs, ours, setting, theirs));
 }
 
 void About::expect(const std::string& key, const std::vector<std::string>& known, const std::string& setting) {

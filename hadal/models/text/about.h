@@ -9,6 +9,10 @@
 
 namespace hadal {
 
+/// Whether two settings are the same to a float32, which they may have been on their way: 9.999999747378752e-06 is
+/// 1e-5.
+bool same_as_floats(double a, double b);
+
 /// Holds the file's word against a model's settings; absent keys say nothing.
 class About {
  public:

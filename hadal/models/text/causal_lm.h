@@ -45,8 +45,8 @@ TORCH_MODULE(CausalLm);
 /// Small `gpt` and `llama`, gpt2's four sizes, and published sizes of Llama.
 void register_causal_lm(LanguageCatalog& catalog);
 
-/// Names of Hugging Face's GPT2LMHeadModel and LlamaForCausalLM (files and modules) -> Hadal's. `tied`: the head's own
-/// copy of the embedding is left out.
+/// Names of Hugging Face's GPT2LMHeadModel and LlamaForCausalLM (files and modules) and of nanoGPT -> Hadal's. `tied`:
+/// the head's own copy of the embedding is left out.
 TensorsByName causal_lm_names(const TensorsByName& weights, bool tied);
 
 }  // namespace hadal

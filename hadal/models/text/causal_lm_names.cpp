@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <span>
 
 #include "hadal/models/text/causal_lm.h"
 #include "hadal/nn/mlp.h"
@@ -9,16 +10,17 @@ namespace {
 
 #define HADAL_LAYER "decoder.layers.#."
 
-// GPT-2 keeps its matrices as (in, out). attn.bias and attn.masked_bias are masks of old files.
-#define HADAL_GPT2(prefix)                                                                                 \
-  {prefix "wte.", "wte."}, {prefix "wpe.", "wpe."}, {prefix "h.#.ln_1.", HADAL_LAYER "ln_1."},             \
-      {prefix "h.#.attn.bias", ""}, {prefix "h.#.attn.masked_bias", ""},                                   \
-      {prefix "h.#.attn.c_attn.", HADAL_LAYER "self_attention.in_proj_", -1, true},                        \
-      {prefix "h.#.attn.c_proj.", HADAL_LAYER "self_attention.out_proj.", -1, true},                       \
-      {prefix "h.#.ln_2.", HADAL_LAYER "ln_2."}, {prefix "h.#.mlp.c_fc.", HADAL_LAYER "mlp.0.", -1, true}, \
-      {prefix "h.#.mlp.c_proj.", HADAL_LAYER "mlp.3.", -1, true}, {prefix "ln_f.", "decoder.norm."}
+// GPT-2 keeps its matrices as (in, out), nanoGPT as (out, in). attn.bias and attn.masked_bias are masks of old files.
+#define HADAL_GPT2(prefix, in_first)                                                                           \
+  {prefix "wte.", "wte."}, {prefix "wpe.", "wpe."}, {prefix "h.#.ln_1.", HADAL_LAYER "ln_1."},                 \
+      {prefix "h.#.attn.bias", ""}, {prefix "h.#.attn.masked_bias", ""},                                       \
+      {prefix "h.#.attn.c_attn.", HADAL_LAYER "self_attention.in_proj_", -1, in_first},                        \
+      {prefix "h.#.attn.c_proj.", HADAL_LAYER "self_attention.out_proj.", -1, in_first},                       \
+      {prefix "h.#.ln_2.", HADAL_LAYER "ln_2."}, {prefix "h.#.mlp.c_fc.", HADAL_LAYER "mlp.0.", -1, in_first}, \
+      {prefix "h.#.mlp.c_proj.", HADAL_LAYER "mlp.3.", -1, in_first}, {prefix "ln_f.", "decoder.norm."}
 
-constexpr NameRow kGpt2[] = {HADAL_GPT2("transformer."), HADAL_GPT2("")};
+constexpr NameRow kGpt2[] = {HADAL_GPT2("transformer.", true), HADAL_GPT2("", true)};
+constexpr NameRow kNanoGpt[] = {HADAL_GPT2("transformer.", false), HADAL_GPT2("", false)};
 
 #define HADAL_LLAMA(prefix)                                                                    \
   {prefix "embed_tokens.", "wte."}, {prefix "layers.#.input_layernorm.", HADAL_LAYER "ln_1."}, \
@@ -39,6 +41,15 @@ constexpr NameRow kTiedHead[] = {{"lm_head.weight", ""}};
 #undef HADAL_GPT2
 #undef HADAL_LLAMA
 #undef HADAL_LAYER
+
+/// Whether matrices under GPT-2's names lie as (out, in). Queries, keys and values are three times as many as what they
+/// are made of, in files of every size; the other matrices may be square.
+bool out_first(const TensorsByName& weights) {
+  for (const auto& [name, tensor] : weights)
+    if (name.ends_with(".attn.c_attn.weight") && tensor.dim() == 2 && tensor.size(0) != tensor.size(1))
+      return tensor.size(0) > tensor.size(1);
+  return false;
+}
 
 /// Hugging Face's names of an activation. It calls a gated one by what its gate does.
 std::vector<std::string> other_names(const std::string& activation) {
@@ -116,8 +127,9 @@ void CausalLmImpl::compare(About& about) const {
 }
 
 TensorsByName causal_lm_names(const TensorsByName& weights, bool tied) {
-  return tied ? renamed(weights, {kGpt2, kLlama, kTiedHead}, "language model")
-              : renamed(weights, {kGpt2, kLlama}, "language model");
+  const std::span<const NameRow> gpt2 = out_first(weights) ? kNanoGpt : kGpt2;
+  return tied ? renamed(weights, {gpt2, kLlama, kTiedHead}, "language model")
+              : renamed(weights, {gpt2, kLlama}, "language model");
 }
 
 }  // namespace hadal

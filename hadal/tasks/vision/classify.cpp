@@ -50,6 +50,7 @@ class Classify : public Task {
   std::string summary() const override {
     auto text = made_->summary();
     if (context_.learns) text += fmt::format("; {} training pictures", format_count(train_->size()));
+    if (!source_.remark.empty()) text += "; " + source_.remark;
     return text;
   }
 

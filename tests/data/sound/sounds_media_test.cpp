@@ -28,9 +28,38 @@ TEST(Sound, RefusesWhatIsNone) {
   auto cut = wav(std::vector<int16_t>(100, 7));
   cut.resize(cut.size() - 60);
   EXPECT_ERROR(decode_sound(bytes(cut), "s.wav"), "s.wav: cut short: 184 of 244 bytes");
-  cut.replace(4, 4, "\xFF\xFF\xFF\xFF");  // written to a pipe
+  cut.replace(4, 4, "\xFF\xFF\xFF\xFF");
+  EXPECT_ERROR(decode_sound(bytes(cut), "s.wav"), "s.wav: cut short: 184 of 244 bytes");
+  cut.replace(40, 4, "\xFF\xFF\xFF\xFF");  // written to a pipe
   EXPECT_EQ(decode_sound(bytes(cut), "s.wav").samples.size(1), 70);
   damage_everywhere([](std::span<const std::byte> data) { decode_sound(data, "s.wav"); }, wav({1, 2, 3, 4}), false);
+}
+
+TEST(Sound, OnlyTheSizeOfItsDataCounts) {
+  const std::vector<int16_t> samples(100, 7);
+  const auto whole = wav(samples);
+  const auto with = [](std::string file, size_t at, uint32_t size) {
+    for (int i = 0; i < 4; ++i) file[at + static_cast<size_t>(i)] = static_cast<char>(size >> (8 * i));
+    return file;
+  };
+  const auto read = [](const std::string& file) {
+    const auto sound = decode_sound(bytes(file), "s.wav").samples;
+    return sound.eq(7 / 32768.f).all().item<bool>() ? sound.size(1) : -1;
+  };
+  const auto size = static_cast<uint32_t>(whole.size());
+  for (const uint32_t riff : {size - 8, size, size + 1, 2 * size, 36u, 8u, 0u, 0x7FFFFFFFu, 0x80000000u, 0xFFFFFFFFu}) {
+    EXPECT_EQ(read(with(whole, 4, riff)), 100) << riff;
+    EXPECT_EQ(read(with(whole + "LIST\4", 4, riff)), 100) << riff << ", cut short behind the data";
+    EXPECT_ERROR(read(with(whole.substr(0, size - 2), 4, riff)), "s.wav: cut short: 242 of 244 bytes");
+    for (const uint32_t data : {0x7FFFFFFFu, 0xFFFFFFFFu, 0xFFFFFFFFu - 44})
+      EXPECT_EQ(read(with(with(whole, 4, riff), 40, data)), 100) << riff << " " << data << ", written to a pipe";
+  }
+  for (const uint32_t riff : {36u, 8u, 0u, 0xFFFFFFFFu})
+    EXPECT_EQ(read(with(with(whole, 4, riff), 40, 0)), 100) << riff;
+  EXPECT_ERROR(read(with(whole, 40, 0)), "s.wav: a sound without a sample");
+  // Another chunk before the data, of an odd size.
+  const auto note = std::string("note\3\0\0\0abc\0", 12);
+  EXPECT_EQ(read(with(whole.substr(0, 36) + note + whole.substr(36), 4, size)), 100);
 }
 
 TEST(Sounds, AreSplitByTheirIndex) {

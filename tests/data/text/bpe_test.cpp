@@ -293,6 +293,61 @@ TEST(Bpe, ReadsGpt2sTwoFiles) {
   EXPECT_EQ(made->settings().find("path")->text(), "\"" + folder.path().string() + "\"");
 }
 
+TEST(Bpe, FilesBesideATokenizerAddTokens) {
+  const auto whole = nlohmann::json::parse(golden()["cases"][0]["tokenizer"].get<std::string>());
+  auto vocabulary = whole["model"]["vocab"];
+  const auto count = static_cast<int64_t>(vocabulary.size());
+  vocabulary["<pad>"] = count;
+  std::string merges;
+  for (const auto& merge : golden()["merges"]) merges += merge.get<std::string>() + "\n";
+  test::TemporaryFolder folder;
+  write_file(folder / "vocab.json", vocabulary.dump());
+  write_file(folder / "merges.txt", merges);
+  const auto read = [&] { return read_huggingface(folder.path()); };
+  EXPECT_GT(read()->encode("<pad>").size(), 1);
+  EXPECT_EQ(read()->size(), count + 1);
+  write_file(folder / "special_tokens_map.json",
+             R"({"pad_token": {"content": "<pad>", "lstrip": true}, "bos_token": "<nowhere>",
+                 "additional_special_tokens": ["<user>"]})");
+  EXPECT_EQ(read()->encode("  <pad>"), Ids{count}) << "stripped";
+  EXPECT_EQ(read()->size(), count + 1) << "<nowhere> has no number";
+  write_file(folder / "added_tokens.json",
+             fmt::format(R"({{"<user>": {}, "<bot>": {}, "<pad>": {}}})", count + 1, count + 2, count));
+  EXPECT_EQ(read()->size(), count + 3);
+  EXPECT_EQ(read()->encode("<user><bot>"), (Ids{count + 1, count + 2}));
+  EXPECT_EQ(read()->decode(Ids{count + 2, count + 1}), "<bot><user>");
+  write_file(folder / "tokenizer_config.json",
+             fmt::format(R"({{"eos_token": "<bot>", "added_tokens_decoder": {{"{}": {{"content": "<more>"}},
+               "{}": {{"content": "<bot>", "rstrip": true, "special": true}}}}}})",
+                         count + 5, count + 2));
+  EXPECT_EQ(read()->size(), count + 6);
+  EXPECT_EQ(read()->encode("<bot> <more>"), (Ids{count + 2, count + 5}));
+
+  auto one = whole;  // tokenizer.json's own word counts first
+  one["added_tokens"] = nlohmann::json::parse(fmt::format(R"([{{"content": "<bot>", "id": {}}}])", count + 2));
+  write_file(folder / "tokenizer.json", one.dump());
+  EXPECT_EQ(read()->size(), count + 6);
+  EXPECT_GT(read()->encode("<bot> <more>").size(), 2) << "the space stays";
+
+  std::filesystem::remove(folder / "tokenizer.json");
+  write_file(folder / "added_tokens.json", R"({"<pad>": 3})");
+  EXPECT_ERROR(read(), fmt::format("added_tokens.json beside {}: gives \"<pad>\" the number 3, and the vocabulary {}",
+                                   (folder / "vocab.json").string(), count));
+  write_file(folder / "added_tokens.json", R"({"<a>": "3"})");
+  EXPECT_ERROR(read(), "<a> wants a whole number, got string");
+  write_file(folder / "added_tokens.json", R"({"<a>": 90000000})");
+  EXPECT_ERROR(read(), "added_tokens[");
+  write_file(folder / "added_tokens.json", "[1");
+  EXPECT_ERROR(read(), "this is no JSON");
+  write_file(folder / "added_tokens.json", "{}");
+  write_file(folder / "tokenizer_config.json", R"({"added_tokens_decoder": {"4x": {"content": "<a>"}}})");
+  EXPECT_ERROR(read(), "added_tokens_decoder has \"4x\" for the number of a token");
+  write_file(folder / "tokenizer_config.json", R"({"added_tokens_decoder": {"4": "<a>"}})");
+  EXPECT_ERROR(read(), "added_tokens_decoder.4 wants a table");
+  write_file(folder / "tokenizer_config.json", R"({"eos_token": 5})");
+  EXPECT_ERROR(read(), "tokenizer_config.json beside");
+}
+
 TEST(Bpe, TokenizerJsonsMistakesSayWhere) {
   const auto with = [](const std::string& pointer, const nlohmann::json& value) {
     auto json = nlohmann::json::parse(golden()["cases"][0]["tokenizer"].get<std::string>());

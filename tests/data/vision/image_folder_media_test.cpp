@@ -1,7 +1,9 @@
 #include <array>
+#include <cstdlib>
 #include <thread>
 
 #include "hadal/data/vision/image_folder.h"
+#include "hadal/data/vision/sources.h"
 #include "hadal/io/file.h"
 #include "hadal/io/image.h"
 
@@ -64,7 +66,7 @@ TEST(ImageFolder, FindsItWhateverLiesBesideAndAround) {
   write_pets(folder / "set/a/b");
   write_file(folder / "set/README.md", "what it is");
   write_file(folder / "set/a/labels/cat/1.txt", "not a picture");
-  EXPECT_THAT(image_folder_splits(FileTree(folder / "set")), testing::ElementsAre("train", "val"));
+  EXPECT_THAT(image_folder_contents(FileTree(folder / "set")).splits, testing::ElementsAre("train", "val"));
   EXPECT_EQ(ImageFolder(FileTree(folder / "set"), "train").classes(), (std::vector<std::string>{"cat", "dog"}));
   write_file(folder / "one/photos/cover.png", png(1));
   write_file(folder / "one/photos/cat/a.png", png(1));
@@ -72,6 +74,24 @@ TEST(ImageFolder, FindsItWhateverLiesBesideAndAround) {
   EXPECT_EQ(ImageFolder(FileTree(folder / "one"), "train").classes(), (std::vector<std::string>{"cat", "dog"}));
   write_file(folder / "alone/cat/a.png", png(1));
   EXPECT_EQ(ImageFolder(FileTree(folder / "alone"), "val").classes(), (std::vector<std::string>{"cat"}));
+}
+
+TEST(ImageFolder, FindsTheOneDivisionBesideAPool) {
+  test::TemporaryFolder folder;
+  write_pets(folder / "set/split");
+  for (const auto* name : {"cat/1.png", "dog/2.png"}) write_file(folder / "set/pool" / name, png(70));
+  const auto pack = fmt::format(
+      "cd {0} && ln -s ../../../pool/cat/1.png set/split/val/dog/e.png && tar -cf set.tar set", folder.path().string());
+  ASSERT_EQ(std::system(pack.c_str()), 0);
+  for (const auto* where : {"set", "set.tar"}) {
+    const FileTree tree(folder / where);
+    EXPECT_THAT(image_folder_contents(tree).splits, testing::ElementsAre("train", "val")) << where;
+    EXPECT_EQ(image_folder_contents(tree).passed_over.size(), 3) << where << ": the pool and notes.txt";
+    EXPECT_EQ(ImageFolder(tree, "train").size(), 3);
+    EXPECT_EQ(grey(ImageFolder(tree, "val"), 1), 70);
+  }
+  write_pets(folder / "set/other");  // two divisions: which is meant, nobody knows
+  EXPECT_THAT(image_folder_contents(FileTree(folder / "set")).splits, testing::IsEmpty());
 }
 
 TEST(ImageFolder, KnowsSplitsByOtherNames) {
@@ -83,14 +103,47 @@ TEST(ImageFolder, KnowsSplitsByOtherNames) {
     for (const auto& [old, now] : {std::pair{"train", train}, std::pair{"val", val}, std::pair{"test", test}})
       std::filesystem::rename(folder / "pets" / old, folder / "pets" / now);
     const FileTree tree(folder.path());
-    EXPECT_THAT(image_folder_splits(tree), testing::ElementsAre("train", "val", "test"));
+    EXPECT_THAT(image_folder_contents(tree).splits, testing::ElementsAre("train", "val", "test"));
     EXPECT_EQ(ImageFolder(tree, "train").size(), 3);
     EXPECT_EQ(grey(ImageFolder(tree, "val"), 0), 40);
     EXPECT_EQ(ImageFolder(tree, "val").get(0).label, 1);
     EXPECT_EQ(grey(ImageFolder(tree, "test"), 0), 50);
     write_file(folder / "pets/VAL/cat/e.png", png(60));
-    EXPECT_ERROR(image_folder_splits(FileTree(folder.path())), "are both the val split; keep one");
+    EXPECT_ERROR(image_folder_contents(FileTree(folder.path())), "are both the val split; keep one");
   }
+}
+
+TEST(ImageFolder, PicturesAreToldByContentWhateverTheyAreCalled) {
+  test::TemporaryFolder folder;
+  const auto jpeg = encode_jpeg(torch::full({8, 8, 3}, 50, torch::kUInt8), 90);
+  write_pets(folder / "set");
+  int64_t count = 3;
+  for (const auto* name : {"a.jfif", "b.jpe", "c.JFIF", "plain", "d.jpg.bak", "e.pjpeg", "v1.2/f"})
+    write_file(folder / "set/train/cat" / name, jpeg), ++count;
+  write_file(folder / "set/train/dog/0", png(60)), ++count;
+  write_file(folder / "set/train/dog/old", "BMs are what texts may begin with, and this is one"),
+      write_file(folder / "set/train/dog/empty", "");
+  write_file(folder / "set/train/cat/x.gif", "GIF89a"), write_file(folder / "set/README", "what it is");
+  const std::string packed = folder.path().string();
+  const auto pack = fmt::format("cd {0} && tar -czf a.tar.gz set && python3 -m zipfile -c a.zip set", packed);
+  ASSERT_EQ(std::system(pack.c_str()), 0);
+  for (const auto* where : {"set", "a.tar.gz", "a.zip"}) {
+    const FileTree tree(folder / where);
+    const ImageFolder train(tree, "train");
+    EXPECT_EQ(train.size(), count) << where;
+    for (int64_t i = 0; i < train.size(); ++i) EXPECT_GE(grey(train, i), 10) << where;
+    std::vector<std::string> passed_over;
+    for (const auto& path : image_folder_contents(tree).passed_over)
+      passed_over.push_back(path.starts_with("set/") ? path.substr(4) : path);
+    EXPECT_THAT(passed_over, testing::ElementsAre("README", "train/cat/x.gif", "train/dog/empty", "train/dog/notes.txt",
+                                                  "train/dog/old"))
+        << where;
+    const auto source = classification_sources().make({"folder", {{"path", (folder / where).string()}}});
+    EXPECT_THAT(source.remark, testing::HasSubstr("5 files passed over, no pictures of a class: ")) << where;
+    EXPECT_THAT(source.remark, testing::EndsWith("train/dog/empty, ...")) << where;
+  }
+  write_file(folder / "set/train/dog/c.png", "no picture, but called one");
+  EXPECT_ERROR(ImageFolder(FileTree(folder / "set"), "train").get(count - 1), "train/dog/c.png");
 }
 
 TEST(ImageFolder, CachesUpToItsLimitFromManyThreads) {

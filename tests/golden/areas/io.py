@@ -102,4 +102,10 @@ def make(save):
         value = {"none": None, "yes": True, "int": -5, "big": 2**70, "float": 1.25, "text": "é\n'", "list": [1, (2, 3)],
                  "set": {4}, "bytes": b"xy", "object": collections.OrderedDict(a=1)}
         (FOLDER / f"protocol{protocol}.pkl").write_bytes(pickle.dumps(value, protocol))
+
+    torch.manual_seed(4)
+    scripted = torch.nn.Sequential(collections.OrderedDict(
+        conv=torch.nn.Conv2d(1, 2, 3), norm=torch.nn.BatchNorm2d(2), layers=torch.nn.Sequential(torch.nn.Linear(2, 2))))
+    save("io/scripted", scripted.state_dict())
+    torch.jit.script(scripted).save(str(FOLDER / "scripted.pt"))
     print(f"{FOLDER.name}/: {sum(file.stat().st_size for file in FOLDER.iterdir()) / 1024:.0f} KiB")

@@ -161,6 +161,36 @@ TEST(CausalLm, RefusesWhatDoesNotFitTogether) {
   EXPECT_ERROR(language_models().make({"gpt3", {}}), "unknown model \"gpt3\"");
 }
 
+TEST(CausalLm, ToldByItsShapesNanoGptsMatricesLieTheOtherWay) {
+  static const std::pair<std::string, std::string> rows[] = {{"decoder.layers.", "h."},
+                                                             {"decoder.norm.", "ln_f."},
+                                                             {"self_attention.in_proj_", "attn.c_attn."},
+                                                             {"self_attention.out_proj.", "attn.c_proj."},
+                                                             {"mlp.0.", "mlp.c_fc."},
+                                                             {"mlp.3.", "mlp.c_proj."}};
+  for (const int64_t mlp : {96, 24}) {  // 24: all but queries, keys and values are square
+    const auto model = small("gpt2", {{"mlp", mlp}, {"dim", 24}});
+    const auto ours = state_dict(*model);
+    for (const bool in_first : {false, true})
+      for (const auto* prefix : {"transformer.", ""}) {
+        TensorsByName file;
+        for (auto [name, tensor] : ours.entries) {
+          bool matrix = false;
+          for (const auto& [old, theirs] : rows)
+            if (const auto at = name.find(old); at != std::string::npos) {
+              name.replace(at, old.size(), theirs);
+              matrix = matrix || (theirs.find(".c_") != std::string::npos && tensor.dim() == 2);
+            }
+          file.emplace_back(prefix + name, matrix && in_first ? tensor.t().contiguous() : tensor);
+        }
+        const auto back = model->own_names(file);
+        ASSERT_EQ(back.size(), ours.size());
+        for (const auto& [name, tensor] : back)
+          EXPECT_TRUE(torch::equal(tensor, ours.at(name))) << name << " " << mlp << " " << in_first << prefix;
+      }
+  }
+}
+
 TEST(CausalLm, SaysWhetherTheHeadIsTheEmbedding) {
   const auto tied = small("gpt2"), untied = small("gpt2", {{"tied", false}});
   auto file = state_dict(*tied);

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "hadal/io/file.h"
 #include "hadal/io/safetensors.h"
 #include "hadal/models/text/language_model.h"
@@ -35,6 +37,18 @@ TEST(About, HeadsEpsilonsAndRotaryBasesAreHeldAgainstTheModels) {
   EXPECT_ERROR(check(kLlama, "llama", right),
                "num_attention_heads is 8 and not 4: model.heads=8; rms_norm_eps is 1e-05 and not 1e-06: "
                "model.norm_eps=1e-05");
+}
+
+TEST(About, NumbersCompareAsFloats) {
+  check(R"({"model_type": "llama", "rms_norm_eps": 9.999999747378752e-06})", "llama");
+  check(R"({"model_type": "gpt2", "layer_norm_epsilon": 9.999999747378752e-06})", "gpt2");
+  EXPECT_ERROR(check(R"({"model_type": "llama", "rms_norm_eps": 1.00001e-05})", "llama"), "model.norm_eps=1.00001e-05");
+  EXPECT_TRUE(same_as_floats(double{0.1f}, 0.1));
+  EXPECT_TRUE(same_as_floats(1e300, 1e300));
+  EXPECT_FALSE(same_as_floats(1e300, 2e300)) << "both beyond what a float holds";
+  EXPECT_FALSE(same_as_floats(1e300, 1));
+  EXPECT_FALSE(same_as_floats(50257, 50258));
+  EXPECT_FALSE(same_as_floats(NAN, NAN));
 }
 
 TEST(About, KnowsTheTableOfTransformersFive) {
