@@ -139,7 +139,11 @@ std::array<double, 4> rle_box(const Rle& rle) {
 }
 
 double rle_iou(const Rle& found, const Rle& truth, bool crowd) {
-  const auto a = rle_box(found), b = rle_box(truth);
+  return rle_iou(found, rle_box(found), truth, rle_box(truth), crowd);
+}
+
+double rle_iou(const Rle& found, const std::array<double, 4>& a, const Rle& truth, const std::array<double, 4>& b,
+               bool crowd) {
   if (std::min(a[0] + a[2], b[0] + b[2]) <= std::max(a[0], b[0]) ||
       std::min(a[1] + a[3], b[1] + b[3]) <= std::max(a[1], b[1]))
     return 0;

@@ -40,6 +40,9 @@ std::array<double, 4> rle_box(const Rle& rle);
 /// Intersection over union, or over `found` alone where `truth` is a crowd. Throws Error on masks of two sizes whose
 /// boxes overlap.
 double rle_iou(const Rle& found, const Rle& truth, bool crowd = false);
+/// The same with their boxes at hand, for many pairs.
+double rle_iou(const Rle& found, const std::array<double, 4>& found_box, const Rle& truth,
+               const std::array<double, 4>& truth_box, bool crowd);
 
 /// x0 y0 x1 y1 ... in pixels, at least three corners: rasterised as pycocotools' rleFrPoly, from a grid five times as
 /// fine. What lies outside the picture is cut off. Throws Error on fewer corners, an odd count, and coordinates that
