@@ -6,6 +6,7 @@
 #include "hadal/report/history.h"
 #include "hadal/train/run_folder.h"
 
+#include "cli/eval_predictions.h"
 #include "cli/verb.h"
 
 namespace hadal::cli {
@@ -24,10 +25,17 @@ std::string help(const Words&) {
          "that\n"
          "  are not here, and the training's limit, are left out unless they are given.\n\n"
          "  hadal eval runs/mnist-vit\n"
-         "  hadal eval model=resnet20-cifar weights=resnet20.th data=cifar10.tar.gz split=val\n";
+         "  hadal eval model=resnet20-cifar weights=resnet20.th data=cifar10.tar.gz split=val\n\n"
+         "Any program's results in COCO's form, without a model:\n\n"
+         "  predictions=FILE.json   a list of image_id, category_id, score, and bbox, segmentation or keypoints\n"
+         "  data=TRUTH.json         the truth: images, annotations, categories\n"
+         "  iou=bbox                bbox, segm or keypoints\n"
+         "  sigmas=.026,.025,...    of keypoints that are not COCO's 17\n\n"
+         "  hadal eval predictions=results.json data=instances_val2017.json iou=segm\n";
 }
 
 int run(Words words) {
+  if (words.has("predictions")) return eval_predictions(std::move(words));
   const auto out = words.take("out");
   if (!out.empty() && fs::exists(fs::path(out) / "config.toml"))
     fail_usage("{} is a run, whose own metrics.json would be lost; give another out=", out);
