@@ -106,6 +106,19 @@ std::vector<std::pair<int64_t, int64_t>> picture_sizes(const char* where, const 
   return out;
 }
 
+Tensor without_fill(const Tensor& pixels, const std::vector<std::pair<int64_t, int64_t>>& sizes) {
+  auto out = pixels;
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    const auto [height, width] = sizes[i];
+    if (height == pixels.size(2) && width == pixels.size(3)) continue;
+    if (out.is_same(pixels)) out = pixels.clone();
+    const auto picture = out[static_cast<int64_t>(i)];
+    picture.slice(1, height).zero_();
+    picture.slice(2, width).zero_();
+  }
+  return out;
+}
+
 Tensor by_anchor(const Tensor& output, int64_t k) {
   const auto batch = output.size(0), height = output.size(2), width = output.size(3);
   return output.view({batch, -1, k, height, width}).permute({0, 3, 4, 1, 2}).reshape({batch, -1, k});

@@ -50,6 +50,9 @@ std::vector<PictureTargets> by_picture(const char* where, const Targets& targets
 /// sizes (B, 2) int64, checked against pixels (B, 3, H, W) -> height and width of each picture.
 std::vector<std::pair<int64_t, int64_t>> picture_sizes(const char* where, const Tensor& pixels, const Tensor& sizes);
 
+/// pixels with 0 outside each picture, which is the mean colour once they are normalised: what torchvision fills with.
+Tensor without_fill(const Tensor& pixels, const std::vector<std::pair<int64_t, int64_t>>& sizes);
+
 /// Half precision as float, others as they are: for losses.
 inline Tensor precise(const Tensor& x) {
   return x.scalar_type() == torch::kBFloat16 || x.scalar_type() == torch::kHalf ? x.to(torch::kFloat32) : x;
