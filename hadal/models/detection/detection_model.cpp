@@ -1,10 +1,15 @@
 #include "hadal/models/detection/detection_model.h"
 
+#include "hadal/models/detection/rcnn.h"
+#include "hadal/models/detection/retinanet.h"
+
 namespace hadal {
 
 const DetectionCatalog& detectors() {
   static const auto catalog = [] {
     DetectionCatalog made("model", "model");
+    register_rcnn(made);
+    register_retinanet(made);
     return made;
   }();
   return catalog;

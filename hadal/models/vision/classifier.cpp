@@ -2,6 +2,7 @@
 
 #include "hadal/models/vision/cnn.h"
 #include "hadal/models/vision/mlp.h"
+#include "hadal/models/vision/mobilenet_v3.h"
 #include "hadal/models/vision/resnet.h"
 #include "hadal/models/vision/vit.h"
 
@@ -13,6 +14,7 @@ const ClassifierCatalog& classifiers() {
     register_mlp(made);
     register_cnn(made);
     register_resnet(made);
+    register_mobilenet_v3(made);
     register_vit(made);
     return made;
   }();

@@ -100,25 +100,31 @@ void ResNetConfig::validate() const {
           layers.size());
 }
 
-ResNetImpl::ResNetImpl(const ResNetConfig& config) : channels_(config.channels) {
+ResNetBody::ResNetBody(nn::Module& owner, const ResNetConfig& config) : channels_(config.channels) {
   validate_config(config, "resnet");
-  conv1_ = register_module("conv1", nn::Conv2d(nn::Conv2dOptions(channels_, 64, 7).stride(2).padding(3).bias(false)));
-  bn1_ = register_module("bn1", nn::BatchNorm2d(64));
+  conv1_ =
+      owner.register_module("conv1", nn::Conv2d(nn::Conv2dOptions(channels_, 64, 7).stride(2).padding(3).bias(false)));
+  bn1_ = owner.register_module("bn1", nn::BatchNorm2d(64));
   int64_t width = 64;
-  for (size_t i = 0; i < 4; ++i)
-    stages_.push_back(register_module(
+  for (size_t i = 0; i < 4; ++i) {
+    stages_.push_back(owner.register_module(
         fmt::format("layer{}", i + 1),
         stage(width, int64_t{64} << i, config.layers[i], i == 0 ? 1 : 2, config.bottleneck, Shortcut::kProjection)));
-  fc_ = register_module("fc", Linear(width, config.classes));
-  init_convolutions(*this, true);
+    widths_.push_back(width);
+  }
+  init_convolutions(owner, true);
 }
 
-std::vector<Tensor> ResNetImpl::features(const Tensor& pixels) {
+std::vector<Tensor> ResNetBody::features(const Tensor& pixels) {
   expect_shape("resnet", pixels, {kAny, channels_, kAny, kAny});
   auto x = torch::max_pool2d(bn1_(conv1_(pixels)).relu_(), 3, 2, 1);  // (B, 64, H / 4, W / 4)
   std::vector<Tensor> out;
   for (auto& stage : stages_) out.push_back(x = stage->forward(x));
   return out;
+}
+
+ResNetImpl::ResNetImpl(const ResNetConfig& config) : body_(*this, config) {
+  fc_ = register_module("fc", Linear(body_.widths().back(), config.classes));
 }
 
 Tensor ResNetImpl::forward(const Tensor& pixels) { return fc_(features(pixels).back().mean({2, 3})); }

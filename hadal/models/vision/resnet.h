@@ -17,21 +17,35 @@ struct ResNetConfig {
   void validate() const;
 };
 
-/// Parameter names and initialisation are torchvision's (v1.5: a bottleneck's stride sits in its 3x3 convolution).
-struct ResNetImpl : ImageClassifier {
-  explicit ResNetImpl(const ResNetConfig& config);
-  /// pixels (B, channels, H, W), normalised -> logits (B, classes)
-  Tensor forward(const Tensor& pixels) override;
-  /// The four stages' outputs at 1/4, 1/8, 1/16 and 1/32 of the picture's size: what a feature pyramid takes.
+/// The convolutional part of one: registers conv1, bn1 and layer1 to layer4 in the module that owns it.
+class ResNetBody {
+ public:
+  ResNetBody(nn::Module& owner, const ResNetConfig& config);
+  /// pixels (B, channels, H, W) -> the four stages' outputs at 1/4, 1/8, 1/16 and 1/32 of the size: what a feature
+  /// pyramid takes.
   std::vector<Tensor> features(const Tensor& pixels);
-  std::vector<std::string> heads() const override { return {"fc"}; }
-  PublishedSize published_size() const override { return {224, 256}; }
+  /// Channels of each stage.
+  const std::vector<int64_t>& widths() const { return widths_; }
 
  private:
   int64_t channels_;
   nn::Conv2d conv1_{nullptr};
   nn::BatchNorm2d bn1_{nullptr};
   std::vector<nn::Sequential> stages_;
+  std::vector<int64_t> widths_;
+};
+
+/// Parameter names and initialisation are torchvision's (v1.5: a bottleneck's stride sits in its 3x3 convolution).
+struct ResNetImpl : ImageClassifier {
+  explicit ResNetImpl(const ResNetConfig& config);
+  /// pixels (B, channels, H, W), normalised -> logits (B, classes)
+  Tensor forward(const Tensor& pixels) override;
+  std::vector<Tensor> features(const Tensor& pixels) { return body_.features(pixels); }
+  std::vector<std::string> heads() const override { return {"fc"}; }
+  PublishedSize published_size() const override { return {224, 256}; }
+
+ private:
+  ResNetBody body_;
   Linear fc_{nullptr};
 };
 TORCH_MODULE(ResNet);

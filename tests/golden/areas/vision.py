@@ -141,6 +141,8 @@ def presets():
     made = {"mlp": (Mlp, "tests/golden/areas/vision.py"), "cnn": (Cnn, "tests/golden/areas/vision.py")}
     for name in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"):
         made[name] = (getattr(torchvision.models, name), SOURCE)
+    for name in ("mobilenet_v3_large", "mobilenet_v3_small"):
+        made[name] = (getattr(torchvision.models, name), SOURCE)
     for depth in (20, 32, 44, 56):
         made[f"resnet{depth}-cifar"] = (lambda depth=depth: CifarResNet(depth), "tests/golden/areas/vision.py")
     made["vit"] = (lambda: vision_transformer.VisionTransformer(32, 4, 6, 4, 128, 256, num_classes=10), SOURCE)
@@ -217,6 +219,9 @@ def make(save):
     case(tensors, about, "cnn", Cnn(), (4, 1, 28, 28), "cnn", source=own)
     case(tensors, about, "resnet18", models.resnet18(), (4, 3, 64, 64), "resnet18")
     case(tensors, about, "resnet50", models.resnet50(), (2, 3, 96, 96), "resnet50")
+    for name in ("mobilenet_v3_large", "mobilenet_v3_small"):
+        case(tensors, about, name, getattr(models, name)(num_classes=10, dropout=0.0), (3, 3, 64, 96), name,
+             "classes = 10\ndropout = 0")
     case(tensors, about, "resnet20-cifar", CifarResNet(), (4, 3, 32, 32), "resnet20-cifar", source=own)
     case(tensors, about, "vit_b_16", models.vit_b_16(), (1, 3, 224, 224), "vit_b_16")
     case(tensors, about, "vit_l_32", models.vit_l_32(), (1, 3, 224, 224), "vit_l_32", gradients=False)

@@ -142,8 +142,9 @@ TEST_P(Golden, InDoublesToo) { expect_the_same(torch::kFloat64, kExact, kExact);
 
 INSTANTIATE_TEST_SUITE_P(Vision, Golden,
                          testing::Values(Case{"mlp"}, Case{"cnn", true}, Case{"resnet18", true}, Case{"resnet50", true},
-                                         Case{"resnet20-cifar", true}, Case{"vit_b_16"}, Case{"vit_l_32"}, Case{"timm"},
-                                         Case{"huggingface"}, Case{"huggingface_file"}),
+                                         Case{"resnet20-cifar", true}, Case{"mobilenet_v3_large", true},
+                                         Case{"mobilenet_v3_small", true}, Case{"vit_b_16"}, Case{"vit_l_32"},
+                                         Case{"timm"}, Case{"huggingface"}, Case{"huggingface_file"}),
                          [](const auto& info) {
                            std::string name = info.param.name;
                            std::replace(name.begin(), name.end(), '-', '_');
