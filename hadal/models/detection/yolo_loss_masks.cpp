@@ -18,10 +18,10 @@ Tensor semantic_loss(const Tensor& logits, const Tensor& wanted) {
   return 0.5 * entropy + 0.5 * (1 - (2 * both + 1) / (each + 1)).mean();
 }
 
-/// Each pixel's class, where it belongs to an object; of several the smallest: (B, classes, h, w).
+/// Each pixel's class, where it belongs to an object; of several the smallest: as large as `like`, (B, classes, h, w).
 Tensor classes_of_pixels(const Tensor& masks, const Targets& targets, const Tensor& like) {
   const auto objects = masks.size(0);
-  auto wanted = torch::zeros_like(like);
+  auto wanted = torch::zeros({like.size(0), like.size(1), masks.size(1), masks.size(2)}, like.options());
   const auto owner = targets.owner.to(torch::kCPU), labels = targets.labels.to(torch::kCPU);
   const auto order = masks.sum({1, 2}).argsort(0, true).to(torch::kCPU);  // the smallest is painted last
   for (int64_t i = 0; i < objects; ++i) {
@@ -31,7 +31,7 @@ Tensor classes_of_pixels(const Tensor& masks, const Targets& targets, const Tens
     picture.mul_(1 - mask);
     picture[labels[object].item<int64_t>()].add_(mask);
   }
-  return wanted;
+  return torch::upsample_nearest2d(wanted, like.sizes().slice(2));
 }
 
 }  // namespace
