@@ -2,6 +2,7 @@
 
 #include "hadal/models/detection/rcnn.h"
 #include "hadal/models/detection/retinanet.h"
+#include "hadal/models/detection/yolo.h"
 
 namespace hadal {
 
@@ -10,6 +11,7 @@ const DetectionCatalog& detectors() {
     DetectionCatalog made("model", "model");
     register_rcnn(made);
     register_retinanet(made);
+    register_yolo(made);
     return made;
   }();
   return catalog;

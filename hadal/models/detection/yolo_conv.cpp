@@ -1,0 +1,95 @@
+// A convolution, alone and with its batch norm and activation folded into it.
+#include <array>
+
+#include <ATen/core/dispatch/Dispatcher.h>
+
+#include "hadal/core/error.h"
+#include "hadal/models/detection/yolo_blocks.h"
+#include "hadal/nn/init.h"
+
+namespace hadal::yolo {
+namespace {
+
+constexpr double kEps = 1e-3, kMomentum = 0.03;
+
+thread_local bool without_folding = false;
+
+using Scalars = c10::List<std::optional<at::Scalar>>;
+using Pointwise = Tensor(const Tensor&, const Tensor&, const std::optional<Tensor>&, at::IntArrayRef, at::IntArrayRef,
+                         at::IntArrayRef, int64_t, std::string_view, Scalars, std::optional<std::string_view>);
+
+/// oneDNN's convolution with what follows it, where this LibTorch has it.
+const std::optional<c10::TypedOperatorHandle<Pointwise>>& pointwise() {
+  static const auto found = []() -> std::optional<c10::TypedOperatorHandle<Pointwise>> {
+    const auto schema = c10::Dispatcher::singleton().findSchema({"mkldnn::_convolution_pointwise", ""});
+    if (!schema || !at::globalContext().hasMKLDNN()) return std::nullopt;
+    return schema->typed<Pointwise>();
+  }();
+  return found;
+}
+
+}  // namespace
+
+/// Which values of a tensor these are: they move with `to`, and their version rises with every write.
+struct Conv::Folded {
+  using Stamp = std::array<std::pair<const void*, int64_t>, 5>;
+  Stamp stamp;
+  Tensor weight, bias;
+};
+
+WithoutFolding::WithoutFolding() : before_(without_folding) { without_folding = true; }
+WithoutFolding::~WithoutFolding() { without_folding = before_; }
+
+Plain::Plain(const ConvShape& given, bool with_bias) : shape(given) {
+  if (shape.padding < 0) shape.padding = shape.kernel / 2;
+  weight = register_parameter("weight", torch::empty({shape.out, shape.in / shape.groups, shape.kernel, shape.kernel}));
+  bias = register_parameter("bias", with_bias ? torch::empty({shape.out}) : Tensor(), with_bias);
+  init::linear(weight.view({shape.out, -1}), bias);
+}
+
+Tensor Plain::forward(const Tensor& x) {
+  return torch::conv2d(x, weight, bias, shape.stride, shape.padding, 1, shape.groups);
+}
+
+Conv::Conv(const ConvShape& shape, bool activated) : activated_(activated) {
+  conv_ = register_module("conv", std::make_shared<Plain>(shape, false));
+  bn_ = register_module("bn", nn::BatchNorm2d(nn::BatchNorm2dOptions(shape.out).eps(kEps).momentum(kMomentum)));
+}
+
+void Conv::train(bool on) {
+  Block::train(on);
+  if (on) folded_.store(nullptr);
+}
+
+Tensor Conv::unfolded(const Tensor& x) {
+  const auto y = bn_(conv_->forward(x));
+  return activated_ ? torch::silu(y) : y;
+}
+
+Tensor Conv::forward(const Tensor& x) {
+  const std::array<const Tensor*, 5> parts = {&conv_->weight, &bn_->weight, &bn_->bias, &bn_->running_mean,
+                                              &bn_->running_var};
+  if (is_training() || at::GradMode::is_enabled() || without_folding || conv_->weight.is_inference())
+    return unfolded(x);
+  Folded::Stamp stamp;
+  for (size_t i = 0; i < parts.size(); ++i) stamp[i] = {parts[i]->const_data_ptr(), parts[i]->_version()};
+  auto folded = folded_.load();
+  if (!folded || folded->stamp != stamp) {
+    const auto factor = bn_->weight * (bn_->running_var + kEps).rsqrt();
+    folded = std::make_shared<const Folded>(
+        Folded{stamp, conv_->weight * factor.view({-1, 1, 1, 1}), bn_->bias - bn_->running_mean * factor});
+    folded_.store(folded);
+  }
+  const auto& shape = conv_->shape;
+  if (x.is_cpu() && x.scalar_type() == torch::kFloat32 && folded->weight.scalar_type() == torch::kFloat32 &&
+      pointwise()) {
+    const std::array<int64_t, 2> padding = {shape.padding, shape.padding}, stride = {shape.stride, shape.stride},
+                                 dilation = {1, 1};
+    return pointwise()->call(x, folded->weight, folded->bias, padding, stride, dilation, shape.groups,
+                             activated_ ? "swish" : "none", Scalars(), std::nullopt);
+  }
+  auto y = torch::conv2d(x, folded->weight, folded->bias, shape.stride, shape.padding, 1, shape.groups);
+  return activated_ ? torch::silu_(y) : y;
+}
+
+}  // namespace hadal::yolo
