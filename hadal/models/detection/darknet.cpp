@@ -273,6 +273,11 @@ void save_darknet_weights(const std::filesystem::path& path, const DarknetImpl& 
   write_darknet_weights(path, header, model.in_file_order());
 }
 
+Table darknet_settings(std::string_view text, const std::string& name) {
+  const auto sections = read_darknet_cfg(text, name);
+  return {{"cfg", darknet_cfg_text(sections)}, {"classes", plan_darknet(sections).classes()}};
+}
+
 void register_darknet(DetectionCatalog& catalog) {
   const auto make = [](const DarknetConfig& config) { return std::make_shared<DarknetImpl>(config); };
   catalog.add("darknet", "What a Darknet .cfg describes: YOLOv2, v3, v4 and their relatives", DarknetConfig{}, make);

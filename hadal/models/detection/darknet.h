@@ -65,6 +65,10 @@ TORCH_MODULE(Darknet);
 void save_darknet_weights(const std::filesystem::path& path, const DarknetImpl& model,
                           const DarknetHeader& header = {});
 
+/// What makes the network of a .cfg from a recipe: `cfg`, its text without comments, and `classes`, its number of them.
+/// Throws FileError as plan_darknet() does.
+Table darknet_settings(std::string_view text, const std::string& name);
+
 /// yolov2, yolov2-tiny, yolov3, yolov3-tiny, yolov3-spp, yolov4, yolov4-tiny.
 const std::vector<std::string>& darknet_presets();
 /// The .cfg of one, for COCO's 80 classes. Throws UsageError for another name.

@@ -82,10 +82,12 @@ Tensor overlapping(const Tensor& boxes, const Targets& targets, double threshold
 /// Squared errors as Darknet has them: half, so that their gradient is the difference.
 Tensor squared(const Tensor& value, const Tensor& wanted) { return 0.5 * (value - wanted).square(); }
 
-/// -(y log p + (1 - y) log(1 - p)) of logits or, where the network has put them through a sigmoid, of p itself.
+/// -(y log p + (1 - y) log(1 - p)) of logits or, where the network has put them through a sigmoid, of p itself; plain
+/// operators for these, as autocast refuses the fused one.
 Tensor cross_entropy(const Tensor& value, const Tensor& wanted, bool logits) {
-  return logits ? torch::binary_cross_entropy_with_logits(value, wanted, {}, {}, at::Reduction::None)
-                : torch::binary_cross_entropy(value, wanted, {}, at::Reduction::None);
+  if (logits) return torch::binary_cross_entropy_with_logits(value, wanted, {}, {}, at::Reduction::None);
+  constexpr double kLeast = 1e-30;
+  return -(wanted * value.clamp_min(kLeast).log() + (1 - wanted) * (1 - value).clamp_min(kLeast).log());
 }
 
 /// What the matched cells should say, (M, 2) each, and how much a box of that size counts, (M, 1).

@@ -147,6 +147,54 @@ TEST(DarknetCfg, KeepsItsMeaningAsText) {
   EXPECT_EQ(sections[1].line, 6);
 }
 
+TEST(DarknetCfg, BecomesARecipesModel) {
+  const auto settings = darknet_settings("# mine\n" + kNet + kHead, "x.cfg");
+  const auto read = parse_toml(to_toml({{"model", settings}}), "recipe");
+  const auto model = detectors().make(Part{"darknet", *read.find("model")->get_if<Table>()});
+  EXPECT_EQ(model->parameters().size(), 2);
+  EXPECT_EQ(model->preparation().size, 32);
+  EXPECT_EQ(*read.find_path("model.classes"), Value(2));
+}
+
+TEST(DarknetCfg, SurvivesMutation) {
+  uint64_t state = 1;
+  const auto random = [&](size_t below) {
+    state = state * 6364136223846793005 + 1442695040888963407;
+    return (state >> 33) % below;
+  };
+  size_t accepted = 0;
+  for (const auto* name : {"v2", "v3", "v4"}) {
+    const auto text = read_file(golden(fmt::format("darknet/{}.cfg", name)));
+    for (int i = 0; i < 700; ++i) {
+      auto mutant = text;
+      for (size_t k = 0; k <= random(3); ++k) {
+        const auto at = random(mutant.size()), length = random(40);
+        switch (random(4)) {
+          case 0:
+            mutant[at] = static_cast<char>(random(256));
+            break;
+          case 1:
+            mutant.erase(at, length);
+            break;
+          case 2:
+            mutant.insert(at, text, random(text.size()), length);
+            break;
+          default:
+            mutant[at] = "0123456789-=,.[]\n"[random(17)];
+        }
+      }
+      try {
+        const auto sections = read_darknet_cfg(mutant, "mutant");
+        EXPECT_GE(plan_darknet(sections).floats(), 0);
+        plan_darknet(with_classes(sections, 3));
+        ++accepted;
+      } catch (const Error&) {
+      }
+    }
+  }
+  EXPECT_GT(accepted, 100);
+}
+
 TEST(YoloFastest, FindsWhatDarknetFindsAndWritesItsFileAgain) {
   NEEDS_DATA(fastest());
   if (!has_image_formats()) GTEST_SKIP() << "no JPEG in this build";
