@@ -3,6 +3,8 @@
 #include "hadal/models/detection/rcnn.h"
 #include "hadal/models/detection/retinanet.h"
 #include "hadal/models/detection/yolo.h"
+#include "hadal/models/detection/darknet.h"
+#include "hadal/models/detection/yolox.h"
 
 namespace hadal {
 
@@ -12,6 +14,8 @@ const DetectionCatalog& detectors() {
     register_rcnn(made);
     register_retinanet(made);
     register_yolo(made);
+    register_darknet(made);
+    register_yolox(made);
     return made;
   }();
   return catalog;
