@@ -1,6 +1,9 @@
 #include "hadal/io/passport.h"
 
+#include <sstream>
+
 #include "hadal/core/error.h"
+#include "hadal/io/darknet_weights.h"
 #include "hadal/io/file.h"
 #include "hadal/io/json.h"
 #include "hadal/io/weights.h"
@@ -70,6 +73,26 @@ nlohmann::json ultralytics_word(const NamedTensors& tensors) {
   return word.contains("yaml") ? word : nlohmann::json();
 }
 
+/// Darknet keeps class names, a line each, in a file called like the weights, or in the only .names there is.
+std::vector<std::string> names_beside(const fs::path& weights) {
+  auto file = fs::path(weights).replace_extension(".names");
+  if (!is_there(file)) {
+    std::vector<fs::path> all;
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(weights.parent_path().empty() ? "." : weights.parent_path(), ignored))
+      if (entry.path().extension() == ".names") all.push_back(entry.path());
+    if (all.size() != 1) return {};
+    file = all[0];
+  }
+  std::vector<std::string> names;
+  std::istringstream lines(read_file(file));
+  for (std::string line; std::getline(lines, line);) {
+    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
+    if (!line.empty()) names.push_back(line);
+  }
+  return names;
+}
+
 /// resnet18-f37072fd.pth: the name before the hash.
 std::string named_model(const fs::path& path) {
   const auto stem = path.stem().string();
@@ -119,7 +142,8 @@ Value value_of(const nlohmann::json& json) {
 Passport read_passport(const fs::path& what, const fs::path& cfg) {
   Passport out;
   out.path = weights_of(what);
-  out.tensors = read_weights(out.path);
+  const bool darknet = out.path.extension() == ".weights";
+  out.tensors = darknet ? read_darknet_weights(out.path) : read_weights(out.path);
   out.recipe = own_recipe(out.tensors);
   if (!out.recipe.empty()) return out;
   const auto describe = [&](const char* by, nlohmann::json word) {
@@ -129,7 +153,10 @@ Passport read_passport(const fs::path& what, const fs::path& cfg) {
   };
   describe("ultralytics", ultralytics_word(out.tensors));
   if (auto beside = cfg.empty() ? fs::path(out.path).replace_extension(".cfg") : cfg; !cfg.empty() || is_there(beside))
-    describe("darknet", {{"cfg", read_file(beside)}});
+    describe("darknet", {{"cfg", read_file(beside)}, {"names", names_beside(out.path)}});
+  if (darknet && out.by.empty())
+    fail_usage("{} has no {} beside it; cfg=FILE says how its network is built", out.path.string(),
+               fs::path(out.path).replace_extension(".cfg").filename().string());
   describe("huggingface", huggingface_word(out.path));
   describe("name", {{"name", named_model(out.path)}});
   return out;

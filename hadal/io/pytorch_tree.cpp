@@ -3,6 +3,7 @@
 #include <set>
 
 #include "hadal/io/bytes.h"
+#include "hadal/io/pytorch_words.h"
 
 namespace hadal {
 namespace {
@@ -142,13 +143,20 @@ void take_metadata(const Pickle& pickle, const Node& top, NamedTensors& out) {
 void take_tensors(const Pickle& pickle, const StorageSource& storages, const std::string& file, NamedTensors& out) {
   const auto& top = behind_type(pickle, pickle.root());
   take_metadata(pickle, top, out);
-  const bool module = Walk(pickle, storages, file, out).module_state(top) != nullptr;
+  const auto words_of = [&](const Node& node) {
+    const auto* state = Walk(pickle, storages, file, out).module_state(node);
+    if (state) take_module_words(pickle, *state, out);
+    return state != nullptr;
+  };
+  const bool module = words_of(top);
   for (const auto* key : kWeights) {
     const auto* part = module ? nullptr : pickle.get(top, key);
     if (!part || (part->kind != Node::kDict && part->kind != Node::kObject) || is_tensor_object(pickle, *part))
       continue;
     Walk(pickle, storages, file, out).whole(*part);
-    if (out.size() > 0) return;
+    if (out.size() == 0) continue;
+    words_of(*part);
+    return;
   }
   Walk(pickle, storages, file, out).whole(top);
   if (out.size() == 0) throw FileError(file, "no tensors in it; a state_dict, or a checkpoint with one, was expected");

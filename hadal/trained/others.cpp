@@ -2,6 +2,7 @@
 // kind stand beside its model.
 #include <array>
 
+#include "hadal/models/detection/darknet.h"
 #include "hadal/models/detection/yolo.h"
 #include "hadal/trained/open.h"
 
@@ -42,8 +43,14 @@ Table from_ultralytics(const Passport& weights) {
 
 /// The network that Darknet's .cfg describes.
 Table from_darknet(const Passport& weights) {
-  return {{"task", "detect"},
-          {"model", Table{{"name", "darknet"}, {"cfg", weights.word.at("cfg").get<std::string>()}}}};
+  auto model = darknet_settings(weights.word.at("cfg").get<std::string>(), weights.path.string());
+  model.set("name", "darknet");
+  Table recipe{{"task", "detect"}, {"model", std::move(model)}};
+  auto names = list_of_names(weights.word.value("names", nlohmann::json()));
+  const auto* classes = recipe.find_path("model.classes");
+  if (!names.empty() && classes && read_integer(*classes, "classes", {}) == std::ssize(names))
+    recipe.set("learned", Table{{"names", std::move(names)}});
+  return recipe;
 }
 
 struct Other {
