@@ -39,9 +39,14 @@ Table own_recipe(const NamedTensors& tensors) {
     return {};  // somebody else's entry of that name
   }
   if (!recipe.find("task")) return {};
-  if (!recipe.find("learned"))
-    if (auto learned = older_learned(tensors.metadata, tensors.source); !learned.empty())
-      recipe.set("learned", std::move(learned));
+  if (recipe.find("learned")) return recipe;
+  if (auto learned = older_learned(tensors.metadata, tensors.source); !learned.empty())
+    recipe.set("learned", std::move(learned));
+  for (const auto* key : {"beams", "length_penalty", "anomalies"})  // what predict answers has a section since
+    if (const auto* value = recipe.find(key)) {
+      recipe.set_path(std::string("predict.") + key, *value);
+      recipe.erase(key);
+    }
   return recipe;
 }
 

@@ -1,0 +1,96 @@
+// Who is right: a recipe, or the weights it is given.
+#include "hadal/trained/open.h"
+
+#include "hadal/io/file.h"
+#include "hadal/io/weights.h"
+#include "hadal/models/text/language_model.h"
+#include "hadal/models/vision/classifier.h"
+
+#include "tests/support/support.h"
+
+namespace hadal {
+namespace {
+
+Table recipe(Table model, const std::string& task = "language") { return {{"task", task}, {"model", std::move(model)}}; }
+
+const Table kTheirs = recipe({{"name", "gpt"},
+                              {"vocabulary", 30},
+                              {"context", 16},
+                              {"dim", 16},
+                              {"depth", 1},
+                              {"heads", 4},
+                              {"mlp", 32},
+                              {"norm_eps", 9.999999747378752e-06},
+                              {"window", 0},
+                              {"dropout", 0.1}});
+
+std::string model_text(const Table& recipe, const std::string& key) {
+  const auto* value = recipe.find_path("model." + key);
+  return value ? value->text() : "";
+}
+
+TEST(OverWeights, WhatNobodySaysIsTheWeights) {
+  const auto settled = over_weights(recipe({{"name", "gpt"}}), kTheirs, false);
+  EXPECT_EQ(model_text(settled, "heads"), "4");
+  EXPECT_EQ(model_text(settled, "vocabulary"), "30");
+  EXPECT_EQ(model_text(over_weights({{"task", "language"}}, kTheirs, false), "name"), "\"gpt\"");
+  // Of another model only what both have.
+  const auto other = over_weights(recipe({{"name", "bert"}}), kTheirs, true);
+  EXPECT_EQ(model_text(other, "heads"), "4");
+  EXPECT_EQ(model_text(other, "window"), "");
+  EXPECT_EQ(over_weights(kTheirs, {}, false), kTheirs);
+}
+
+TEST(OverWeights, WhatContradictsThemIsRefusedWithWhatToGive) {
+  EXPECT_ERROR(over_weights(recipe({{"name", "gpt"}, {"heads", Word{"8"}}, {"norm_eps", 1e-3}}), kTheirs, true),
+               "the weights were trained with model.heads=4 model.norm_eps=9.999999747378752e-06; other values would load "
+               "and mean nonsense");
+  // The same number, as people and as files write it.
+  EXPECT_NO_THROW(over_weights(recipe({{"name", "gpt"}, {"heads", Word{"4"}}, {"norm_eps", Word{"1e-5"}}}), kTheirs, false));
+}
+
+TEST(OverWeights, SomeSettingsMayChange) {
+  const auto settled = over_weights(recipe({{"name", "gpt"}, {"dropout", 0.3}, {"context", 64}}), kTheirs, false);
+  EXPECT_EQ(model_text(settled, "dropout"), "0.3");
+  EXPECT_EQ(model_text(settled, "context"), "64");
+  // A reach may be given to a model that had none, and changed where it learns on.
+  EXPECT_NO_THROW(over_weights(recipe({{"name", "gpt"}, {"window", 8}}), kTheirs, false));
+  auto narrow = kTheirs;
+  narrow.set_path("model.window", 4);
+  EXPECT_ERROR(over_weights(recipe({{"name", "gpt"}, {"window", 8}}), narrow, false), "model.window=4");
+  EXPECT_NO_THROW(over_weights(recipe({{"name", "gpt"}, {"window", 8}}), narrow, true));
+  auto turned = kTheirs;
+  turned.set_path("model.rotary.base", 500000.0);
+  EXPECT_EQ(model_text(over_weights(recipe({{"name", "gpt"}, {"rotary", Table{{"factor", 2}}}}), turned, true), "rotary.base"),
+            "500000.0");
+}
+
+TEST(OverWeights, ClassesAreTheDatasWhereItLearns) {
+  const auto theirs = recipe({{"name", "mlp"}, {"classes", 10}, {"hidden", List{8}}}, "classify");
+  const auto learning = over_weights(recipe({{"name", "mlp"}}, "classify"), theirs, true);
+  EXPECT_EQ(model_text(learning, "classes"), "");
+  EXPECT_EQ(model_text(learning, "hidden"), "[8]");
+  EXPECT_EQ(model_text(over_weights(recipe({{"name", "mlp"}}, "classify"), theirs, false), "classes"), "10");
+  EXPECT_NO_THROW(over_weights(recipe({{"name", "mlp"}, {"hidden", Word{"8"}}}, "classify"), theirs, false));
+  EXPECT_ERROR(over_weights(recipe({{"name", "mlp"}, {"hidden", Word{"9"}}}, "classify"), theirs, false), "model.hidden=[8]");
+}
+
+TEST(OpenTrained, SaysWhatIsMissingOrOfAnotherKind) {
+  const test::TemporaryFolder folder;
+  const auto model = classifiers().make({"mlp", {{"classes", 2}, {"image", 4}, {"hidden", List{3}}}});
+  save_weights(folder / "plain.safetensors", *model);
+  EXPECT_ERROR(open_trained(folder / "plain.safetensors"), "plain.safetensors does not say which model it is for");
+  const Table words{{"model", Table{{"name", "mlp"}, {"classes", 2}, {"image", 4}, {"hidden", List{3}}}}};
+  EXPECT_EQ(open_trained(folder / "plain.safetensors", {}, words)->takes(), Takes::picture);
+  write_weights(folder / "own.safetensors", *model,
+                {{"task", "classify"},
+                 {"model", *words.find("model")},
+                 {"augment", Table{{"size", 4}}},
+                 {"learned", Table{{"names", List{"a", "b"}}}}});
+  EXPECT_NO_THROW(open_trained(folder / "own.safetensors"));
+  EXPECT_ERROR(task_with_model("resnte18"), "there is no model \"resnte18\"; nearest: resnet18");
+  EXPECT_ERROR(task_of({{"task", "clasify"}}), "unknown task \"clasify\"; nearest: classify");
+}
+
+}  // namespace
+}  // namespace hadal
