@@ -1,5 +1,8 @@
 // One optimiser step: losses, gradients, clipping, and what happens when they are not finite.
 #include <cmath>
+#include <string_view>
+
+#include <c10/util/Exception.h>
 
 #include "hadal/core/precision.h"
 #include "hadal/optim/clip.h"
@@ -41,9 +44,13 @@ void Trainer::give_up_if_due(size_t index, const std::string& what) const {
 /// The losses of the current batch; the gradients of `scale` times their total are added to the parameters'.
 Losses Trainer::differentiate(size_t index, double scale) {
   Losses losses;
-  {
+  try {
     const Autocast autocast(device_, config_.precision);
     losses = task_.losses(here(index));
+  } catch (const c10::Error& error) {
+    if (std::string_view(error.what()).find("more than 1 value per channel") == std::string_view::npos) throw;
+    fail("[train] batch norm cannot learn from a batch of {}, of which each channel has one number here: batch=2 or more",
+         task_.batches().size());
   }
   backward(phases_[index], scale == 1 ? losses.total : losses.total * scale);
   return losses;
