@@ -47,6 +47,7 @@ Verb predict_verb();
 Verb generate_verb();
 Verb models_verb();
 Verb recipes_verb();
+Verb check_verb();
 Verb doctor_verb();
 Verb bench_verb();
 

@@ -6,8 +6,8 @@
 namespace hadal::cli {
 
 const std::vector<Verb>& verbs() {
-  static const std::vector<Verb> all = {train_verb(),  eval_verb(),    predict_verb(), generate_verb(),
-                                        models_verb(), recipes_verb(), doctor_verb(),  bench_verb()};
+  static const std::vector<Verb> all = {train_verb(),   eval_verb(),  predict_verb(), generate_verb(), models_verb(),
+                                        recipes_verb(), check_verb(), doctor_verb(),  bench_verb()};
   return all;
 }
 

@@ -1,5 +1,6 @@
 #include "hadal/core/error.h"
 #include "hadal/io/image.h"
+#include "hadal/io/label_image.h"
 
 namespace hadal {
 namespace {
@@ -14,6 +15,7 @@ bool has_image_formats() { return false; }
 
 ImageInfo probe_image(std::string_view, std::string_view, const DecodeOptions&) { absent(); }
 Tensor decode_image(std::string_view, std::string_view, const DecodeOptions&) { absent(); }
+Tensor decode_label_image(std::string_view, std::string_view, const DecodeOptions&) { absent(); }
 ImageRegion decode_region(std::string_view, std::string_view, const PixelBox&, int64_t, int64_t, const DecodeOptions&) {
   absent();
 }

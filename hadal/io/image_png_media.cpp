@@ -8,6 +8,7 @@
 
 #include "hadal/core/error.h"
 #include "hadal/io/image_codecs.h"
+#include "hadal/io/label_image.h"
 
 namespace hadal::codec {
 namespace {
@@ -102,6 +103,42 @@ class PngReader {
     return image;
   }
 
+  /// The numbers as they stand in the file: grey levels or palette indices of 1 to 16 bits; RGB as r << 16 | g << 8 |
+  /// b.
+  Tensor numbers() {
+    size_t stride = 0;
+    guarded([&] {
+      png_set_packing(png_);
+      png_set_strip_alpha(png_);
+      png_set_interlace_handling(png_);
+      png_read_update_info(png_, info_);
+      stride = png_get_rowbytes(png_, info_);
+    });
+    const auto height = static_cast<int64_t>(png_get_image_height(png_, info_));
+    const auto width = static_cast<int64_t>(png_get_image_width(png_, info_));
+    const auto bytes = static_cast<int64_t>(stride) / width;  // a pixel
+    const bool wide = png_get_bit_depth(png_, info_) == 16;
+    if (bytes * width != static_cast<int64_t>(stride) || !(bytes == 1 || (bytes == 2 && wide) || (bytes == 3 && !wide)))
+      throw FileError(name_, fmt::format("a label picture holds a number of 1 to 16 bits or a colour of 24 a pixel; "
+                                         "this one has {} bytes a row of {}",
+                                         stride, width));
+    std::vector<uint8_t> pixels(stride * static_cast<size_t>(height));
+    std::vector<png_bytep> rows(static_cast<size_t>(height));
+    for (size_t y = 0; y < rows.size(); ++y) rows[y] = pixels.data() + y * stride;
+    guarded([&] {
+      png_read_image(png_, rows.data());
+      png_read_end(png_, nullptr);
+    });
+    auto out = torch::empty({height, width}, torch::kInt32);
+    auto* to = out.data_ptr<int32_t>();
+    for (const auto* from = pixels.data(); from < pixels.data() + pixels.size(); from += bytes) {
+      *to = from[0];
+      for (int64_t b = 1; b < bytes; ++b) *to = *to << 8 | from[b];
+      ++to;
+    }
+    return out;
+  }
+
  private:
   template <class Body>
   void guarded(const Body& body) {
@@ -128,6 +165,15 @@ Tensor decode_png(std::string_view bytes, std::string_view name, const DecodeOpt
 }  // namespace hadal::codec
 
 namespace hadal {
+
+Tensor decode_label_image(std::string_view bytes, std::string_view name, const DecodeOptions& options) {
+  if (bytes.starts_with("\x89PNG\r\n\x1a\n")) return codec::PngReader(bytes, name, options).numbers();
+  const auto info = probe_image(bytes, name, options);
+  if (info.format != "BMP")
+    throw FileError(name,
+                    fmt::format("a label picture wants a format without losses, PNG or BMP; this is {}", info.format));
+  return decode_image(bytes, name, {1, options.max_pixels}).squeeze(2).to(torch::kInt32);
+}
 
 std::string encode_png(const Tensor& image) {
   require(image.dim() == 3 && image.scalar_type() == torch::kUInt8 && (image.size(2) == 1 || image.size(2) == 3) &&

@@ -11,6 +11,8 @@ struct Scene {
   Tensor labels;     // (N) int64
   Tensor masks;      // (N, H, W) uint8, 0 or 1
   Tensor keypoints;  // (N, K, 3) float32: x, y in pixels, visibility (0 absent, 1 hidden, 2 visible)
+  Tensor crowd = {};  // (N) bool: a region of many that nobody counted; neither trained on nor scored
+  Tensor area = {};   // (N) float32, pixels, as the labels say; what changes the picture leaves it out
 };
 
 }  // namespace hadal

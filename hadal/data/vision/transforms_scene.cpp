@@ -101,7 +101,7 @@ Scene moved(const Scene& s, Tensor image, const AffineMatrix& m,
             const std::function<Tensor(const Tensor&)>& move_mask) {
   const auto size = size_of(image);
   Scene out{std::move(image), moved_boxes(s.boxes, m), s.labels, each_mask(s.masks, size, move_mask),
-            moved_keypoints(s.keypoints, m, size)};
+            moved_keypoints(s.keypoints, m, size), s.crowd};
   cut_boxes(out.boxes, size);
   return out;
 }
@@ -190,7 +190,7 @@ Scene drop_hidden(const Scene& s, double min_side) {
   const auto side = s.boxes.slice(1, 2, 4) - s.boxes.slice(1, 0, 2);
   const auto kept = side.amin(1).ge(min_side).nonzero().squeeze(1);
   const auto pick = [&](const Tensor& t) { return t.defined() ? t.index_select(0, kept) : Tensor(); };
-  return {s.image, pick(s.boxes), pick(s.labels), pick(s.masks), pick(s.keypoints)};
+  return {s.image, pick(s.boxes), pick(s.labels), pick(s.masks), pick(s.keypoints), pick(s.crowd), pick(s.area)};
 }
 
 }  // namespace hadal

@@ -1,0 +1,122 @@
+#include "hadal/data/vision/scenes/scene_draw.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "hadal/data/vision/scenes/file_scenes.h"
+#include "hadal/data/vision/scenes/scene_check.h"
+#include "hadal/io/draw.h"
+
+namespace hadal {
+namespace {
+
+void put(Tensor& image, int64_t x, int64_t y, Colour c) {
+  if (x < 0 || y < 0 || x >= image.size(1) || y >= image.size(0)) return;
+  auto* at = image.data_ptr<uint8_t>() + (y * image.size(1) + x) * 3;
+  at[0] = c.red, at[1] = c.green, at[2] = c.blue;
+}
+
+void disc(Tensor& image, double x, double y, double radius, Colour colour) {
+  const auto r = static_cast<int64_t>(std::ceil(radius));
+  const auto cx = std::llround(x - 0.5), cy = std::llround(y - 0.5);
+  for (auto dy = -r; dy <= r; ++dy)
+    for (auto dx = -r; dx <= r; ++dx)
+      if (static_cast<double>(dx * dx + dy * dy) <= radius * radius) put(image, cx + dx, cy + dy, colour);
+}
+
+void line(Tensor& image, const float* a, const float* b, double radius, Colour colour) {
+  const double dx = b[0] - a[0], dy = b[1] - a[1];
+  const auto steps = std::min<int64_t>(10000, static_cast<int64_t>(std::hypot(dx, dy)) + 1);
+  for (int64_t i = 0; i <= steps; ++i) {
+    const double t = static_cast<double>(i) / static_cast<double>(steps);
+    disc(image, a[0] + t * dx, a[1] + t * dy, radius, colour);
+  }
+}
+
+void tint(Tensor& image, const uint8_t* mask, Colour c) {
+  auto* at = image.data_ptr<uint8_t>();
+  const auto pixels = image.size(0) * image.size(1);
+  for (int64_t i = 0; i < pixels; ++i, at += 3) {
+    if (!mask[i]) continue;
+    at[0] = static_cast<uint8_t>((at[0] + c.red) / 2);
+    at[1] = static_cast<uint8_t>((at[1] + c.green) / 2);
+    at[2] = static_cast<uint8_t>((at[2] + c.blue) / 2);
+  }
+}
+
+void draw_points(Tensor& image, const float* points, const SceneAbout& about, double radius) {
+  for (const auto& [from, to] : about.skeleton)
+    if (from >= 0 && to >= 0 && from < std::ssize(about.keypoints) && to < std::ssize(about.keypoints) &&
+        points[3 * from + 2] > 0 && points[3 * to + 2] > 0)
+      line(image, points + 3 * from, points + 3 * to, radius / 2, {255, 255, 255});
+  for (int64_t k = 0; k < std::ssize(about.keypoints); ++k)
+    if (points[3 * k + 2] > 0) disc(image, points[3 * k], points[3 * k + 1], radius, class_colour(k));
+}
+
+}  // namespace
+
+Tensor drawn(const Scene& scene, const SceneAbout& about) {
+  auto image = scene.image.size(2) == 3 ? scene.image.clone().contiguous() : scene.image.repeat({1, 1, 3}).contiguous();
+  const auto radius = std::max(1.5, static_cast<double>(std::min(image.size(0), image.size(1))) / 150);
+  const auto count = scene.boxes.defined() ? scene.boxes.size(0) : 0;
+  // One class: a colour an object, so that neighbours can be told apart.
+  const auto colour = [&](int64_t i) {
+    return class_colour(about.classes.size() == 1 ? i : scene.labels.const_data_ptr<int64_t>()[i]);
+  };
+  if (scene.masks.defined()) {
+    const auto masks = scene.masks.contiguous();
+    for (int64_t i = 0; i < count; ++i)
+      tint(image, masks.const_data_ptr<uint8_t>() + i * image.size(0) * image.size(1), colour(i));
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    const auto* b = scene.boxes.const_data_ptr<float>() + 4 * i;
+    const auto label = static_cast<size_t>(scene.labels.const_data_ptr<int64_t>()[i]);
+    const bool named = about.classes.size() > 1 && label < about.classes.size();
+    draw_box(image, b[0], b[1], b[2], b[3], colour(i), named ? about.classes[label] : "");
+    if (scene.keypoints.defined())
+      draw_points(image, scene.keypoints.const_data_ptr<float>() + i * scene.keypoints.size(1) * 3, about, radius);
+  }
+  return image;
+}
+
+Tensor draw_report(const SceneReport& report, int64_t count, int64_t side) {
+  if (!report.files) return {};
+  struct Choice {
+    const SceneSplit* split;
+    int64_t index;
+    bool wrong;
+  };
+  std::set<std::string> wrong;
+  for (const auto& fault : report.faults)
+    if (kind_of(fault.fault).weight >= FaultWeight::error)
+      wrong.insert(fault.where.substr(0, fault.where.find(" object ")));
+  std::vector<Choice> choices;
+  const auto& files = *report.files;
+  for (const auto& split : files.splits)
+    for (int64_t i = 0; i < std::ssize(split.records); ++i) {
+      const auto& r = split.records[i];
+      const bool bad = (r.picture >= 0 && wrong.contains(files.tree.name(r.picture))) ||
+                       (r.labels >= 0 && wrong.contains(files.tree.name(r.labels)));
+      choices.push_back({&split, i, bad});
+    }
+  std::vector<Choice> chosen;
+  for (const auto& choice : choices)
+    if (choice.wrong && std::ssize(chosen) < count / 2) chosen.push_back(choice);
+  const auto rest = std::min<int64_t>(count - std::ssize(chosen), std::ssize(choices));
+  for (int64_t n = 0; n < rest; ++n) chosen.push_back(choices[n * std::ssize(choices) / rest]);
+  std::vector<GridCell> cells;
+  for (const auto& [split, index, bad] : chosen) {
+    try {
+      const FileScenes scenes(report.files, split->name);
+      auto scene = scenes.get(index, {.longest = 2 * side});
+      cells.push_back({drawn(scene, report.about), scenes.name(index).substr(report.root.size() + 1),
+                       bad ? Colour{180, 40, 40} : Colour{60, 60, 60}});
+    } catch (const Error&) {
+      continue;  // said in the report
+    }
+  }
+  return cells.empty() ? Tensor() : picture_grid(cells, side);
+}
+
+}  // namespace hadal

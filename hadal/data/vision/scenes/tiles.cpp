@@ -1,0 +1,160 @@
+#include "hadal/data/vision/scenes/tiles.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "hadal/core/error.h"
+#include "hadal/data/vision/scenes/scene_view.h"
+
+namespace hadal {
+namespace {
+
+constexpr double kWithin = 0.8;
+
+std::vector<int64_t> starts(int64_t length, int64_t tile, double overlap) {
+  if (length <= tile) return {0};
+  const auto step = std::max<int64_t>(1, static_cast<int64_t>(std::floor(static_cast<double>(tile) * (1 - overlap))));
+  const auto count = (length - tile + step - 1) / step + 1;
+  std::vector<int64_t> out;
+  for (int64_t i = 0; i < count; ++i) out.push_back(std::min(i * step, length - tile));
+  return out;
+}
+
+double shared(const float* box, const PixelBox& tile) {
+  const auto left = static_cast<double>(tile.left), top = static_cast<double>(tile.top);
+  const auto w = std::min<double>(box[2], left + static_cast<double>(tile.width)) - std::max<double>(box[0], left);
+  const auto h = std::min<double>(box[3], top + static_cast<double>(tile.height)) - std::max<double>(box[1], top);
+  return std::max(0.0, w) * std::max(0.0, h);
+}
+
+double area(const float* b) { return double(b[2] - b[0]) * double(b[3] - b[1]); }
+double shared(const float* a, const float* b) {
+  const double w = std::min(a[2], b[2]) - std::max(a[0], b[0]), h = std::min(a[3], b[3]) - std::max(a[1], b[1]);
+  return std::max(0.0, w) * std::max(0.0, h);
+}
+
+/// Rows of every tile's part below each other, best first.
+Found stacked_tiles(const std::vector<Found>& found, const std::vector<PixelBox>& tiles, Tensor& tile_of) {
+  std::vector<Tensor> boxes, labels, scores, masks, keypoints, from;
+  for (size_t i = 0; i < found.size(); ++i) {
+    const auto& f = found[i];
+    const auto left = static_cast<double>(tiles[i].left), top = static_cast<double>(tiles[i].top);
+    boxes.push_back(f.boxes + torch::tensor({left, top, left, top}, torch::kFloat32));
+    labels.push_back(f.labels), scores.push_back(f.scores);
+    from.push_back(torch::full_like(f.labels, static_cast<int64_t>(i)));
+    if (f.masks.defined()) {
+      require(f.masks_in_boxes, "[tiles] masks must lie in their boxes (brought_back)");
+      masks.push_back(f.masks);
+    }
+    if (f.keypoints.defined()) keypoints.push_back(f.keypoints + torch::tensor({left, top, 0.0}, torch::kFloat32));
+  }
+  Found out;
+  out.scores = torch::cat(scores);
+  const auto order = std::get<1>(out.scores.sort(/*stable=*/true, /*dim=*/0, /*descending=*/true));
+  const auto sorted = [&](const std::vector<Tensor>& parts) { return torch::cat(parts).index_select(0, order); };
+  out.scores = out.scores.index_select(0, order);
+  out.boxes = sorted(boxes), out.labels = sorted(labels), tile_of = sorted(from);
+  if (masks.size() == found.size()) out.masks = sorted(masks);
+  if (keypoints.size() == found.size()) out.keypoints = sorted(keypoints);
+  out.masks_in_boxes = true;
+  return out;
+}
+
+}  // namespace
+
+std::vector<PixelBox> tiles_of(ImageSize size, int64_t tile, double overlap) {
+  require(tile > 0 && overlap >= 0 && overlap < 1,
+          "[tiles] wants a tile of at least 1 pixel and an overlap from 0 to "
+          "below 1, got {} and {}",
+          tile, overlap);
+  std::vector<PixelBox> out;
+  for (const auto top : starts(size.height, tile, overlap))
+    for (const auto left : starts(size.width, tile, overlap))
+      out.push_back({left, top, std::min(tile, size.width), std::min(tile, size.height)});
+  return out;
+}
+
+TiledScenes::TiledScenes(std::shared_ptr<const SceneData> data, int64_t tile, double overlap, double least)
+    : data_(std::move(data)), tile_(tile), overlap_(overlap), least_(least) {
+  for (int64_t i = 0; i < data_->size(); ++i) {
+    const auto truth = data_->truth(i);
+    for (const auto& box : tiles_of({truth.height, truth.width}, tile, overlap)) tiles_.push_back({i, box});
+  }
+}
+
+Tensor TiledScenes::kept(const SceneTruth& truth, const Tile& tile) const {
+  std::vector<int64_t> out;
+  const auto all = tiles_of({truth.height, truth.width}, tile_, overlap_);
+  for (int64_t i = 0; i < truth.boxes.size(0); ++i) {
+    const auto* box = truth.boxes.const_data_ptr<float>() + 4 * i;
+    const auto here = shared(box, tile.box);
+    if (here <= 0) continue;
+    const bool best = std::all_of(all.begin(), all.end(), [&](const PixelBox& t) { return shared(box, t) <= here; });
+    if (best || here >= least_ * area(box)) out.push_back(i);
+  }
+  return torch::tensor(out, torch::kInt64);
+}
+
+Scene TiledScenes::get(int64_t index, const SceneView& view) const {
+  const auto& tile = tiles_.at(index);
+  auto scene = data_->get(tile.picture, {.masks = view.masks});
+  const auto rows = kept({scene.image.size(1), scene.image.size(0), scene.boxes, scene.labels, {}, {}, {}}, tile);
+  for (auto* part : {&scene.boxes, &scene.labels, &scene.masks, &scene.keypoints, &scene.crowd})
+    if (part->defined()) *part = part->index_select(0, rows);
+  auto out = drop_hidden(crop(scene, tile.box), 0);
+  return shrunk(out, view.longest);
+}
+
+SceneTruth TiledScenes::truth(int64_t index) const {
+  const auto& tile = tiles_.at(index);
+  auto truth = data_->truth(tile.picture);
+  const auto rows = kept(truth, tile);
+  for (auto* part : {&truth.boxes, &truth.labels, &truth.keypoints, &truth.crowd, &truth.area})
+    if (part->defined()) *part = part->index_select(0, rows);
+  const auto left = static_cast<double>(tile.box.left), top = static_cast<double>(tile.box.top);
+  truth.boxes = truth.boxes - torch::tensor({left, top, left, top}, torch::kFloat32);
+  const auto limit = torch::tensor({tile.box.width, tile.box.height, tile.box.width, tile.box.height}, torch::kFloat32);
+  truth.boxes = torch::minimum(truth.boxes.clamp_min(0), limit);
+  if (truth.keypoints.defined()) {
+    const auto moved = truth.keypoints - torch::tensor({left, top, 0.0}, torch::kFloat32);
+    const auto at = moved.slice(2, 0, 2);
+    const auto inside = ((at >= 0) & (at < limit.slice(0, 0, 2))).all(2, true) & (moved.slice(2, 2, 3) > 0);
+    truth.keypoints = torch::where(inside, moved, torch::zeros_like(moved));
+  }
+  truth.width = tile.box.width, truth.height = tile.box.height;
+  return truth;
+}
+
+std::string TiledScenes::name(int64_t index) const {
+  const auto& tile = tiles_.at(index);
+  return fmt::format("{}[{},{}]", data_->name(tile.picture), tile.box.left, tile.box.top);
+}
+
+Found merged_tiles(const std::vector<Found>& found, const std::vector<PixelBox>& tiles, double iou, int64_t most) {
+  require(!found.empty() && found.size() == tiles.size(), "[tiles] {} results for {} tiles", found.size(),
+          tiles.size());
+  Tensor tile_of;
+  auto all = stacked_tiles(found, tiles, tile_of);
+  const auto* boxes = all.boxes.const_data_ptr<float>();
+  const auto* labels = all.labels.const_data_ptr<int64_t>();
+  const auto* from = tile_of.const_data_ptr<int64_t>();
+  std::vector<int64_t> kept;
+  for (int64_t i = 0; i < all.labels.size(0) && std::ssize(kept) < most; ++i) {
+    const auto* a = boxes + 4 * i;
+    const bool taken = std::any_of(kept.begin(), kept.end(), [&](int64_t j) {
+      if (labels[j] != labels[i]) return false;
+      const auto* b = boxes + 4 * j;
+      const auto both = shared(a, b);
+      return both > iou * (area(a) + area(b) - both) ||
+             (from[i] != from[j] && both > kWithin * std::min(area(a), area(b)));
+    });
+    if (!taken) kept.push_back(i);
+  }
+  const auto rows = torch::tensor(kept, torch::kInt64);
+  for (auto* part : {&all.boxes, &all.labels, &all.scores, &all.masks, &all.keypoints})
+    if (part->defined()) *part = part->index_select(0, rows);
+  return all;
+}
+
+}  // namespace hadal

@@ -1,0 +1,119 @@
+#include "hadal/data/vision/scenes/placement.h"
+
+#include "hadal/data/vision/scenes/tiles.h"
+
+#include "tests/support/support.h"
+
+using namespace hadal;
+
+namespace {
+
+Tensor noise(int64_t height, int64_t width) {
+  return torch::randint(0, 256, {height, width, 3}, torch::kInt64).to(torch::kUInt8);
+}
+
+Tensor interpolated(const Tensor& image, int64_t height, int64_t width, bool corners) {
+  return F::interpolate(image.permute({2, 0, 1}).unsqueeze(0).to(torch::kFloat32),
+                        F::InterpolateFuncOptions()
+                            .size(std::vector<int64_t>{height, width})
+                            .mode(torch::kBilinear)
+                            .align_corners(corners))[0]
+      .permute({1, 2, 0});
+}
+
+}  // namespace
+
+TEST(Prepare, ResizesAsTorchDoes) {
+  torch::manual_seed(1);
+  const auto image = noise(37, 53);
+  for (const bool corners : {false, true})
+    for (const auto& [h, w] : {std::pair<int64_t, int64_t>{20, 31}, {90, 60}, {1, 1}, {37, 100}}) {
+      const auto mine = resize_plain(image, h, w, corners).to(torch::kFloat32);
+      EXPECT_LE((mine - interpolated(image, h, w, corners)).abs().max().item<float>(), 0.6) << h << "x" << w;
+    }
+}
+
+TEST(Prepare, LettersboxesAsYoloDoes) {
+  const auto out = prepare(torch::zeros({1080, 810, 3}, torch::kUInt8), {});
+  EXPECT_EQ(out.image.sizes(), (std::vector<int64_t>{640, 480, 3}));
+  EXPECT_DOUBLE_EQ(out.placement.scale_x, 480.0 / 810);
+  const auto wide = prepare(torch::zeros({100, 300, 3}, torch::kUInt8), {.size = 320});
+  EXPECT_EQ(wide.image.sizes(), (std::vector<int64_t>{128, 320, 3}));  // 107 of 128 rows
+  EXPECT_EQ(wide.placement.top, 10);
+  EXPECT_EQ(wide.image[9][0][0].item<int64_t>(), 114);
+  EXPECT_EQ(wide.image[10][0][0].item<int64_t>(), 0);
+  EXPECT_EQ(wide.image[117][0][0].item<int64_t>(), 114);
+  EXPECT_EQ(prepare(torch::zeros({100, 300, 3}, torch::kUInt8), {.size = 320, .corner = true}).placement.top, 0);
+  EXPECT_EQ(prepare(torch::zeros({100, 300, 3}, torch::kUInt8), {.size = 320}, 0, true).image.size(0), 320);
+}
+
+TEST(Prepare, TakesEverySize) {
+  for (const auto fit : {Preparation::Fit::letterbox, Preparation::Fit::squash, Preparation::Fit::shorter_side})
+    for (const auto& [h, w] : {std::pair<int64_t, int64_t>{1, 1}, {200, 20000}, {20000, 200}}) {
+      const auto out = prepare(torch::zeros({h, w, 3}, torch::kUInt8), {.fit = fit, .size = 64, .longest = 100});
+      EXPECT_GE(out.image.size(0), 1);
+      EXPECT_LE(std::max(out.image.size(0), out.image.size(1)), 128);
+    }
+  const auto rcnn = prepare(torch::zeros({480, 640, 3}, torch::kUInt8),
+                            {.fit = Preparation::Fit::shorter_side, .size = 800, .longest = 1333});
+  EXPECT_EQ(rcnn.image.sizes(), (std::vector<int64_t>{800, 1066, 3}));
+  EXPECT_EQ(rcnn.size, (ImageSize{800, 1066}));
+}
+
+TEST(Prepare, BatchesInTheNetworksOrder) {
+  auto image = torch::zeros({2, 2, 3}, torch::kUInt8);
+  image.select(2, 0).fill_(255);
+  const Preparation p{.bgr = true, .mean = {0.5, 0, 0}, .std = {0.5, 1, 2}};
+  const auto out = stacked({image, torch::zeros({4, 3, 3}, torch::kUInt8)}, p);
+  EXPECT_EQ(out.sizes(), (std::vector<int64_t>{2, 3, 4, 3}));
+  EXPECT_FLOAT_EQ(out[0][2][0][0].item<float>(), 0.5f);
+  EXPECT_FLOAT_EQ(out[0][0][0][0].item<float>(), -1);
+  EXPECT_FLOAT_EQ(out[0][1][3][0].item<float>(), 114 / 255.0f);
+  EXPECT_ERROR(stacked({image}, {.mean = {1}}), "mean and std want a number for each of 3 channels");
+}
+
+TEST(Prepare, BringsBackWhatItPlaced) {
+  const auto prepared = prepare(torch::zeros({100, 300, 3}, torch::kUInt8), {.size = 320});
+  const auto boxes = torch::tensor({10.f, 20.f, 110.f, 80.f}).reshape({1, 4});
+  Found found;
+  found.boxes = placed_boxes(boxes, prepared.placement);
+  found.labels = torch::zeros({1}, torch::kInt64), found.scores = torch::ones({1});
+  found.keypoints = placed_keypoints(torch::tensor({50.f, 40.f, 1.f}).reshape({1, 1, 3}), prepared.placement);
+  found.masks = torch::zeros({1, 128, 320});
+  const auto* b = found.boxes.const_data_ptr<float>();
+  found.masks[0].slice(1, int64_t(b[0]), int64_t((b[0] + b[2]) / 2)).fill_(1);
+  const auto back = brought_back(found, prepared.placement, {128, 320});
+  EXPECT_LT((back.boxes - boxes).abs().max().item<float>(), 1e-3);
+  EXPECT_NEAR(back.keypoints[0][0][0].item<float>(), 50, 1e-3);
+  EXPECT_TRUE(back.masks_in_boxes);
+  EXPECT_NEAR(back.masks.mean().item<float>(), 0.5, 0.02);
+}
+
+TEST(Tiles, CoverThePictureAndOverlap) {
+  const auto tiles = tiles_of({700, 1500}, 640, 0.2);
+  EXPECT_EQ(tiles.size(), 6u);
+  auto seen = torch::zeros({700, 1500}, torch::kUInt8);
+  for (const auto& t : tiles) seen.slice(0, t.top, t.top + t.height).slice(1, t.left, t.left + t.width).fill_(1);
+  EXPECT_EQ(seen.min().item<int64_t>(), 1);
+  EXPECT_EQ(tiles_of({20, 30}, 640, 0.2).size(), 1u);
+  EXPECT_EQ(tiles_of({20, 30}, 640, 0.2)[0].width, 30);
+  EXPECT_EQ(tiles_of({200, 20000}, 640, 0.2).size(), 39u);
+  EXPECT_ERROR(tiles_of({20, 30}, 640, 1), "overlap from 0 to below 1");
+}
+
+TEST(Tiles, PutTogetherWhatEdgesCut) {
+  const std::vector<PixelBox> tiles = {{0, 0, 100, 100}, {80, 0, 100, 100}};
+  const auto found = [](std::vector<float> boxes, std::vector<float> scores, std::vector<int64_t> labels) {
+    Found f;
+    f.boxes = torch::tensor(boxes).reshape({-1, 4}), f.scores = torch::tensor(scores), f.labels = torch::tensor(labels);
+    return f;
+  };
+  const auto merged =
+      merged_tiles({found({60, 10, 100, 50, 10, 10, 20, 20}, {0.9f, 0.5f}, {0, 1}),
+                    found({0, 10, 20, 50, 0, 12, 19, 48, 50, 50, 60, 60}, {0.6f, 0.4f, 0.8f}, {0, 1, 1})},
+                   tiles, 0.5, 10);
+  EXPECT_EQ(merged.boxes.size(0), 4);
+  EXPECT_TRUE(merged.boxes[0].equal(torch::tensor({60.f, 10.f, 100.f, 50.f})));
+  EXPECT_TRUE(merged.boxes[1].equal(torch::tensor({130.f, 50.f, 140.f, 60.f})));
+  EXPECT_EQ(merged_tiles({found({}, {}, {}), found({}, {}, {})}, tiles, 0.5, 10).boxes.size(0), 0);
+}
