@@ -18,23 +18,6 @@ void JsonScanner::fail_here(std::string_view what) const {
   throw FileError(fmt::format("{} at byte {}", name_, at_), what);
 }
 
-void JsonScanner::white() {
-  while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\r' || text_[at_] == '\t'))
-    ++at_;
-}
-
-char JsonScanner::peek() {
-  white();
-  return at_ < text_.size() ? text_[at_] : '\0';
-}
-
-bool JsonScanner::take(char wanted) {
-  if (peek() != wanted) return false;
-  ++at_;
-  if (wanted == '}' || wanted == ']') --depth_;
-  return true;
-}
-
 bool JsonScanner::take_word(std::string_view word) {
   white();
   if (text_.substr(at_, word.size()) != word) return false;
@@ -71,7 +54,37 @@ std::string_view JsonScanner::digits() {
   return text_.substr(at_, to - at_);
 }
 
+// Most numbers: up to 15 digits with a point among them. Both the digits and the power of ten are exact, so that their
+// quotient is rounded once, as it should be.
+bool JsonScanner::short_number(double& value) {
+  static constexpr double kTens[] = {1,   1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                     1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+  white();
+  auto at = at_;
+  const auto letter = [&] { return at < text_.size() ? text_[at] : '\0'; };
+  const bool negative = letter() == '-';
+  at += negative;
+  const auto begin = at;
+  int64_t digits = 0;
+  while (is_digit(letter()) && at - begin < 15) digits = digits * 10 + (text_[at++] - '0');
+  if (at == begin) return false;
+  size_t behind = 0;
+  if (letter() == '.') {
+    const auto point = at++;
+    while (is_digit(letter()) && at - begin < 16) digits = digits * 10 + (text_[at++] - '0');
+    behind = at - point - 1;
+    if (behind == 0) return false;
+  }
+  const auto next = letter();
+  if (is_digit(next) || next == '.' || next == 'e' || next == 'E' || next == '+' || next == '-') return false;
+  value = static_cast<double>(digits) / kTens[behind];
+  if (negative) value = -value;
+  at_ = at;
+  return true;
+}
+
 double JsonScanner::number() {
+  if (double value = 0; short_number(value)) return value;
   const auto word = digits();
   double value = 0;
   const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
@@ -139,6 +152,19 @@ void JsonScanner::escape(std::string& out) {
     fail_here("half a character in a text");
   }
   out += to_utf8(static_cast<char32_t>(code));
+}
+
+std::string_view JsonScanner::key(std::string& room) {
+  if (peek() != '"') fail_kind("a text");
+  for (auto to = at_ + 1; to < text_.size(); ++to) {
+    const auto c = static_cast<unsigned char>(text_[to]);
+    if (c == '\\' || c < 0x20 || c >= 0x80) break;
+    if (c != '"') continue;
+    const auto out = text_.substr(at_ + 1, to - at_ - 1);
+    at_ = to + 1;
+    return out;
+  }
+  return room = text();
 }
 
 std::string JsonScanner::text() {

@@ -24,11 +24,11 @@ class JsonScanner {
   void table(Member member) {
     begin('{', "a table");
     if (take('}')) return;
-    std::string key;
+    std::string room;
     do {
-      key = text();
+      const auto name = key(room);
       if (!take(':')) fail_here("expected \":\" behind a key");
-      member(std::string_view(key));
+      member(name);
     } while (take(','));
     if (!take('}')) fail_here("expected \",\" or \"}\"");
   }
@@ -51,7 +51,10 @@ class JsonScanner {
   bool null();
   void skip();
   /// The first letter of the next value: '{', '[', '"', a digit, '-', 't', 'f', 'n'; 0 at the end.
-  char peek();
+  char peek() {
+    white();
+    return at_ < text_.size() ? text_[at_] : '\0';
+  }
   /// Nothing but white space may follow.
   void end();
 
@@ -61,9 +64,20 @@ class JsonScanner {
 
  private:
   void begin(char bracket, std::string_view kind);
-  bool take(char wanted);
+  bool take(char wanted) {
+    if (peek() != wanted) return false;
+    ++at_;
+    if (wanted == '}' || wanted == ']') --depth_;
+    return true;
+  }
   bool take_word(std::string_view word);
-  void white();
+  void white() {
+    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\r' || text_[at_] == '\t'))
+      ++at_;
+  }
+  // Plain text as it stands in the file; else unescaped into `room`, which must outlive it.
+  std::string_view key(std::string& room);
+  bool short_number(double& value);
   std::string_view digits();
   void escape(std::string& out);
   uint32_t four_digits();

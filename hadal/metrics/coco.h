@@ -78,6 +78,8 @@ struct CocoScores {
 class CocoEvaluation {
  public:
   explicit CocoEvaluation(CocoSettings settings = {});
+  /// Room for so many, where that is known.
+  void reserve(size_t truth, size_t found) { truth_.reserve(truth), found_.reserve(found); }
   /// Both throw Error on numbers that are not finite, and where mask or keypoints are missing or of the wrong size.
   void add_truth(CocoObject object);
   void add_found(CocoObject object);

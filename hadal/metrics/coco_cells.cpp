@@ -1,6 +1,7 @@
 #include "hadal/metrics/coco_cells.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 
 #include <ATen/Parallel.h>
@@ -12,28 +13,51 @@ namespace hadal {
 namespace {
 
 using Member = int64_t CocoObject::*;
+using Lists = std::array<const std::vector<CocoObject>*, 2>;
 
-std::vector<int64_t> values(const CocoEvaluation& evaluation, Member member) {
-  std::vector<int64_t> out;
-  for (const auto* objects : {&evaluation.truth(), &evaluation.found()})
-    for (const auto& object : *objects)
-      if (out.empty() || out.back() != object.*member) out.push_back(object.*member);
-  std::sort(out.begin(), out.end());
-  out.erase(std::unique(out.begin(), out.end()), out.end());
-  return out;
-}
+constexpr int64_t kTable = 1 << 20;  // numbers that lie as close together as that are looked up in a table
 
-// Each object's place in `known`.
-std::vector<uint32_t> places(const std::vector<CocoObject>& objects, Member member, const std::vector<int64_t>& known) {
+// The different values of a member, rising, and the place of each.
+class Values {
+ public:
+  Values(const Lists& lists, Member member) {
+    int64_t low = INT64_MAX, high = INT64_MIN;
+    for (const auto* objects : lists)
+      for (const auto& object : *objects) low = std::min(low, object.*member), high = std::max(high, object.*member);
+    if (low > high) return;
+    if (static_cast<uint64_t>(high) - static_cast<uint64_t>(low) < static_cast<uint64_t>(kTable)) {
+      low_ = low;
+      table_.resize(static_cast<size_t>(high - low + 1));
+      for (const auto* objects : lists)
+        for (const auto& object : *objects) table_[static_cast<size_t>(object.*member - low)] = 1;
+      for (size_t i = 0; i < table_.size(); ++i)
+        if (table_[i]) table_[i] = static_cast<uint32_t>(all.size()), all.push_back(low + static_cast<int64_t>(i));
+      return;
+    }
+    for (const auto* objects : lists)
+      for (const auto& object : *objects)
+        if (all.empty() || all.back() != object.*member) all.push_back(object.*member);
+    std::sort(all.begin(), all.end());
+    all.erase(std::unique(all.begin(), all.end()), all.end());
+  }
+
+  uint32_t place(int64_t value) const {
+    if (!table_.empty()) return table_[static_cast<size_t>(value - low_)];
+    return static_cast<uint32_t>(std::lower_bound(all.begin(), all.end(), value) - all.begin());
+  }
+
+  std::vector<int64_t> all;
+
+ private:
+  int64_t low_ = 0;
+  std::vector<uint32_t> table_;
+};
+
+std::vector<uint32_t> places(const std::vector<CocoObject>& objects, Member member, const Values& values) {
   std::vector<uint32_t> out(objects.size());
   parallel_for(0, static_cast<int64_t>(objects.size()), 4096, [&](int64_t first, int64_t last) {
-    size_t place = 0;
-    for (auto i = static_cast<size_t>(first); i < static_cast<size_t>(last); ++i) {
-      const auto value = objects[i].*member;
-      if (known[place] != value)
-        place = static_cast<size_t>(std::lower_bound(known.begin(), known.end(), value) - known.begin());
-      out[i] = static_cast<uint32_t>(place);
-    }
+    for (auto i = static_cast<size_t>(first); i < static_cast<size_t>(last); ++i)
+      out[i] = values.place(objects[i].*member);
   });
   return out;
 }
@@ -50,16 +74,15 @@ void sort_by(std::vector<uint32_t>& order, const std::vector<uint32_t>& keys, si
 struct Sorted {
   std::vector<uint32_t> order, label, picture;
 
-  Sorted(const std::vector<CocoObject>& objects, const std::vector<int64_t>& labels,
-         const std::vector<int64_t>& pictures, CocoOrder how)
+  Sorted(const std::vector<CocoObject>& objects, const Values& labels, const Values& pictures, CocoOrder how)
       : order(objects.size()),
         label(places(objects, &CocoObject::label, labels)),
         picture(places(objects, &CocoObject::picture, pictures)) {
     require(objects.size() < UINT32_MAX, "[coco] {} objects are too many at once", objects.size());
     for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<uint32_t>(i);
-    if (how == CocoOrder::kPicturesByLabel) sort_by(order, label, labels.size());
-    sort_by(order, picture, pictures.size());
-    if (how == CocoOrder::kClasses) sort_by(order, label, labels.size());
+    if (how == CocoOrder::kPicturesByLabel) sort_by(order, label, labels.all.size());
+    sort_by(order, picture, pictures.all.size());
+    if (how == CocoOrder::kClasses) sort_by(order, label, labels.all.size());
   }
   uint64_t key(size_t place, bool by_label) const {
     if (place == order.size()) return UINT64_MAX;
@@ -73,7 +96,8 @@ struct Sorted {
 CocoCells coco_cells(const CocoEvaluation& evaluation, CocoOrder order) {
   CocoCells out;
   const bool by_label = order == CocoOrder::kClasses;
-  const auto labels = values(evaluation, &CocoObject::label), pictures = values(evaluation, &CocoObject::picture);
+  const Lists lists = {&evaluation.truth(), &evaluation.found()};
+  const Values labels(lists, &CocoObject::label), pictures(lists, &CocoObject::picture);
   Sorted truth(evaluation.truth(), labels, pictures, order), found(evaluation.found(), labels, pictures, order);
   for (size_t t = 0, f = 0;;) {
     const auto key = std::min(truth.key(t, by_label), found.key(f, by_label));
@@ -93,7 +117,7 @@ CocoCells coco_cells(const CocoEvaluation& evaluation, CocoOrder order) {
     }
   });
   out.truth = std::move(truth.order), out.found = std::move(found.order);
-  out.labels = by_label ? labels : std::vector<int64_t>{0};
+  out.labels = by_label ? labels.all : std::vector<int64_t>{0};
   return out;
 }
 

@@ -30,6 +30,7 @@ class Filler {
   }
 
   CocoFiles fill(std::vector<CocoAnnotation>& results) {
+    out_.evaluation.reserve(truth_.annotations.size(), results.size());
     add_truth();
     add_results(results);
     return std::move(out_);

@@ -165,6 +165,13 @@ CocoAnnotation read_annotation(JsonScanner& json, Seen& seen) {
   return out;
 }
 
+// Growing moves all that is there: after some entries it is known how many about the text holds.
+template <class T>
+void make_room(std::vector<T>& entries, const JsonScanner& json, size_t begin, size_t size) {
+  constexpr size_t kSome = 256;
+  if (entries.size() == kSome) entries.reserve(kSome + kSome * (size - begin) / (json.position() - begin));
+}
+
 template <class T>
 void expect_own_ids(const std::vector<T>& entries, const char* what, std::string_view name) {
   std::unordered_set<int64_t> seen;
@@ -189,8 +196,10 @@ CocoTruth parse_coco_truth(std::string_view text, std::string_view name) {
       json.list([&] { out.categories.push_back(read_category(json)); });
     } else if (key == "annotations") {
       has_annotations = true;
+      const auto begin = json.position();
       json.list([&] {
         Seen seen;
+        make_room(out.annotations, json, begin, text.size());
         out.annotations.push_back(read_annotation(json, seen));
       });
     } else {
@@ -212,6 +221,7 @@ std::vector<CocoAnnotation> parse_coco_results(std::string_view text, std::strin
     json.fail_here("this is a table, as the truth is; results are a list, [{\"image_id\": ...}, ...]");
   json.list([&] {
     Seen seen;
+    make_room(out, json, 0, text.size());
     out.push_back(read_annotation(json, seen));
     if (!seen.score) json.fail_here("the result that ends here has no \"score\"");
   });
