@@ -16,7 +16,7 @@ using Activation = DarknetLayer::Activation;
 // A network beyond these is a mistake or an attack: a picture's side, channels, a kernel's side, floats of one layer's
 // output, weights of all.
 constexpr int64_t kMostSide = 1 << 14, kMostChannels = 1 << 16, kMostSize = 1 << 10;
-constexpr int64_t kMostValues = int64_t{1} << 31, kMostFloats = int64_t{1} << 31;
+constexpr int64_t kMostValues = int64_t{1} << 29, kMostFloats = int64_t{1} << 29;
 
 const std::map<std::string, Activation, std::less<>> kActivations = {
     {"linear", Activation::linear},    {"leaky", Activation::leaky}, {"relu", Activation::relu},

@@ -46,14 +46,15 @@ TEST_P(Learns, TwoObjectsByHeart) {
   TensorsByName named;
   for (const auto& parameter : model->named_parameters()) named.emplace_back(parameter.key(), parameter.value());
   const auto optimizer = optimizers().make({"adam", Table({{"lr", 0.01}})}, {{named}});
-  for (int i = 0; i < 120; ++i) {
+  for (int i = 0; i < 100; ++i) {
     auto sum = torch::zeros({});
     for (const auto& [name, loss] : model->losses(pixels, sizes, targets)) sum = sum + loss;
     optimizer->zero_grad();
     sum.backward();
     optimizer->step({});
   }
-  model->eval();
+  // Four values a channel at stride 32: too few for running statistics to be those of the picture.
+  if (std::string(GetParam().name) != "yolox") model->eval();
   const auto found = model->find(pixels, sizes, {.conf = 0.3, .iou = 0.5})[0];
   ASSERT_GE(found.boxes.size(0), 2);
   const auto overlaps = box_iou(boxes, found.boxes);

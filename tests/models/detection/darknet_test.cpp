@@ -124,7 +124,7 @@ TEST(DarknetCfg, SaysWhatIsWrongAndWhere) {
   EXPECT_ERROR(plan_of("[net]\nwidth=16384\nheight=16384\n[upsample]\n"), "are too much");
   std::string wide = "[net]\nwidth=1\nheight=1\n";
   for (int i = 0; i < 3; ++i) wide += "[convolutional]\nfilters=65536\nactivation=linear\n";
-  EXPECT_ERROR(plan_of(wide), "more than 2147483648 weights");
+  EXPECT_ERROR(plan_of(wide), "more than 536870912 weights");
   EXPECT_ERROR(plan_of(kNet + "[yolo]\nclasses=2\nanchors=8,8\nnum=1\n"),
                "wants 7 channels, 1 anchors x (5 + 2 classes); the layer before has 3");
   EXPECT_ERROR(plan_of(kNet + "[yolo]\nanchors=8,8,9\nnum=1\n"), "num=1 anchors want 2 numbers, got 3");
