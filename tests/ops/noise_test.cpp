@@ -24,3 +24,17 @@ TEST(Noise, IsStandardNormal) {
   EXPECT_NEAR((x.slice(1, 0, 99) * x.slice(1, 1)).mean().item<double>(), 0, 4e-3);  // neighbours of a pair
   EXPECT_NEAR((x.slice(0, 0, 9'999) * x.slice(0, 1)).mean().item<double>(), 0, 4e-3);
 }
+
+TEST(Bits, FallAsOftenAsAskedAndFollowTheirIndex) {
+  const auto p = torch::linspace(0, 1, 11).repeat({3000, 1});
+  std::vector<int64_t> index(3000);
+  for (size_t i = 0; i < index.size(); ++i) index[i] = 7 * static_cast<int64_t>(i);
+  const auto bits = draw_bits(p, 3, index);
+  EXPECT_LT((bits.mean(0) - p[0]).abs().max().item<double>(), 0.04);
+  EXPECT_EQ(bits.select(1, 0).max().item<float>(), 0);
+  EXPECT_EQ(bits.select(1, 10).min().item<float>(), 1);
+  EXPECT_TRUE(((bits == 0) | (bits == 1)).all().item<bool>());
+  EXPECT_TRUE(torch::equal(draw_bits(p.slice(0, 0, 2), 3, {70, 7}), torch::stack({bits[10], bits[1]})));
+  EXPECT_FALSE(torch::equal(bits, draw_bits(p, 4, index)));
+  EXPECT_ERROR(draw_bits(p, 3, {1, 2}), "3000 rows want as many indices, got 2");
+}

@@ -76,6 +76,12 @@ Tensor generator_loss(GanLoss kind, const Tensor& made, const Tensor& real) {
   return softplus(real - made).mean();
 }
 
+double discriminator_accuracy(GanLoss kind, const Tensor& real, const Tensor& made) {
+  const auto share = [](const Tensor& right) { return right.to(torch::kFloat64).mean().item<double>(); };
+  const bool pairs = kind == GanLoss::wasserstein || kind == GanLoss::relativistic;
+  return pairs ? share(real.unsqueeze(1) > made) : (share(real > 0) + share(made <= 0)) / 2;
+}
+
 Tensor squared_gradients(const Tensor& logits, const Tensor& pictures) {
   return gradient(logits, pictures).flatten(1).square().sum(1);
 }

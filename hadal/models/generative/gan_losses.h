@@ -23,6 +23,10 @@ Tensor discriminator_loss(GanLoss kind, const Tensor& real, const Tensor& made);
 /// `real` is wanted by the relativistic loss alone, and may be without gradient.
 Tensor generator_loss(GanLoss kind, const Tensor& made, const Tensor& real = {});
 
+/// How often the discriminator is right, 0 to 1: by the logits' signs, or, where only differences mean something
+/// (wasserstein, relativistic), over pairs of a real and a made picture. Near 1 for long: the generator learns nothing.
+double discriminator_accuracy(GanLoss kind, const Tensor& real, const Tensor& made);
+
 /// (N): the squared length of each logit's gradient by its picture, itself differentiable. Of real pictures it is R1,
 /// of made ones R2, both used as gamma / 2 times the mean (Mescheder et al. 2018, arXiv:1801.04406). `pictures` must
 /// require gradients and `logits` be of them. Lazily: every k-th step, k times as much.

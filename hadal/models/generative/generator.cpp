@@ -5,6 +5,8 @@
 #include "hadal/core/shape.h"
 #include "hadal/models/generative/dcgan.h"
 #include "hadal/models/generative/mission_gan.h"
+#include "hadal/models/generative/r3gan.h"
+#include "hadal/models/generative/stylegan2.h"
 
 namespace hadal {
 namespace {
@@ -88,7 +90,9 @@ TensorsByName Gan::own_names(const TensorsByName& weights) const {
     auto ours = alone ? "generator." + name : name;
     for (const auto& [theirs, with] : kPrefixes)
       if (begins(theirs)) {
-        ours = std::string(with) + name.substr(theirs.size());
+        const auto rest = std::string_view(name).substr(theirs.size());
+        constexpr std::string_view kParallel = "module.";  // DataParallel's
+        ours = std::string(with).append(rest.starts_with(kParallel) ? rest.substr(kParallel.size()) : rest);
         break;
       }
     out.emplace_back(ours, tensor);
@@ -101,6 +105,8 @@ const GanCatalog& gan_models() {
     GanCatalog made("model", "model");
     register_mission_gan(made);
     register_dcgan(made);
+    register_r3gan(made);
+    register_stylegan2(made);
     return made;
   }();
   return catalog;

@@ -46,6 +46,7 @@ class GanNets : public testing::TestWithParam<std::string> {
     const auto same = [&](const Tensor& ours, const char* key) {
       EXPECT_LT(relative_error(ours, nets()[name + "/" + key]), tolerance) << name << " " << key;
     };
+    gan->train(about["train"]);
     gan->generator->make(z, labels);
     same(gan->discriminator->judge(x, labels), "first");
     const auto made = gan->generator->make(z, labels), logits = gan->discriminator->judge(x, labels);
@@ -63,7 +64,8 @@ TEST_P(GanNets, OutputsAndGradientsAreTheReferences) { expect_the_same(torch::kF
 TEST_P(GanNets, InDoublesToo) { expect_the_same(torch::kFloat64, 1e-9, 1e-9); }
 
 INSTANTIATE_TEST_SUITE_P(All, GanNets,
-                         testing::Values("mission_gan", "dcgan28", "dcgan32", "dcgan_conditional", "dcgan_spectral"),
+                         testing::Values("mission_gan", "dcgan28", "dcgan32", "dcgan_conditional", "dcgan_spectral",
+                                         "r3gan", "r3gan_conditional", "stylegan2", "stylegan2_conditional"),
                          [](const auto& info) { return info.param; });
 
 struct Pair {
@@ -142,6 +144,18 @@ INSTANTIATE_TEST_SUITE_P(
 
 }  // namespace
 
+TEST(GanLosses, PathLengthsCanBeOfStyles) {
+  const auto gan = filled("stylegan2", "image = 8\nlatent = 6\nwidth = 40\nmost = 8", torch::kFloat64);
+  gan->eval();
+  PathLength path;
+  path->to(torch::kFloat64);
+  const auto [pictures, latents] = gan->generator->make_traced(noise("z", {4, 6}, torch::kFloat64));
+  const auto loss = path->forward(pictures, latents, noise("path", pictures.sizes().vec(), torch::kFloat64));
+  EXPECT_LT(relative_error(loss, nets()["style_path"]), 1e-9);
+  loss.backward();
+  nets().expect_gradients("style_path/gradients", *gan, {}, 1e-9);
+}
+
 TEST(GanLosses, PenaltiesGoThroughTheFastProductToo) {
   torch::manual_seed(1);
   const auto gan = gan_models().make({"mission_gan", {}});
@@ -159,6 +173,13 @@ TEST(GanLosses, PenaltiesGoThroughTheFastProductToo) {
   ASSERT_EQ(floats.size(), doubles.size());
   ASSERT_GE(floats.size(), 3u);
   for (size_t i = 0; i < floats.size(); ++i) EXPECT_LT(relative_error(floats[i], doubles[i]), 1e-3);
+}
+
+TEST(GanLosses, CountHowOftenTheDiscriminatorIsRight) {
+  const auto real = torch::tensor({3., -1., 2., 4.}), made = torch::tensor({-2., 1., -3., -4.});
+  EXPECT_EQ(discriminator_accuracy(GanLoss::hinge, real, made), 0.75);
+  EXPECT_EQ(discriminator_accuracy(GanLoss::relativistic, real, made), 15.0 / 16);
+  EXPECT_EQ(discriminator_accuracy(GanLoss::wasserstein, real + 100, made + 100), 15.0 / 16);
 }
 
 TEST(GanLosses, SayWhatTheyWant) {
