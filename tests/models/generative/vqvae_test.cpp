@@ -20,9 +20,10 @@ void same(const Tensor& ours, const std::string& key) {
   EXPECT_LT(relative_error(ours, reference()[key]), kExact) << key;
 }
 
-/// From the hash, but for counts, which are above 0.
+/// Doubles from the hash, but for counts, which are above 0.
 void fill_codebook(nn::Module& module) {
   fill_from_hash(module);
+  module.to(kDouble);
   const torch::NoGradGuard no_grad;
   for (auto& item : module.named_buffers())
     if (item.key().ends_with("cluster_size")) item.value().abs_().add_(1);
@@ -35,7 +36,6 @@ TEST(VqVae, IsTheReferenceOverSteps) {
     const auto about = reference().about(name);
     const auto model = vqvaes().make({"vqvae", parse_toml(about["settings"].get<std::string>(), "golden")});
     fill_codebook(*model);
-    model->to(kDouble);
     const bool binary = about["kind"] == "bernoulli";
     Tensor loss, parameters;
     for (const std::string step : {"0", "1", "2"}) {
@@ -57,7 +57,6 @@ TEST(VqVae, IsTheReferenceOverSteps) {
 TEST(EmaCodebook, MovesAsTheReference) {
   EmaCodebook book(7, 4, 0.9);
   fill_codebook(book);
-  book.to(kDouble);
   Tensor x, features, commitment;
   for (const std::string step : {"0", "1", "2", "3"}) {
     x = noise("features" + step, {3, 4, 5, 5}, kDouble).requires_grad_();
