@@ -1,10 +1,8 @@
 // Classes that come far apart: counts, weights for losses, and how often to draw a picture.
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "hadal/core/error.h"
-#include "hadal/core/random.h"
 #include "hadal/data/vision/scenes/scene_data.h"
 
 namespace hadal {
@@ -52,25 +50,6 @@ std::vector<double> balanced_weights(const SceneData& data, double share) {
     for (const auto label : holds[i])
       weights[i] = std::max(weights[i], std::sqrt(share * static_cast<double>(data.size()) / pictures[label]));
   return weights;
-}
-
-std::vector<int64_t> weighted_order(const std::vector<double>& weights, int64_t count, uint64_t seed, int64_t epoch) {
-  const auto total = std::accumulate(weights.begin(), weights.end(), 0.0);
-  require(count >= 0 && (count == 0 || total > 0), "[balance] cannot draw {} pictures by weights that sum to {}", count,
-          total);
-  Random random(seed, {0xBA1A, static_cast<uint64_t>(epoch)});
-  // One random start and even steps (systematic sampling): each picture comes its part, rounded down or up.
-  std::vector<int64_t> out;
-  const double start = random.uniform();
-  double passed = 0;
-  for (size_t i = 0; i < weights.size() && count > 0; ++i) {
-    passed += weights[i] / total * static_cast<double>(count);
-    while (std::ssize(out) < count && static_cast<double>(out.size()) + start < passed)
-      out.push_back(static_cast<int64_t>(i));
-  }
-  while (std::ssize(out) < count) out.push_back(std::ssize(weights) - 1);  // rounding
-  random.shuffle(out);
-  return out;
 }
 
 }  // namespace hadal

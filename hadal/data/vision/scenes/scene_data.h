@@ -57,8 +57,5 @@ Tensor class_weights(const Tensor& counts, double power = 0.5);
 /// How often each picture is to be drawn for balanced classes: by its most seldom class, max(1, sqrt(share / f)) with f
 /// the share of pictures that hold the class (repeat factor sampling, Gupta et al. 2019, arXiv:1908.03195).
 std::vector<double> balanced_weights(const SceneData& data, double share = 0.1);
-/// `count` indices of pictures in proportion to their weights, from a seed and an epoch: each picture floor(its part)
-/// times, the rest by chance; shuffled.
-std::vector<int64_t> weighted_order(const std::vector<double>& weights, int64_t count, uint64_t seed, int64_t epoch);
 
 }  // namespace hadal

@@ -56,7 +56,7 @@ void draw_points(Tensor& image, const float* points, const SceneAbout& about, do
 
 }  // namespace
 
-Tensor drawn(const Scene& scene, const SceneAbout& about) {
+Tensor drawn(const Scene& scene, const SceneAbout& about, const std::vector<std::string>& captions) {
   auto image = scene.image.size(2) == 3 ? scene.image.clone().contiguous() : scene.image.repeat({1, 1, 3}).contiguous();
   const auto radius = std::max(1.5, static_cast<double>(std::min(image.size(0), image.size(1))) / 150);
   const auto count = scene.boxes.defined() ? scene.boxes.size(0) : 0;
@@ -73,7 +73,8 @@ Tensor drawn(const Scene& scene, const SceneAbout& about) {
     const auto* b = scene.boxes.const_data_ptr<float>() + 4 * i;
     const auto label = static_cast<size_t>(scene.labels.const_data_ptr<int64_t>()[i]);
     const bool named = about.classes.size() > 1 && label < about.classes.size();
-    draw_box(image, b[0], b[1], b[2], b[3], colour(i), named ? about.classes[label] : "");
+    const auto caption = !captions.empty() ? captions.at(static_cast<size_t>(i)) : named ? about.classes[label] : "";
+    draw_box(image, b[0], b[1], b[2], b[3], colour(i), caption);
     if (scene.keypoints.defined())
       draw_points(image, scene.keypoints.const_data_ptr<float>() + i * scene.keypoints.size(1) * 3, about, radius);
   }

@@ -4,7 +4,8 @@
 
 namespace hadal {
 
-/// A new picture (H, W, 3). What reaches beyond the picture is cut.
-Tensor drawn(const Scene& scene, const SceneAbout& about);
+/// A new picture (H, W, 3). What reaches beyond the picture is cut. `captions` stand on the boxes, one an object, in
+/// place of class names.
+Tensor drawn(const Scene& scene, const SceneAbout& about, const std::vector<std::string>& captions = {});
 
 }  // namespace hadal
