@@ -1,5 +1,6 @@
 #include <map>
 
+#include "hadal/data/loader.h"
 #include "hadal/data/vision/scenes/scene_data.h"
 #include "hadal/data/vision/scenes/sources.h"
 #include "hadal/data/vision/scenes/tiles.h"
