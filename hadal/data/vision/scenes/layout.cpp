@@ -68,7 +68,7 @@ std::string split_of_path(std::string_view path) {
 
 Layout::Layout(const FileTree& tree) : tree_(tree) {
   for (int64_t i = 0; i < tree.size(); ++i) {
-    if (!looks_like_picture(tree.path(i))) continue;
+    if (!is_picture(tree, i)) continue;
     pictures_.push_back(i);
     by_stem_[std::string(stem_of(tree.path(i)))].push_back(i);
   }
