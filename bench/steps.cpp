@@ -94,7 +94,9 @@ class RandomWindows : public Task {
 
   nn::Module& model() override { return *model_; }
   Batches& batches() override { return batches_; }
-  Losses losses(const Step&) override { return {torch::mse_loss(model_->forward(history_, {}).squeeze(2), future_), {}}; }
+  Losses losses(const Step&) override {
+    return {torch::mse_loss(model_->forward(history_, {}).squeeze(2), future_), {}};
+  }
 
  private:
   std::shared_ptr<Forecaster> model_;

@@ -15,7 +15,8 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string help(const Words&) {
-  return "WHAT is a run folder, a weights file (.safetensors, .pt, .pth, .th; with model=NAME where it does not say which), or a\n"
+  return "WHAT is a run folder, a weights file (.safetensors, .pt, .pth, .th; with model=NAME where it does not say "
+         "which), or a\n"
          "folder as Hugging Face has it.\n\n"
          "  data=PATH        a folder, archive or file of the recipe's kind (default: the run's own data)\n"
          "  split=test       train, val or test (default: test where there is one, else val, else train)\n"

@@ -14,7 +14,8 @@ namespace {
 
 std::string help(const Words& words) {
   return "WHAT is a run folder, a weights file (with model=NAME and tokenizer=NAME where it does not say them), or a "
-         "folder as Hugging\nFace has it. One text is written to the terminal as it grows; of several, which are made at "
+         "folder as Hugging\nFace has it. One text is written to the terminal as it grows; of several, which are made "
+         "at "
          "once, the later ones wait\nfor those before them.\n\n"
          "  prompt=TEXT      what the text begins with; may come several times (default: a line end). Empty: only the\n"
          "                   tokenizer's start of a text, where it has one (Llama's <s>)\n"

@@ -1,7 +1,8 @@
+#include "hadal/trained/predict.h"
+
 #include <fmt/format.h>
 
 #include "hadal/train/run_folder.h"
-#include "hadal/trained/predict.h"
 
 #include "cli/verb.h"
 
@@ -12,7 +13,8 @@ namespace fs = std::filesystem;
 
 std::string help(const Words& words) {
   return "WHAT is a run folder, a weights file (with model=NAME where it does not say which), or a folder as Hugging "
-         "Face has it.\nINPUT is a picture, a sound or a folder of them; for a model of texts a file with a text a line "
+         "Face has it.\nINPUT is a picture, a sound or a folder of them; for a model of texts a file with a text a "
+         "line "
          "(a language model reads\na file as one text); for a model that forecasts a CSV file that ends where the "
          "forecast begins. Ctrl-C keeps what was\npredicted by then.\n\n"
          "  out=DIR          where predictions.jsonl and pictures/ go (default: runs/predict, runs/predict-2, ...)\n"

@@ -1,6 +1,6 @@
-#include <csignal>
-
 #include "hadal/core/stop.h"
+
+#include <csignal>
 
 #include "cli/verb.h"
 

@@ -54,9 +54,7 @@ std::string last_of(const Words& words, const std::string& key) {
   return value;
 }
 
-bool is_run(const std::string& what) {
-  return fs::is_directory(what) && fs::exists(fs::path(what) / "config.toml");
-}
+bool is_run(const std::string& what) { return fs::is_directory(what) && fs::exists(fs::path(what) / "config.toml"); }
 
 }  // namespace
 

@@ -1,4 +1,5 @@
-// Uses a model that Hadal trained, or somebody else: example_use_trained MODEL PICTURE... names what is in the pictures.
+// Uses a model that Hadal trained, or somebody else: example_use_trained MODEL PICTURE... names what is in the
+// pictures.
 #include <cstdio>
 
 #include "hadal/hadal.h"
@@ -9,8 +10,8 @@ void detect(const std::string& weights, const std::vector<std::string>& pictures
   const auto detector = hadal::load_detector(weights);
   for (const auto& picture : pictures)
     for (const auto& found : (*detector)(hadal::read_image(picture)))
-      std::printf("%s: %s %.2f at %.0f %.0f %.0f %.0f\n", picture.c_str(), found.name.c_str(), found.score, found.box[0],
-                  found.box[1], found.box[2], found.box[3]);
+      std::printf("%s: %s %.2f at %.0f %.0f %.0f %.0f\n", picture.c_str(), found.name.c_str(), found.score,
+                  found.box[0], found.box[1], found.box[2], found.box[3]);
 }
 
 void classify(const std::string& weights, const std::vector<std::string>& pictures) {

@@ -1,5 +1,5 @@
-// All that a program needs to use trained models: load_classifier(), load_detector(), load_writer() and their like take a
-// run folder, a weights file or a published folder. To train a network of one's own: hadal/train/fit.h.
+// All that a program needs to use trained models: load_classifier(), load_detector(), load_writer() and their like take
+// a run folder, a weights file or a published folder. To train a network of one's own: hadal/train/fit.h.
 #pragma once
 #include "hadal/io/draw.h"
 #include "hadal/io/image.h"

@@ -46,7 +46,7 @@ struct Sampler {
   bool shuffle = false;
   bool drop_last = false;  // leave out a last batch that is not full
   uint64_t seed = 0;
-  int64_t of = 0;  // without shuffle: `size` samples, evenly spread over so many (0: of size)
+  int64_t of = 0;                    // without shuffle: `size` samples, evenly spread over so many (0: of size)
   std::vector<double> weights = {};  // with shuffle: how often each sample is drawn beside the others; empty: once each
 
   int64_t batches() const { return size / batch + (drop_last || size % batch == 0 ? 0 : 1); }

@@ -84,7 +84,8 @@ std::vector<std::string> names_beside(const fs::path& weights) {
   if (!is_there(file)) {
     std::vector<fs::path> all;
     std::error_code ignored;
-    for (const auto& entry : fs::directory_iterator(weights.parent_path().empty() ? "." : weights.parent_path(), ignored))
+    for (const auto& entry :
+         fs::directory_iterator(weights.parent_path().empty() ? "." : weights.parent_path(), ignored))
       if (entry.path().extension() == ".names") all.push_back(entry.path());
     if (all.size() != 1) return {};
     file = all[0];

@@ -22,15 +22,23 @@ class Reader {
     if (ref == Node::kNothing || depth > kMaxDepth || !spend(8)) return {};
     const auto& node = pickle_[ref];
     switch (node.kind) {
-      case Node::kNone: return Json();
-      case Node::kBool: return Json(node.number != 0);
-      case Node::kInt: return node.text.empty() ? std::optional(Json(node.number)) : std::nullopt;
-      case Node::kFloat: return Json(node.real);
-      case Node::kString: return spend(node.text.size()) ? std::optional(Json(std::string(node.text))) : std::nullopt;
+      case Node::kNone:
+        return Json();
+      case Node::kBool:
+        return Json(node.number != 0);
+      case Node::kInt:
+        return node.text.empty() ? std::optional(Json(node.number)) : std::nullopt;
+      case Node::kFloat:
+        return Json(node.real);
+      case Node::kString:
+        return spend(node.text.size()) ? std::optional(Json(std::string(node.text))) : std::nullopt;
       case Node::kList:
-      case Node::kTuple: return list(node, depth);
-      case Node::kDict: return dictionary(node, depth);
-      default: return {};
+      case Node::kTuple:
+        return list(node, depth);
+      case Node::kDict:
+        return dictionary(node, depth);
+      default:
+        return {};
     }
   }
 

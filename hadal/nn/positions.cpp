@@ -21,7 +21,8 @@ Tensor sinusoidal_positions(int64_t length, int64_t dim, double base) {
 }
 
 Fields<RotaryConfig> RotaryConfig::fields() {
-  return {{"base", &RotaryConfig::base, "wavelengths grow up to about 6.3 times this", above(1).changes(Limit::Change::learning)},
+  return {{"base", &RotaryConfig::base, "wavelengths grow up to about 6.3 times this",
+           above(1).changes(Limit::Change::learning)},
           {"scaling", &RotaryConfig::scaling, "how texts longer than the trained ones are read",
            one_of({"none", "linear", "ntk"}).changes(Limit::Change::learning)},
           {"factor", &RotaryConfig::factor, "how many times longer", at_least(1).changes(Limit::Change::learning)}};

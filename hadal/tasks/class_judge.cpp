@@ -47,8 +47,7 @@ std::vector<int64_t> ClassJudge::mistakes(size_t most) const {
   std::vector<int64_t> wrong;
   for (int64_t i = 0; i < std::ssize(labels_); ++i)
     if (!right(i)) wrong.push_back(i);
-  std::stable_sort(wrong.begin(), wrong.end(),
-                   [&](int64_t a, int64_t b) { return confidence_[a] > confidence_[b]; });
+  std::stable_sort(wrong.begin(), wrong.end(), [&](int64_t a, int64_t b) { return confidence_[a] > confidence_[b]; });
   wrong.resize(std::min(wrong.size(), most));
   return wrong;
 }

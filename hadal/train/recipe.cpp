@@ -148,7 +148,8 @@ Recipe recipe_from(const Table& table, const std::string& name) {
   Table own;
   const auto schema = recipe_schema(recipe.task.name);
   for (const auto& [key, value] : table.entries()) {
-    if (!schema.find(key) && !in_head(key)) fail_usage("{}: unknown setting {}{}", name, key, suggest(key, names_of(schema)));
+    if (!schema.find(key) && !in_head(key))
+      fail_usage("{}: unknown setting {}{}", name, key, suggest(key, names_of(schema)));
     (in_head(key) ? own : recipe.task.settings).set(key, value);
   }
   read_config(head, own);

@@ -30,8 +30,7 @@ Trainer::Trainer(Task& task, const TrainConfig& config, std::filesystem::path fo
   for (const auto& phase : phases) {
     auto& module = *phase.module;
     require(phase.every > 0, "[train] phase {} wants to move in every {}-th step", phase.name, phase.every);
-    auto optimizer =
-        optimizers().make(config_.optimizer, param_groups(task_.model(), config_.group_rules(), &module));
+    auto optimizer = optimizers().make(config_.optimizer, param_groups(task_.model(), config_.group_rules(), &module));
     require(!optimizer->needs_closure() || config_.accumulate == 1,
             "[train] {} evaluates each batch more than once, so it takes accumulate=1, not {}", config_.optimizer.name,
             config_.accumulate);
@@ -221,13 +220,11 @@ void Trainer::evaluate() {
                      plateau->watch().higher_is_better(goal, higher));
   if (const auto& stopping = config_.early_stopping; stopping.on())
     progress_.patience.observe(stopping, watched(stopping.watch(), event.values, "early stopping"),
-                               stopping.watch().higher_is_better(goal, higher),
-                               progress_.state.epoch);
+                               stopping.watch().higher_is_better(goal, higher), progress_.state.epoch);
   const auto score = find_value(event.values, "val/" + goal);
   const auto before = find_value(progress_.best, "val/" + goal);
   // Without a validation split the last weights are the best there are.
-  event.best =
-      !score || !before || std::isnan(*before) || (higher ? *score > *before : *score < *before);
+  event.best = !score || !before || std::isnan(*before) || (higher ? *score > *before : *score < *before);
   progress_.loss_sum = progress_.loss_count = 0;
   progress_.last = event.values;
   if (event.best) progress_.best = event.values, progress_.best_step = progress_.state.step;

@@ -49,8 +49,10 @@ Losses Trainer::differentiate(size_t index, double scale) {
     losses = task_.losses(here(index));
   } catch (const c10::Error& error) {
     if (std::string_view(error.what()).find("more than 1 value per channel") == std::string_view::npos) throw;
-    fail("[train] batch norm cannot learn from a batch of {}, of which each channel has one number here: batch=2 or more",
-         task_.batches().size());
+    fail(
+        "[train] batch norm cannot learn from a batch of {}, of which each channel has one number here: batch=2 or "
+        "more",
+        task_.batches().size());
   }
   backward(phases_[index], scale == 1 ? losses.total : losses.total * scale);
   return losses;

@@ -51,12 +51,17 @@ void add_lines(const std::string& path, std::vector<InputSource>& out) {
 
 std::string plural_of(Takes takes) {
   switch (takes) {
-    case Takes::picture: return "pictures";
+    case Takes::picture:
+      return "pictures";
     case Takes::text:
-    case Takes::lines: return "texts";
-    case Takes::table: return "CSV files";
-    case Takes::sound: return "sounds";
-    case Takes::nothing: break;
+    case Takes::lines:
+      return "texts";
+    case Takes::table:
+      return "CSV files";
+    case Takes::sound:
+      return "sounds";
+    case Takes::nothing:
+      break;
   }
   return "nothing";
 }

@@ -85,7 +85,8 @@ Table model_table(const Table& recipe) {
 
 std::string task_of(const Table& recipe) {
   const auto* task = recipe.find("task");
-  if (!task) fail_usage("the recipe names no task: task = \"classify\"; there are {}", fmt::join(trained().names(), ", "));
+  if (!task)
+    fail_usage("the recipe names no task: task = \"classify\"; there are {}", fmt::join(trained().names(), ", "));
   const auto name = read_text(*task, "task", {});
   trained().at(name);
   return name;
@@ -123,8 +124,9 @@ Table over_weights(Table recipe, const Table& theirs, bool learns) {
   std::string wrong;
   take_over(own, other, schema->fields(), schema->defaults(), learns, "model.", wrong);
   if (!wrong.empty())
-    fail_usage("the weights were trained with {}; other values would load and mean nonsense: leave them out, or give the same",
-               wrong);
+    fail_usage(
+        "the weights were trained with {}; other values would load and mean nonsense: leave them out, or give the same",
+        wrong);
   recipe.set("model", std::move(own));
   return recipe;
 }
@@ -147,7 +149,8 @@ std::unique_ptr<Trained> make_trained(const Table& recipe, const Use& use) {
   return trained().make_at("", part, learned ? *learned : Table{}, use);
 }
 
-std::unique_ptr<Trained> open_trained(const std::filesystem::path& what, const UseOptions& options, const Table& words) {
+std::unique_ptr<Trained> open_trained(const std::filesystem::path& what, const UseOptions& options,
+                                      const Table& words) {
   const auto weights = read_passport(what);
   const auto theirs = recipe_of(weights);
   auto recipe = theirs;
@@ -155,7 +158,8 @@ std::unique_ptr<Trained> open_trained(const std::filesystem::path& what, const U
   if (!recipe.find("task")) {
     const auto model = model_table(words);
     if (!model.find("name"))
-      fail_usage("{} does not say which model it is for: add model=NAME (hadal models lists them)", weights.path.string());
+      fail_usage("{} does not say which model it is for: add model=NAME (hadal models lists them)",
+                 weights.path.string());
     recipe.set("task", task_with_model(read_text(*model.find("name"), "model", {})));
   }
   recipe = over_weights(std::move(recipe), theirs, false);

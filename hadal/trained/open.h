@@ -43,7 +43,8 @@ template <class T>
 std::unique_ptr<T> load_as(const std::string& task, const std::filesystem::path& what, const UseOptions& options = {}) {
   auto opened = open_trained(what, options);
   auto* as_asked = dynamic_cast<T*>(opened.get());
-  if (!as_asked) fail_usage("{} is not for {}: hadal predict {} --help says what it is", what.string(), task, what.string());
+  if (!as_asked)
+    fail_usage("{} is not for {}: hadal predict {} --help says what it is", what.string(), task, what.string());
   opened.release();
   return std::unique_ptr<T>(as_asked);
 }

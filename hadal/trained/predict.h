@@ -8,8 +8,8 @@
 namespace hadal {
 
 struct PredictJob {
-  std::filesystem::path out;  // predictions.jsonl, attachments; pictures go to pictures/
-  bool files = true;          // write what goes with the answers
+  std::filesystem::path out;                       // predictions.jsonl, attachments; pictures go to pictures/
+  bool files = true;                               // write what goes with the answers
   std::vector<std::filesystem::path> inputs = {};  // files that must not be written over
   std::function<void(const std::string& line)> listen = {};
 };

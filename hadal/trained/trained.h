@@ -33,17 +33,17 @@ struct Attachment {
 };
 
 struct Answer {
-  nlohmann::ordered_json json;    // begins with {"input": its name}
+  nlohmann::ordered_json json;  // begins with {"input": its name}
   std::vector<Attachment> files;
-  std::string error;              // why there is none: then the rest is empty
+  std::string error;  // why there is none: then the rest is empty
 };
 
 /// Of what generate makes: text as it grows, how far a picture is, the whole at its end.
 struct Piece {
-  size_t index = 0;               // which one
-  std::string text = {};          // whole UTF-8 characters
-  double part = 0;                // 0 to 1
-  const Answer* made = nullptr;   // once, with the last piece
+  size_t index = 0;              // which one
+  std::string text = {};         // whole UTF-8 characters
+  double part = 0;               // 0 to 1
+  const Answer* made = nullptr;  // once, with the last piece
 };
 /// False: enough, stop.
 using Told = std::function<bool(const Piece&)>;
@@ -51,7 +51,7 @@ using Told = std::function<bool(const Piece&)>;
 /// How a model is used: by programs as they like, by tasks as the recipe says.
 struct Use {
   torch::Device device = torch::kCPU;
-  std::string precision = "fp32";     // resolved: not "auto"
+  std::string precision = "fp32";  // resolved: not "auto"
   int64_t batch = 16;
   bool channels_last = false;         // keep pictures and convolutions with their channels innermost
   uint64_t seed = 1;                  // of weights that nobody gives

@@ -40,8 +40,8 @@ inline std::vector<nlohmann::json> predicted(Trained& trained, const std::vector
                                              const std::vector<std::string>& texts = {}, const Table& options = {},
                                              const std::filesystem::path& out = {}, bool files = false) {
   std::vector<nlohmann::json> lines;
-  const auto folder = out.empty() ? std::filesystem::temp_directory_path() / fmt::format("hadal-predicted-{}", getpid())
-                                  : out;
+  const auto folder =
+      out.empty() ? std::filesystem::temp_directory_path() / fmt::format("hadal-predicted-{}", getpid()) : out;
   PredictJob job{.out = folder, .files = files};
   job.inputs.assign(paths.begin(), paths.end());
   job.listen = [&](const std::string& line) { lines.push_back(nlohmann::json::parse(line)); };

@@ -381,7 +381,7 @@ class Duel : public Task, Batches {
   nn::Sequential both;
   int64_t judge_every = 1;
   std::vector<std::string> log;
-  std::vector<int64_t> numbers;  // the step of each loss
+  std::vector<int64_t> numbers;                    // the step of each loss
   std::vector<std::pair<Tensor, Tensor>> weights;  // of judge and maker when each loss was asked for
 
  private:

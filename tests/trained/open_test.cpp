@@ -11,7 +11,9 @@
 namespace hadal {
 namespace {
 
-Table recipe(Table model, const std::string& task = "language") { return {{"task", task}, {"model", std::move(model)}}; }
+Table recipe(Table model, const std::string& task = "language") {
+  return {{"task", task}, {"model", std::move(model)}};
+}
 
 const Table kTheirs = recipe({{"name", "gpt"},
                               {"vocabulary", 30},
@@ -42,11 +44,13 @@ TEST(OverWeights, WhatNobodySaysIsTheWeights) {
 }
 
 TEST(OverWeights, WhatContradictsThemIsRefusedWithWhatToGive) {
-  EXPECT_ERROR(over_weights(recipe({{"name", "gpt"}, {"heads", Word{"8"}}, {"norm_eps", 1e-3}}), kTheirs, true),
-               "the weights were trained with model.heads=4 model.norm_eps=9.999999747378752e-06; other values would load "
-               "and mean nonsense");
+  EXPECT_ERROR(
+      over_weights(recipe({{"name", "gpt"}, {"heads", Word{"8"}}, {"norm_eps", 1e-3}}), kTheirs, true),
+      "the weights were trained with model.heads=4 model.norm_eps=9.999999747378752e-06; other values would load "
+      "and mean nonsense");
   // The same number, as people and as files write it.
-  EXPECT_NO_THROW(over_weights(recipe({{"name", "gpt"}, {"heads", Word{"4"}}, {"norm_eps", Word{"1e-5"}}}), kTheirs, false));
+  EXPECT_NO_THROW(
+      over_weights(recipe({{"name", "gpt"}, {"heads", Word{"4"}}, {"norm_eps", Word{"1e-5"}}}), kTheirs, false));
 }
 
 TEST(OverWeights, SomeSettingsMayChange) {
@@ -61,7 +65,8 @@ TEST(OverWeights, SomeSettingsMayChange) {
   EXPECT_NO_THROW(over_weights(recipe({{"name", "gpt"}, {"window", 8}}), narrow, true));
   auto turned = kTheirs;
   turned.set_path("model.rotary.base", 500000.0);
-  EXPECT_EQ(model_text(over_weights(recipe({{"name", "gpt"}, {"rotary", Table{{"factor", 2}}}}), turned, true), "rotary.base"),
+  EXPECT_EQ(model_text(over_weights(recipe({{"name", "gpt"}, {"rotary", Table{{"factor", 2}}}}), turned, true),
+                       "rotary.base"),
             "500000.0");
 }
 
@@ -72,7 +77,8 @@ TEST(OverWeights, ClassesAreTheDatasWhereItLearns) {
   EXPECT_EQ(model_text(learning, "hidden"), "[8]");
   EXPECT_EQ(model_text(over_weights(recipe({{"name", "mlp"}}, "classify"), theirs, false), "classes"), "10");
   EXPECT_NO_THROW(over_weights(recipe({{"name", "mlp"}, {"hidden", Word{"8"}}}, "classify"), theirs, false));
-  EXPECT_ERROR(over_weights(recipe({{"name", "mlp"}, {"hidden", Word{"9"}}}, "classify"), theirs, false), "model.hidden=[8]");
+  EXPECT_ERROR(over_weights(recipe({{"name", "mlp"}, {"hidden", Word{"9"}}}, "classify"), theirs, false),
+               "model.hidden=[8]");
 }
 
 TEST(OpenTrained, SaysWhatIsMissingOrOfAnotherKind) {

@@ -49,10 +49,11 @@ TEST(Predict, WritesALineAndFilesForEachInput) {
   test::TemporaryFolder folder;
   Counter counter;
   std::vector<std::string> told;
-  const PredictJob job{.out = folder / "out", .inputs = {folder / "out/a-more-2.csv"},
+  const PredictJob job{.out = folder / "out",
+                       .inputs = {folder / "out/a-more-2.csv"},
                        .listen = [&](const std::string& line) { told.push_back(line); }};
-  const auto count = predict_all(counter, {source("x/a.jpg", "one"), source("y/a.jpg", "three"),
-                                           source("caf\xE9.png", "f")}, {}, job);
+  const auto count =
+      predict_all(counter, {source("x/a.jpg", "one"), source("y/a.jpg", "three"), source("caf\xE9.png", "f")}, {}, job);
   EXPECT_EQ(count.answered, 3);
   EXPECT_EQ(told.at(0), R"({"input":"x/a.jpg","length":3})");
   EXPECT_EQ(told.at(2), "{\"input\":\"caf\xEF\xBF\xBD.png\",\"length\":1}");
@@ -84,8 +85,7 @@ TEST(Predict, StopsBetweenBatchesAndKeepsWhatIsDone) {
   test::TemporaryFolder folder;
   Counter counter;
   const PredictJob job{.out = folder.path(), .listen = [](const std::string&) { stop_requested() = true; }};
-  const auto count =
-      predict_all(counter, {source("a", "a"), source("b", "b"), source("c", "c")}, {}, job);
+  const auto count = predict_all(counter, {source("a", "a"), source("b", "b"), source("c", "c")}, {}, job);
   stop_requested() = false;
   EXPECT_TRUE(count.stopped);
   EXPECT_EQ(counter.asked, 2);

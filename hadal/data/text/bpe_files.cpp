@@ -163,7 +163,8 @@ struct HuggingFaceConfig {
   std::string path;
   static Fields<HuggingFaceConfig> fields() {
     return {{"path", &HuggingFaceConfig::path,
-             "tokenizer.json, or a folder with it or with vocab.json and merges.txt; $DATA is HADAL_DATA", file_path()}};
+             "tokenizer.json, or a folder with it or with vocab.json and merges.txt; $DATA is HADAL_DATA",
+             file_path()}};
   }
   void validate() const { require(!path.empty(), "tokenizer.path is not set: name a tokenizer.json"); }
 };

@@ -103,7 +103,8 @@ struct LinesConfig {
   std::string path, train = "train", val = "val", test = "test";
   static Fields<LinesConfig> fields() {
     using C = LinesConfig;
-    return {{"path", &C::path, "folder with SPLIT.CLASS files of a text a line, gzip or not; $DATA is HADAL_DATA", file_path()},
+    return {{"path", &C::path, "folder with SPLIT.CLASS files of a text a line, gzip or not; $DATA is HADAL_DATA",
+             file_path()},
             {"train", &C::train, "name of the training files without their ending"},
             {"val", &C::val, "of the validation files; empty: none"},
             {"test", &C::test, "of the test files; empty: none"}};

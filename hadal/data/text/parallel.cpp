@@ -83,11 +83,12 @@ struct TableConfig {
   std::string path, val, test, source = "1", target = "2";
   static Fields<TableConfig> fields() {
     using C = TableConfig;
-    return {{"path", &C::path, "table of the training texts (TSV or CSV), gzip or not; $DATA is HADAL_DATA", file_path()},
-            {"val", &C::val, "table of the validation texts; empty: none", goes_with_path()},
-            {"test", &C::test, "table of the test texts; empty: none", goes_with_path()},
-            {"source", &C::source, "column to translate from: its name in the first record, or its number"},
-            {"target", &C::target, "column to translate to"}};
+    return {
+        {"path", &C::path, "table of the training texts (TSV or CSV), gzip or not; $DATA is HADAL_DATA", file_path()},
+        {"val", &C::val, "table of the validation texts; empty: none", goes_with_path()},
+        {"test", &C::test, "table of the test texts; empty: none", goes_with_path()},
+        {"source", &C::source, "column to translate from: its name in the first record, or its number"},
+        {"target", &C::target, "column to translate to"}};
   }
   void validate() const { require(!path.empty(), "data.path is not set: name a table of texts, data=FILE"); }
 };

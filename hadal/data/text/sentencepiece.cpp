@@ -9,7 +9,8 @@ namespace {
 struct SentencePieceConfig {
   std::string path;
   static Fields<SentencePieceConfig> fields() {
-    return {{"path", &SentencePieceConfig::path, "the model (tokenizer.model, .spm); $DATA is HADAL_DATA", file_path()}};
+    return {
+        {"path", &SentencePieceConfig::path, "the model (tokenizer.model, .spm); $DATA is HADAL_DATA", file_path()}};
   }
   void validate() const { require(!path.empty(), "tokenizer.path is not set: name a SentencePiece model"); }
 };

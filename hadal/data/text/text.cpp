@@ -39,10 +39,10 @@ std::string plain_text(std::string text, const std::string& name) {
 std::string read_plain_text(const fs::path& path) { return plain_text(read_gz(path), path.string()); }
 
 Fields<TextConfig> TextConfig::fields() {
-  return {
-      {"path", &TextConfig::path, "a text file, or a folder with train.txt, val.txt, test.txt; $DATA is HADAL_DATA", file_path()},
-      {"val", &TextConfig::val, "share at the end of the file that is kept for validation (0: all for every split)",
-       held_out(from_below(0, 1))}};
+  return {{"path", &TextConfig::path, "a text file, or a folder with train.txt, val.txt, test.txt; $DATA is HADAL_DATA",
+           file_path()},
+          {"val", &TextConfig::val, "share at the end of the file that is kept for validation (0: all for every split)",
+           held_out(from_below(0, 1))}};
 }
 
 void TextConfig::validate() const { require(!path.empty(), "say which text: data=FILE or data=FOLDER"); }

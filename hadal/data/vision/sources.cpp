@@ -36,10 +36,11 @@ struct FolderConfig {
   int64_t channels = 3, cache_mb = 1024;
 
   static Fields<FolderConfig> fields() {
-    return {{"path", &FolderConfig::path, "folder or archive: [SPLIT/]CLASS/picture.jpg; $DATA is HADAL_DATA", file_path()},
-            {"channels", &FolderConfig::channels, "3: colour, 1: grey", between(1, 3)},
-            {"cache_mb", &FolderConfig::cache_mb, "memory for decoded pictures, in MB (0: decode every time)",
-             at_least(0)}};
+    return {
+        {"path", &FolderConfig::path, "folder or archive: [SPLIT/]CLASS/picture.jpg; $DATA is HADAL_DATA", file_path()},
+        {"channels", &FolderConfig::channels, "3: colour, 1: grey", between(1, 3)},
+        {"cache_mb", &FolderConfig::cache_mb, "memory for decoded pictures, in MB (0: decode every time)",
+         at_least(0)}};
   }
   void validate() const {
     require(!path.empty(), "data.path is not set: name a folder or archive of pictures, data=FOLDER");
@@ -80,7 +81,9 @@ bool holds_idx(const fs::path& folder) {
 
 struct AutoConfig {
   std::string path;
-  static Fields<AutoConfig> fields() { return {{"path", &AutoConfig::path, "folder or archive; $DATA is HADAL_DATA", file_path()}}; }
+  static Fields<AutoConfig> fields() {
+    return {{"path", &AutoConfig::path, "folder or archive; $DATA is HADAL_DATA", file_path()}};
+  }
   void validate() const { require(!path.empty(), "say which data: data=FOLDER or data=ARCHIVE"); }
 };
 

@@ -100,8 +100,12 @@ void tighten(Scene& s) {
 Scene moved(const Scene& s, Tensor image, const AffineMatrix& m,
             const std::function<Tensor(const Tensor&)>& move_mask) {
   const auto size = size_of(image);
-  Scene out{std::move(image), moved_boxes(s.boxes, m), s.labels, each_mask(s.masks, size, move_mask),
-            moved_keypoints(s.keypoints, m, size), s.crowd};
+  Scene out{std::move(image),
+            moved_boxes(s.boxes, m),
+            s.labels,
+            each_mask(s.masks, size, move_mask),
+            moved_keypoints(s.keypoints, m, size),
+            s.crowd};
   cut_boxes(out.boxes, size);
   return out;
 }

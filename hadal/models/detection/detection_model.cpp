@@ -1,9 +1,9 @@
 #include "hadal/models/detection/detection_model.h"
 
+#include "hadal/models/detection/darknet.h"
 #include "hadal/models/detection/rcnn.h"
 #include "hadal/models/detection/retinanet.h"
 #include "hadal/models/detection/yolo.h"
-#include "hadal/models/detection/darknet.h"
 #include "hadal/models/detection/yolox.h"
 
 namespace hadal {

@@ -34,7 +34,8 @@ Fields<PatchTstConfig> PatchTstConfig::fields() {
                       {"instance_norm", &C::instance_norm, "see every window at mean 0 and deviation 1"},
                       {"affine", &C::affine, "learn a weight and bias a channel behind instance_norm"},
                       {"positions", &C::positions, "of the patches", one_of({"learned", "sines"})},
-                      {"head_dropout", &C::head_dropout, "share dropped before the last layer", from_below(0, 1).changes(Limit::Change::always)},
+                      {"head_dropout", &C::head_dropout, "share dropped before the last layer",
+                       from_below(0, 1).changes(Limit::Change::always)},
                       {"encoder", &C::encoder, "the transformer"}};
   return fields;
 }

@@ -9,7 +9,8 @@ Fields<SeriesClassifierConfig> SeriesClassifierConfig::fields() {
   using C = SeriesClassifierConfig;
   return {{"patch", &C::patch, "steps of a patch", at_least(1)},
           {"stride", &C::stride, "steps from one patch to the next", at_least(1)},
-          {"head_dropout", &C::head_dropout, "share dropped before the last layer", from_below(0, 1).changes(Limit::Change::always)},
+          {"head_dropout", &C::head_dropout, "share dropped before the last layer",
+           from_below(0, 1).changes(Limit::Change::always)},
           {"encoder", &C::encoder, "the transformer"}};
 }
 

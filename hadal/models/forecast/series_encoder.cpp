@@ -18,7 +18,8 @@ Fields<SeriesEncoderConfig> SeriesEncoderConfig::fields() {
            from_below(0, 1).changes(Limit::Change::always)},
           {"projection_dropout", &C::projection_dropout, "share dropped behind attention, besides `dropout`",
            from_below(0, 1).changes(Limit::Change::always)},
-          {"attention_dropout", &C::attention_dropout, "share of attention weights dropped", from_below(0, 1).changes(Limit::Change::always)},
+          {"attention_dropout", &C::attention_dropout, "share of attention weights dropped",
+           from_below(0, 1).changes(Limit::Change::always)},
           {"norm", &C::norm, "over all tokens of a batch, or over each token", one_of({"batch", "layer"})},
           {"pre_norm", &C::pre_norm, "normalise before attention and MLP, not behind them"},
           {"residual_attention", &C::residual_attention, "add the scores of the layer before to each layer's"}};

@@ -72,7 +72,8 @@ Fields<BertConfig> BertConfig::fields() {
           {"mlp", &C::mlp, "width inside a block's MLP", at_least(1)},
           {"types", &C::types, "how many texts one input may hold", at_least(1)},
           {"norm_eps", &C::norm_eps, "added to the variance in the norms", above(0)},
-          {"dropout", &C::dropout, "share of activations and attention weights dropped", from_below(0, 1).changes(Limit::Change::always)}};
+          {"dropout", &C::dropout, "share of activations and attention weights dropped",
+           from_below(0, 1).changes(Limit::Change::always)}};
 }
 
 void BertConfig::validate() const {

@@ -9,7 +9,8 @@ Fields<CnnConfig> CnnConfig::fields() {
       {"classes", &CnnConfig::classes, "how many classes", at_least(1)},
       {"channels", &CnnConfig::channels, "colours of a pixel: 1 grey, 3 RGB", at_least(1)},
       {"widths", &CnnConfig::widths, "channels of each convolution; the picture is halved between them", at_least(1)},
-      {"dropout", &CnnConfig::dropout, "share of activations dropped before the last layer", from_below(0, 1).changes(Limit::Change::always)}};
+      {"dropout", &CnnConfig::dropout, "share of activations dropped before the last layer",
+       from_below(0, 1).changes(Limit::Change::always)}};
 }
 
 void CnnConfig::validate() const {

@@ -9,7 +9,8 @@ Fields<MlpConfig> MlpConfig::fields() {
           {"channels", &MlpConfig::channels, "colours of a pixel: 1 grey, 3 RGB", at_least(1)},
           {"image", &MlpConfig::image, "side of the square picture in pixels", at_least(1)},
           {"hidden", &MlpConfig::hidden, "width of each hidden layer", at_least(1)},
-          {"dropout", &MlpConfig::dropout, "share of activations dropped after each hidden layer", from_below(0, 1).changes(Limit::Change::always)}};
+          {"dropout", &MlpConfig::dropout, "share of activations dropped after each hidden layer",
+           from_below(0, 1).changes(Limit::Change::always)}};
 }
 
 MlpImpl::MlpImpl(const MlpConfig& config) : channels_(config.channels), image_(config.image) {

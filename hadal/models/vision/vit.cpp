@@ -7,17 +7,19 @@
 namespace hadal {
 
 Fields<VitConfig> VitConfig::fields() {
-  return {{"classes", &VitConfig::classes, "how many classes", at_least(1)},
-          {"channels", &VitConfig::channels, "colours of a pixel: 1 grey, 3 RGB", at_least(1)},
-          {"image", &VitConfig::image, "side of the square picture in pixels", at_least(1)},
-          {"patch", &VitConfig::patch, "side of a patch in pixels", at_least(1)},
-          {"dim", &VitConfig::dim, "width of a token", at_least(1)},
-          {"depth", &VitConfig::depth, "how many transformer blocks", at_least(0)},
-          {"heads", &VitConfig::heads, "attention heads in a block", at_least(1)},
-          {"mlp", &VitConfig::mlp, "width inside a block's MLP", at_least(1)},
-          {"dropout", &VitConfig::dropout, "share of activations dropped", from_below(0, 1).changes(Limit::Change::always)},
-          {"attention_dropout", &VitConfig::attention_dropout, "share of attention weights dropped", from_below(0, 1).changes(Limit::Change::always)},
-          {"norm_eps", &VitConfig::norm_eps, "added to the variance in LayerNorm (Hugging Face: 1e-12)", above(0)}};
+  return {
+      {"classes", &VitConfig::classes, "how many classes", at_least(1)},
+      {"channels", &VitConfig::channels, "colours of a pixel: 1 grey, 3 RGB", at_least(1)},
+      {"image", &VitConfig::image, "side of the square picture in pixels", at_least(1)},
+      {"patch", &VitConfig::patch, "side of a patch in pixels", at_least(1)},
+      {"dim", &VitConfig::dim, "width of a token", at_least(1)},
+      {"depth", &VitConfig::depth, "how many transformer blocks", at_least(0)},
+      {"heads", &VitConfig::heads, "attention heads in a block", at_least(1)},
+      {"mlp", &VitConfig::mlp, "width inside a block's MLP", at_least(1)},
+      {"dropout", &VitConfig::dropout, "share of activations dropped", from_below(0, 1).changes(Limit::Change::always)},
+      {"attention_dropout", &VitConfig::attention_dropout, "share of attention weights dropped",
+       from_below(0, 1).changes(Limit::Change::always)},
+      {"norm_eps", &VitConfig::norm_eps, "added to the variance in LayerNorm (Hugging Face: 1e-12)", above(0)}};
 }
 
 void VitConfig::validate() const {

@@ -201,11 +201,11 @@ Metrics Translate::evaluate(const std::string& split, int64_t limit) {
 
 Fields<TranslateConfig> TranslateConfig::fields() {
   using C = TranslateConfig;
-  return {TranslatorConfig::fields(),
-          {{"data", &C::data, "where texts and translations come from", parallel_sources().kinds("kind")},
-           {"label_smoothing", &C::label_smoothing, "share of the target spread over all tokens", from_below(0, 1)},
-           {"tokens", &C::tokens, "tokens a training batch has at most, padding too, on its longer side",
-            at_least(1)}}};
+  return {
+      TranslatorConfig::fields(),
+      {{"data", &C::data, "where texts and translations come from", parallel_sources().kinds("kind")},
+       {"label_smoothing", &C::label_smoothing, "share of the target spread over all tokens", from_below(0, 1)},
+       {"tokens", &C::tokens, "tokens a training batch has at most, padding too, on its longer side", at_least(1)}}};
 }
 
 void register_translate(TaskCatalog& catalog) {

@@ -131,8 +131,8 @@ class Classify : public Task {
                      [this, classes](const BatchPlan& plan) {
                        auto batch = make_batch(*train_, classes, *train_transform_, plan);
                        auto random = plan.whole();
-                       mix_batch(config_.augment, batch.pixels, batch.labels, batch.targets,
-                                 std::ssize(config_.names), random);
+                       mix_batch(config_.augment, batch.pixels, batch.labels, batch.targets, std::ssize(config_.names),
+                                 random);
                        batch.pixels = made_->laid_out(batch.pixels);
                        return batch;
                      });
@@ -166,9 +166,7 @@ Metrics Classify::evaluate(const std::string& split, int64_t limit) {
         batch.pixels = made_->laid_out(batch.pixels);
         return batch;
       },
-      [&](const Batch& batch) {
-        judge_->add(made_->model().forward(batch.pixels).to(torch::kFloat32), batch.labels);
-      });
+      [&](const Batch& batch) { judge_->add(made_->model().forward(batch.pixels).to(torch::kFloat32), batch.labels); });
   return judge_->metrics();
 }
 

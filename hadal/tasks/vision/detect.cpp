@@ -150,10 +150,9 @@ Fields<DetectConfig> DetectConfig::fields() {
 }
 
 void register_detect(TaskCatalog& catalog) {
-  catalog.add("detect", "detection of objects, with masks and keypoints", DetectConfig{},
-              [](const DetectConfig& config, const TaskContext& context) {
-                return std::make_unique<Detect>(config, context);
-              });
+  catalog.add(
+      "detect", "detection of objects, with masks and keypoints", DetectConfig{},
+      [](const DetectConfig& config, const TaskContext& context) { return std::make_unique<Detect>(config, context); });
 }
 
 }  // namespace hadal

@@ -91,8 +91,9 @@ void DetectJudge::add(int64_t index, const Found& given) {
   const auto every = std::max<int64_t>(1, data_->size() / static_cast<int64_t>(kShown));
   if (seen_++ % every == 0 && shown_.size() < kShown) {
     const auto sure = found.scores.ge(detector_.config().predict.conf).nonzero().squeeze(1);
-    shown_.push_back({index, {rows_of(found.boxes, sure), rows_of(found.labels, sure), rows_of(found.scores, sure),
-                              rows_of(found.masks, sure), rows_of(found.keypoints, sure), found.masks_in_boxes}});
+    shown_.push_back({index,
+                      {rows_of(found.boxes, sure), rows_of(found.labels, sure), rows_of(found.scores, sure),
+                       rows_of(found.masks, sure), rows_of(found.keypoints, sure), found.masks_in_boxes}});
   }
 }
 
@@ -164,7 +165,8 @@ std::vector<Figure> DetectJudge::figures() const {
   if (!curves.series.empty()) out.emplace_back(std::move(curves));
   const auto confusion = coco_confusion(boxes_, detector_.config().predict.conf);
   if (const auto count = static_cast<int64_t>(confusion.labels.size()); count > 0) {
-    MatrixFigure matrix{"Confusion matrix, boxes at IoU .50", {}, torch::tensor(confusion.counts).view({count + 1, -1})};
+    MatrixFigure matrix{
+        "Confusion matrix, boxes at IoU .50", {}, torch::tensor(confusion.counts).view({count + 1, -1})};
     for (const auto label : confusion.labels) matrix.labels.push_back(name_of(label));
     matrix.labels.push_back("nothing");
     out.emplace_back(std::move(matrix));
@@ -172,7 +174,8 @@ std::vector<Figure> DetectJudge::figures() const {
   const auto errors = coco_errors(boxes_);
   TextFigure kinds{"What keeps box AP50 down", {}};
   for (size_t k = 0; k < kCocoErrorNames.size(); ++k)
-    kinds.items.push_back({kCocoErrorNames[k], fmt::format("{:.4f} lost to {} of them", errors.lost[k], errors.count[k])});
+    kinds.items.push_back(
+        {kCocoErrorNames[k], fmt::format("{:.4f} lost to {} of them", errors.lost[k], errors.count[k])});
   out.emplace_back(std::move(kinds));
   return out;
 }

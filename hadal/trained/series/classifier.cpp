@@ -34,8 +34,7 @@ TrainedSoundClassifier::TrainedSoundClassifier(SoundClassifierConfig config, con
   torch::manual_seed(use_.seed);
   config_.model = series_classifiers().resolve(config_.model);
   model_ = series_classifiers().make(
-      config_.model,
-      {.channels = hearing_.mel.bands, .length = hearing_.length, .classes = std::ssize(config_.names)});
+      config_.model, {.channels = hearing_.mel.bands, .length = hearing_.length, .classes = std::ssize(config_.names)});
   if (use_.weights) load_into(*model_, *use_.weights, use_.learns);
   model_->to(use_.device);
 }
@@ -51,8 +50,7 @@ std::vector<Answer> TrainedSoundClassifier::predict(std::span<const Input> input
   std::vector<Tensor> series;
   for (size_t i = 0; i < inputs.size(); ++i) try {
       const auto bytes = std::as_bytes(std::span(inputs[i].bytes));
-      series.push_back(
-          place_series(sound_features(bytes, inputs[i].name, hearing_.mel), hearing_.length, {}, nullptr));
+      series.push_back(place_series(sound_features(bytes, inputs[i].name, hearing_.mel), hearing_.length, {}, nullptr));
     } catch (const Error& error) {
       answers[i].error = error.what();
     }

@@ -26,8 +26,8 @@ Tensor forecast_picture(const SeriesForecast& forecast, const std::vector<double
 /// How surprising rows are.
 struct SeriesScores {
   Series series;
-  Tensor each;         // (C, T) float64, NaN where there is no score
-  int64_t first = 0;   // rows before it were only seen
+  Tensor each;        // (C, T) float64, NaN where there is no score
+  int64_t first = 0;  // rows before it were only seen
 };
 
 /// {"input", "anomalies": [{"date", "score", "column"}]}, the `top` highest.

@@ -124,8 +124,7 @@ Tensor TrainedForecaster::surprise(const Series& series) {
       histories.push_back(scaled.slice(1, row - input, row));
       dates.push_back(calendar.slice(1, row - input, row + horizon));
     }
-    const auto forecast =
-        model_->forward(torch::stack(histories).to(use_.device), torch::stack(dates).to(use_.device));
+    const auto forecast = model_->forward(torch::stack(histories).to(use_.device), torch::stack(dates).to(use_.device));
     const auto next =
         rising_quantiles(forecast).to(torch::kFloat64).cpu().select(3, 0).select(2, at_middle).t();  // (C, count)
     out.slice(1, begin, begin + count).copy_((next - scaled.slice(1, begin, begin + count)).square());

@@ -42,7 +42,8 @@ Scale SeriesLearned::scale() const {
   return {torch::tensor(mean, torch::kFloat64).unsqueeze(1), torch::tensor(deviation, torch::kFloat64).unsqueeze(1)};
 }
 
-void check_forecast(const SeriesLearned& learned, int64_t input, int64_t horizon, const std::vector<double>& quantiles) {
+void check_forecast(const SeriesLearned& learned, int64_t input, int64_t horizon,
+                    const std::vector<double>& quantiles) {
   if (learned.horizon == 0) return;
   const auto same = [](const char* setting, int64_t learned, int64_t asked) {
     if (learned != asked)

@@ -9,8 +9,9 @@ namespace hadal {
 
 Fields<TranslateOptions> TranslateOptions::fields() {
   using C = TranslateOptions;
-  return {{"beams", &C::beams, "translations that beam search keeps at every token", at_least(1)},
-          {"length_penalty", &C::length_penalty, "scores are log-probability / length^this; more favours longer texts"}};
+  return {
+      {"beams", &C::beams, "translations that beam search keeps at every token", at_least(1)},
+      {"length_penalty", &C::length_penalty, "scores are log-probability / length^this; more favours longer texts"}};
 }
 
 Fields<TranslatorConfig> TranslatorConfig::fields() {

@@ -5,8 +5,8 @@
 #include <numbers>
 
 #include "hadal/core/utf8.h"
-#include "hadal/models/text/generate.h"
 #include "hadal/data/loader.h"
+#include "hadal/models/text/generate.h"
 
 namespace hadal {
 namespace {
@@ -122,7 +122,8 @@ Fields<WriteOptions> WriteOptions::fields() {
           {"repetition_penalty", &C::repetition_penalty, "above 1, tokens that were there are less likely", above(0)},
           {"beams", &C::beams,
            "more than one: beam search, the likeliest whole text of this many; nothing is drawn then", between(1, 1e6)},
-          {"length_penalty", &C::length_penalty, "beam search divides a text's log probability by its length to this power"},
+          {"length_penalty", &C::length_penalty,
+           "beam search divides a text's log probability by its length to this power"},
           {"stop", &C::stop, "texts end before the first of these; may come several times"},
           {"seed", &C::seed, "fixes what is drawn", at_least(0)}};
 }

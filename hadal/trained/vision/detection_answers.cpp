@@ -67,9 +67,8 @@ std::string yolo_labels(const std::vector<Detection>& detections, ImageSize size
 
 std::string coco_results(const std::string& name, const std::vector<Detection>& detections) {
   const auto stem = std::filesystem::path(name).stem().string();
-  const bool number = !stem.empty() && stem.size() < 18 && std::all_of(stem.begin(), stem.end(), [](unsigned char c) {
-    return std::isdigit(c);
-  });
+  const bool number = !stem.empty() && stem.size() < 18 &&
+                      std::all_of(stem.begin(), stem.end(), [](unsigned char c) { return std::isdigit(c); });
   std::string out;
   for (const auto& d : detections) {
     const auto& b = d.box;
@@ -124,10 +123,8 @@ std::vector<Attachment> detection_files(const std::string& name, const Tensor& i
                                         const std::vector<std::string>& save) {
   const auto wants = [&](const char* what) { return std::find(save.begin(), save.end(), what) != save.end(); };
   std::vector<Attachment> files;
-  if (wants("png"))
-    files.push_back({".png", [=] { return encode_png(draw_detections(image, detections, about)); }});
-  if (wants("txt"))
-    files.push_back({".txt", [=] { return yolo_labels(detections, {image.size(0), image.size(1)}); }});
+  if (wants("png")) files.push_back({".png", [=] { return encode_png(draw_detections(image, detections, about)); }});
+  if (wants("txt")) files.push_back({".txt", [=] { return yolo_labels(detections, {image.size(0), image.size(1)}); }});
   if (wants("coco") && !detections.empty())
     files.push_back({"coco.json", [=] { return coco_results(name, detections); }, true});
   return files;

@@ -12,9 +12,7 @@ namespace hadal {
 namespace {
 
 /// A whole-number setting of the model, given or its preset's; nothing where it has none of that name.
-const Field* setting_of(const Part& model, const char* key) {
-  return detectors().at(model.name).schema.find(key);
-}
+const Field* setting_of(const Part& model, const char* key) { return detectors().at(model.name).schema.find(key); }
 
 void settle_number(Part& model, const char* key, int64_t value, const char* what) {
   if (value <= 0 || !setting_of(model, key)) return;
@@ -40,11 +38,11 @@ Fields<DetectOptions> DetectOptions::fields() {
 
 Fields<DetectorConfig> DetectorConfig::fields() {
   using C = DetectorConfig;
-  return {{"model", &C::model, "the network", detectors().kinds()},
-          {"names", &C::names, "class names, in the order of the labels (default: the data's)"},
-          {"size", &C::size, "side of the pictures that the network sees (0: that of its published weights)",
-           at_least(0)},
-          {"predict", &C::predict, "what predict answers"}};
+  return {
+      {"model", &C::model, "the network", detectors().kinds()},
+      {"names", &C::names, "class names, in the order of the labels (default: the data's)"},
+      {"size", &C::size, "side of the pictures that the network sees (0: that of its published weights)", at_least(0)},
+      {"predict", &C::predict, "what predict answers"}};
 }
 
 Fields<DetectorLearned> DetectorLearned::fields() {

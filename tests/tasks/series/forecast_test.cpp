@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "hadal/io/file.h"
+
 #include "tests/support/support.h"
 #include "tests/support/trained.h"
 

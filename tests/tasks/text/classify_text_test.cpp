@@ -139,8 +139,7 @@ TEST(ClassifyText, FindsTheFileOfItsTokenizer) {
   const auto file = std::filesystem::relative(folder / "bytes.tiktoken");
   wanted.set("tokenizer", Table{{"name", "tiktoken"}, {"path", file.string()}});
   const auto trained = make(wanted);
-  EXPECT_EQ(trained->learned().find_path("tokenizer.path")->text(),
-            "\"" + (folder / "bytes.tiktoken").string() + "\"");
+  EXPECT_EQ(trained->learned().find_path("tokenizer.path")->text(), "\"" + (folder / "bytes.tiktoken").string() + "\"");
   test::save_task(*trained, "classify_text", folder / "w.safetensors");
   const auto weights = read_passport(folder / "w.safetensors");
   auto plain = settings(folder);  // names no file: the weights' own serves

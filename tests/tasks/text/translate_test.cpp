@@ -99,8 +99,8 @@ TEST(Translate, ComesBackFromItsSettings) {
   test::TemporaryFolder folder;
   write_corpus(folder);
   const auto task = make(settings(folder));
-  const auto again = make(parse_toml(to_toml(task->settings()), "config.toml"),
-                          parse_toml(to_toml(task->learned()), "config.toml"));
+  const auto again =
+      make(parse_toml(to_toml(task->settings()), "config.toml"), parse_toml(to_toml(task->learned()), "config.toml"));
   EXPECT_EQ(again->learned(), task->learned());
   EXPECT_EQ(again->summary(), task->summary());
   std::vector<std::string> names;

@@ -1,9 +1,8 @@
 // Published detectors through the one door: what their own programs find, with their files alone.
-#include "hadal/trained/vision/detector.h"
-
 #include "hadal/io/file.h"
 #include "hadal/io/image.h"
 #include "hadal/ops/rle.h"
+#include "hadal/trained/vision/detector.h"
 
 #include "tests/support/support.h"
 #include "tests/support/trained.h"

@@ -1,0 +1,108 @@
+#include "hadal/tasks/vision/detect.h"
+
+#include <cmath>
+
+#include "hadal/tasks/vision/detect_judge.h"
+#include "hadal/train/trainer.h"
+
+#include "tests/support/support.h"
+#include "tests/support/trained.h"
+
+namespace hadal {
+namespace {
+
+Table settings(const std::string& model = "yolov8n") {
+  return {{"model", Table{{"name", model}, {"width", 0.125}}},
+          {"data", Table{{"kind", "shapes"}, {"size", 64}, {"train", 24}, {"val", 12}, {"test", 4}}},
+          {"size", 64}};
+}
+
+std::unique_ptr<Task> make(const Table& table, int64_t workers = 0) {
+  TaskContext context;
+  context.batch = 4;
+  context.workers = workers;
+  context.learns = true;
+  return tasks().make({"detect", table}, context);
+}
+
+TrainConfig quiet(int64_t epochs) {
+  return {.epochs = epochs,
+          .optimizer = {"adam", {{"lr", 1e-3}}},
+          .clip = 10,
+          .precision = "fp32",
+          .device = "cpu",
+          .evaluate_every = static_cast<double>(epochs),
+          .checkpoint_seconds = 0};
+}
+
+TEST(Detect, EveryHeadLearnsAndIsScored) {
+  for (const std::string model : {"yolov8n", "yolov8n-seg", "yolov8n-pose"}) {
+    const auto task = make(settings(model));
+    task->batches().set_epochs(6);
+    double first = 0, last = 0;
+    struct Losses : Callback {
+      void on_step(const StepEvent& event) override { values.push_back(event.losses[0].second); }
+      std::vector<double> values;
+    } seen;
+    Trainer trainer(*task, quiet(6));
+    trainer.listen(seen);
+    const auto outcome = trainer.run();
+    first = seen.values.front(), last = seen.values.back();
+    EXPECT_LT(last, first) << model;
+    std::vector<std::string> names, said;
+    for (const auto& [name, value] : task->evaluate("val", 0)) {
+      names.push_back(name);
+      EXPECT_GE(value, 0) << name;
+      EXPECT_LE(value, 1) << name;
+    }
+    for (const auto& score : task->scores()) said.push_back(score.name);
+    EXPECT_EQ(names, said);
+    EXPECT_NE(std::find(said.begin(), said.end(), task->goal()), said.end());
+    EXPECT_GE(task->figures().size(), 3u);
+  }
+}
+
+TEST(Detect, TheLossesTellBatchesOfAnyThreads) {
+  const auto losses = [](int64_t workers) {
+    auto task = make(settings(), workers);
+    task->batches().set_epochs(2);
+    task->batches().start(1, 0);
+    std::vector<double> out;
+    while (task->batches().next()) out.push_back(task->losses({}).total.item<double>());
+    return out;
+  };
+  EXPECT_EQ(losses(0), losses(3));
+}
+
+TEST(Detect, ItsWeightsAreEnough) {
+  const test::TemporaryFolder folder;
+  const auto task = make(settings());
+  test::save_task(*task, "detect", folder / "w.safetensors");
+  const auto detector = load_detector(folder / "w.safetensors");
+  EXPECT_EQ(detector->about().classes, (std::vector<std::string>{"circle", "square", "triangle", "star"}));
+  EXPECT_EQ(detector->config().size, 64);
+  const auto scored = test::task_of_weights(folder / "w.safetensors");
+  EXPECT_EQ(scored->evaluate("val", 0), task->evaluate("val", 0));
+}
+
+TEST(Detect, WhatModelAndDataDoNotShareIsRefused) {
+  auto table = settings("yolov8n-pose");
+  table.set_path("model.keypoints", 3);
+  EXPECT_ERROR(make(table), "model.keypoints is 3 and there are 5 keypoints");
+  table = settings();
+  table.set("names", List{"a", "b"});
+  EXPECT_ERROR(make(table), "names lists 2 classes and the data has 4");
+  table = settings();
+  table.set("size", 50);
+  EXPECT_ERROR(make(table), "size (50) must be a multiple of the model's stride (32)");
+}
+
+TEST(SceneClasses, AreMatchedByName) {
+  EXPECT_EQ(match_scene_classes({"dog", "cat"}, {"cat", "dog", "emu"}), (std::vector<int64_t>{1, 0}));
+  EXPECT_EQ(match_scene_classes({"a", "b"}, {"0", "1"}), (std::vector<int64_t>{0, 1})) << "as many, called otherwise";
+  EXPECT_ERROR(match_scene_classes({"dog", "ctt"}, {"cat", "dog"}),
+               "a class \"ctt\" that the model does not know; nearest: cat");
+}
+
+}  // namespace
+}  // namespace hadal
