@@ -178,8 +178,12 @@ NamedTensors read_weights(const std::filesystem::path& given) {
   throw FileError(file.name(), "neither safetensors nor a PyTorch file (.pt, .pth, .th) nor llama2.c's .bin");
 }
 
-NamedTensors unwrapped(NamedTensors weights) {
+NamedTensors unwrapped(NamedTensors weights, const nn::Module* module) {
   auto& entries = weights.entries;
+  const auto own = module ? state_dict(*module).index() : std::map<std::string, Tensor>{};
+  const auto own_already = [&] {
+    return std::any_of(entries.begin(), entries.end(), [&](const auto& entry) { return own.contains(entry.first); });
+  };
   std::erase_if(entries, [](const auto& entry) { return entry.first == kAverages; });
   const auto around_all = [&](const std::string& wrapper) {
     return !entries.empty() && std::all_of(entries.begin(), entries.end(), [&](const auto& entry) {
@@ -188,7 +192,7 @@ NamedTensors unwrapped(NamedTensors weights) {
   };
   while (true) {
     const auto found = std::find_if(kWrappers.begin(), kWrappers.end(), around_all);
-    if (found == kWrappers.end()) return weights;
+    if (found == kWrappers.end() || own_already()) return weights;
     for (auto& [name, tensor] : entries) name.erase(0, found->size());
   }
 }

@@ -22,8 +22,9 @@ NamedTensors read_weights(const std::filesystem::path& path);
 std::filesystem::path weights_in(const std::filesystem::path& path);
 
 /// Without what wrappers put before every name (`module.`, `_orig_mod.`, `model.`, `net.`, `network.`, also one in
-/// another) and without AveragedModel's counter: what a table of another library's names can read.
-NamedTensors unwrapped(NamedTensors weights);
+/// another) and without AveragedModel's counter: what a table of another library's names can read. Nothing is taken off
+/// names that are `module`'s own as they are: YOLO calls its layers model.0.
+NamedTensors unwrapped(NamedTensors weights, const nn::Module* module = nullptr);
 
 /// As safetensors, or in PyTorch's zip format when the name ends in .pt, .pth or .th.
 void save_weights(const std::filesystem::path& path, const nn::Module& module,

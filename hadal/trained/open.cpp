@@ -132,7 +132,7 @@ Table over_weights(Table recipe, const Table& theirs, bool learns) {
 }
 
 void load_into(Model& model, const Passport& weights, bool learns) {
-  auto tensors = unwrapped(weights.tensors);
+  auto tensors = unwrapped(weights.tensors, &model);
   tensors.entries = model.own_names(tensors.entries);
   LoadOptions options;
   if (learns) options.head = model.heads();
