@@ -85,11 +85,6 @@ bool in_head(const std::string& name, const LoadOptions& options) {
                      [&](const auto& head) { return name.starts_with(head); });
 }
 
-/// Only the number of classes, the first dimension, is another.
-bool other_classes(at::IntArrayRef a, at::IntArrayRef b) {
-  return a.size() == b.size() && !a.empty() && a.slice(1) == b.slice(1);
-}
-
 using Copies = std::vector<std::pair<Tensor, Tensor>>;  // to, from
 
 /// Compares everything, changes nothing.
@@ -119,7 +114,7 @@ Copies compare(const NamedTensors& target, const NamedTensors& weights, const Lo
       copies.emplace_back(into, tensor);
     } else {
       const LoadReport::Shape shape{name, tensor.sizes().vec(), into.sizes().vec()};
-      const bool fresh = in_head(name, options) && other_classes(tensor.sizes(), into.sizes());
+      const bool fresh = in_head(name, options) && tensor.dim() == into.dim();
       (fresh ? report.fresh_head : report.wrong_shape).push_back(shape);
     }
   }

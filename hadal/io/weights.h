@@ -39,8 +39,8 @@ struct LoadOptions {
   std::string prefix;
   /// Maps a name of the file (without its prefix) to the module's; an empty result leaves the entry out.
   std::function<std::string(const std::string&)> rename;
-  /// Names that begin with one of these stay as they are initialised where the file has none of them or they differ
-  /// from the module only in their first dimension, the number of classes.
+  /// Names that begin with one of these stay as they are initialised where the file has none of them or they are of
+  /// other sizes: the number of classes, and what follows from it.
   std::vector<std::string> head;
 };
 
