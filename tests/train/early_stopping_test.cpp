@@ -21,7 +21,7 @@ Stopped run_with(const EarlyStoppingConfig& stopping, const std::vector<double>&
   config.epochs = 8;
   config.early_stopping = stopping;
   Regression task({});
-  task.scores = scores;
+  task.given = scores;
   const auto outcome = Trainer(task, config, folder).run();
   EXPECT_TRUE(outcome.done);
   return {outcome.state.step / 5, task.model().parameters()[0].detach().clone(), task.evaluated};

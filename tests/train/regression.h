@@ -53,7 +53,7 @@ class Regression : public Task {
     evaluated.push_back(net_->parameters()[0].detach().clone());
     const auto [x, y] = sample(0, nullptr);
     auto loss = (net_->forward(x.unsqueeze(0)) - y).square().mean().item<double>();
-    if (!scores.empty()) loss = scores.at(evaluated.size() - 1);
+    if (!given.empty()) loss = given.at(evaluated.size() - 1);
     return {{"loss", loss}};
   }
   std::vector<Score> scores() const override {
@@ -64,7 +64,7 @@ class Regression : public Task {
   std::string summary() const override { return "regression"; }
 
   std::function<Tensor(const Tensor& loss, int64_t call)> poison;  // changes the loss of one call
-  std::vector<double> scores;                                      // what evaluations give instead of the truth
+  std::vector<double> given;                                       // what evaluations give instead of the truth
   std::vector<std::string> names;                                  // what is known of them beforehand
   std::vector<Tensor> evaluated;                                   // the first weight at each evaluation
   int64_t steps = 0;

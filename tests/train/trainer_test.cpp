@@ -214,7 +214,7 @@ TEST(Trainer, KeepsTheBestAndTheLastWeights) {
   auto config = quiet_config();
   config.epochs = 4;
   Regression task({});
-  task.scores = {0.5, 0.2, NAN, 0.3};
+  task.given = {0.5, 0.2, NAN, 0.3};
   Trainer trainer(task, config, folder.path());
   trainer.describe({{"task", "regression"}});
   Listener seen;
@@ -235,7 +235,7 @@ TEST(Trainer, AScoreThatIsNoNumberIsNeverTheBest) {
   auto config = quiet_config();
   config.epochs = 3;
   Regression task({});
-  task.scores = {NAN, 0.4, 0.5};
+  task.given = {NAN, 0.4, 0.5};
   const auto outcome = Trainer(task, config).run();
   EXPECT_EQ(*find_value(outcome.best, "val/loss"), 0.4);
 }
@@ -276,7 +276,7 @@ TEST(Trainer, ARatePlateausWithItsScore) {
     config.epochs = 6;
     config.schedule = schedule;
     Regression task(options);
-    task.scores = {1, 0.5, 0.5, 0.6, 0.4, 0.4};
+    task.given = {1, 0.5, 0.5, 0.6, 0.4, 0.4};
     Trainer trainer(task, config);
     Listener seen;
     trainer.listen(seen);
