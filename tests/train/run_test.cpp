@@ -34,7 +34,8 @@ TEST(RunFolder, OnlyAnEmptyOneIsRemoved) {
 }
 
 TEST(Promises, AreKeptOrNot) {
-  const RunResult result{true, {{"val/accuracy", 0.9}, {"test/loss", 0.4}}, {}, 120};
+  const RunResult result{
+      true, {{"val/accuracy", 0.9}, {"test/loss", 0.4}}, {}, 120, {{"accuracy"}, {"loss", false}, {"bleu"}}};
   const auto kept = [&](const char* name, double asked) {
     const auto promises = promises_of({{name, asked}}, result);
     EXPECT_EQ(promises.size(), 1U);
@@ -48,7 +49,11 @@ TEST(Promises, AreKeptOrNot) {
   EXPECT_FALSE(kept("minutes", 1.9));
   EXPECT_FALSE(kept("test/bleu", 30));
   EXPECT_TRUE(std::isnan(promises_of({{"test/bleu", 30.0}}, result)[0].reached));
-  const RunResult forecast{true, {{"test/mase", 0.9}, {"test/quantile_loss", 0.3}, {"val/box_mAP50", 0.5}}, {}, 120};
+  const RunResult forecast{true,
+                           {{"test/mase", 0.9}, {"test/quantile_loss", 0.3}, {"val/box_mAP50", 0.5}},
+                           {},
+                           120,
+                           {{"mase", false}, {"quantile_loss", false}, {"box_mAP50"}}};
   for (const auto& [name, asked, expected] : {std::tuple{"test/mase", 1.0, true},
                                               {"test/mase", 0.8, false},
                                               {"test/quantile_loss", 0.4, true},
@@ -83,7 +88,7 @@ TEST(Run, APromiseThatIsNotMeasuredEndsNoRun) {
   const test::TemporaryFolder folder;
   const auto recipe = recipe_from(
       parse_toml(
-          "reaches = { \"test/bleu\" = 30 }\n[model]\nname = \"mlp\"\nhidden = [8]\n[data]\nkind = \"shapes\"\n"
+          "task = \"classify\"\nreaches = { \"test/bleu\" = 30 }\n[model]\nname = \"mlp\"\nhidden = [8]\n[data]\nkind = \"shapes\"\n"
           "size = 16\ntrain = 32\nval = 16\ntest = 0\nclasses = 2\n[train]\nepochs = 1\nbatch = 16\nworkers = 0\n"
           "threads = 1\n",
           "small.toml"),
@@ -99,7 +104,7 @@ TEST(Run, APromiseThatIsNotMeasuredEndsNoRun) {
 TEST(Run, AResumedRunsReportKeepsItsPictures) {
   const test::TemporaryFolder folder;
   const auto recipe = recipe_from(
-      parse_toml("[model]\nname = \"mlp\"\nhidden = [8]\n[data]\nkind = \"shapes\"\nsize = 16\ntrain = 32\nval = 16\n"
+      parse_toml("task = \"classify\"\n[model]\nname = \"mlp\"\nhidden = [8]\n[data]\nkind = \"shapes\"\nsize = 16\ntrain = 32\nval = 16\n"
                  "test = 0\nclasses = 2\n[train]\nepochs = 2\nbatch = 16\nworkers = 0\nthreads = 1\n",
                  "small.toml"),
       "small");
@@ -128,7 +133,7 @@ TEST(Run, AResumedRunsReportKeepsItsPictures) {
 TEST(Run, AnEvaluationOfAResumedRunRemembersTheBestOfEarlierSittings) {
   const test::TemporaryFolder folder;
   auto recipe = recipe_from(
-      parse_toml("[model]\nname = \"mlp\"\nhidden = [8]\n[data]\nkind = \"shapes\"\nsize = 16\ntrain = 32\nval = 16\n"
+      parse_toml("task = \"classify\"\n[model]\nname = \"mlp\"\nhidden = [8]\n[data]\nkind = \"shapes\"\nsize = 16\ntrain = 32\nval = 16\n"
                  "test = 0\nclasses = 2\n[train]\nepochs = 6\nbatch = 16\nworkers = 0\nthreads = 1\noptimizer = "
                  "{ name = \"adamw\", lr = 0.02 }\n",
                  "small.toml"),

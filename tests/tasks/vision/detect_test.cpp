@@ -13,7 +13,7 @@ namespace {
 
 Table settings(const std::string& model = "yolov8n") {
   return {{"model", Table{{"name", model}, {"width", 0.125}}},
-          {"data", Table{{"kind", "shapes"}, {"size", 64}, {"train", 24}, {"val", 12}, {"test", 4}}},
+          {"data", Table{{"kind", "shapes"}, {"size", 64}, {"min_size", 0.2}, {"train", 24}, {"val", 12}, {"test", 4}}},
           {"size", 64}};
 }
 
