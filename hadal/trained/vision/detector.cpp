@@ -78,13 +78,17 @@ TrainedDetector::TrainedDetector(DetectorConfig config, const Table& learned, co
   auto& model = config_.model;
   if (!config_.names.empty()) about_.classes = config_.names;
   settle_number(model, "classes", std::ssize(about_.classes), "class names");
-  settle_number(model, "keypoints", std::ssize(about_.keypoints), "keypoints");
+  // A model with keypoints has those of the data; one without is not given any.
+  const auto* usual = detectors().at(model.name).schema.defaults().find("keypoints");
+  if (model.settings.find("keypoints") || (usual && read_integer(*usual, "model.keypoints", {}) > 0))
+    settle_number(model, "keypoints", std::ssize(about_.keypoints), "keypoints");
   model = detectors().resolve(model);
   torch::manual_seed(use_.seed);
   model_ = detectors().make(model);
   const auto* classes = model.settings.find("classes");
   for (auto label = std::ssize(about_.classes); classes && label < read_integer(*classes, "model.classes", {}); ++label)
     about_.classes.push_back(fmt::format("{}", label));
+  if (model_->keypoints() == 0) about_.keypoints.clear(), about_.skeleton.clear();
   for (auto k = std::ssize(about_.keypoints); k < model_->keypoints(); ++k)
     about_.keypoints.push_back(fmt::format("{}", k));
   about_.masks = model_->has_masks();
