@@ -38,9 +38,13 @@ std::string help(const Words& words) {
   Table chosen;
   std::string name;
   if (!words.plain.empty()) chosen = load_recipe_table(words.plain[0], name);
-  if (chosen.find("task")) apply_words(chosen, settings.settings, settings.own);
+  const bool whole = chosen.find("task");
+  if (!whole) chosen.set("task", tasks().names().at(0));  // what every task shares is read alike for all
+  apply_words(chosen, settings.settings, settings.own);
   const bool with_parts = !words.plain.empty() || !settings.settings.empty();
-  const auto schema = chosen.find("task") ? recipe_schema(task_of(chosen)) : Schema::of(TrainConfig{});
+  const auto schema = whole ? recipe_schema(task_of(chosen)) : Schema::of(TrainConfig{});
+  const auto* train = chosen.find("train");
+  const auto shown = whole ? chosen : train && train->get_if<Table>() ? *train->get_if<Table>() : Table{};
   return "RECIPE is a name (hadal recipes lists them), a TOML file, or the name of a task, which is trained with its "
          "defaults:\n" +
          fmt::format("{}", fmt::join(tasks().names(), ", ")) +
@@ -59,7 +63,7 @@ std::string help(const Words& words) {
          "  hadal train mnist-vit find_lr=true\n"
          "  hadal train resume=runs/mnist-vit\n\n"
          "Settings:\n" +
-         schema.help(chosen.find("task") ? "" : "train", with_parts ? &chosen : nullptr) +
+         schema.help(whole ? "" : "train", with_parts ? &shown : nullptr) +
          "\nhadal train RECIPE optimizer=muon --help shows the settings of the parts too.\n";
 }
 

@@ -69,6 +69,8 @@ std::string full_path(const std::string& key, const Table& table, const Schema& 
   if (const auto meant = outermost(paths)) return *meant + key.substr(head.size());
   if (paths.size() > 1) fail_usage("{} could be {}; write the whole name", key, fmt::join(paths, " or "));
   auto known = others;
+  if (const auto* section = verb.empty() ? nullptr : schema.find(verb); section && section->children)
+    for (const auto& field : section->children()) known.push_back(field.name);
   for (const auto& name : names_of(schema)) known.push_back(name);
   static const auto train = Schema::of(TrainConfig{});
   for (const auto& field : train.fields()) known.push_back(field.name);

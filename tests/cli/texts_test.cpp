@@ -73,7 +73,7 @@ TEST_F(Texts, PredictTakesSeveralAndGoesOnBehindABadFile) {
   write_file(*folder_ / "bad.txt", "\xff\xfe");
   write_file(*folder_ / "lines.txt", "a good day\na bad day\n");
   ran = run({"predict", "run", "bad.txt", "lines.txt", "out=mixed"});
-  expect_mistake(ran, 1, "1 of 2 inputs could not be read, the first: bad.txt at byte 0: not UTF-8");
+  expect_mistake(ran, 1, "1 of 3 texts could not be read, the first: bad.txt at byte 0: not UTF-8");
   const auto written = read_file(*folder_ / "mixed/predictions.jsonl");
   EXPECT_EQ(std::count(written.begin(), written.end(), '\n'), 3);
   EXPECT_THAT(written, testing::StartsWith("{\"input\":\"bad.txt\",\"error\":"));

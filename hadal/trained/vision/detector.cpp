@@ -79,8 +79,9 @@ TrainedDetector::TrainedDetector(DetectorConfig config, const Table& learned, co
   if (!config_.names.empty()) about_.classes = config_.names;
   settle_number(model, "classes", std::ssize(about_.classes), "class names");
   // A model with keypoints has those of the data; one without is not given any.
-  const auto* usual = detectors().at(model.name).schema.defaults().find("keypoints");
-  if (model.settings.find("keypoints") || (usual && read_integer(*usual, "model.keypoints", {}) > 0))
+  const auto* points = model.settings.find("keypoints");
+  if (!points) points = detectors().at(model.name).schema.defaults().find("keypoints");
+  if (points && read_integer(*points, "model.keypoints", {}) > 0)
     settle_number(model, "keypoints", std::ssize(about_.keypoints), "keypoints");
   model = detectors().resolve(model);
   torch::manual_seed(use_.seed);
