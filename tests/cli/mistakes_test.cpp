@@ -101,12 +101,12 @@ TEST_F(Mistakes, Names) {
 TEST_F(Mistakes, Recipes) {
   expect_mistake(run({"train", "nowhere.toml"}), 2, "nowhere.toml: No such file");
   expect_mistake(train({}, "[model]\nname = \"mlp\nhidden = 3\n"), 2, "tiny.toml:2:");
-  expect_mistake(train({}, "modle = \"mlp\"\n"), 2, "unknown setting modle; nearest: model");
+  expect_mistake(train({}, "task = \"classify\"\nmodle = \"mlp\"\n"), 2, "unknown setting modle; nearest: model");
   expect_mistake(train({}, recipe(test::kShapes, "speed = 3\n")), 2, "train.speed");
   expect_mistake(train({}, recipe(test::kShapes + "colour = 3\n")), 2, "colour");
   expect_mistake(train({}, recipe(test::kShapes, "seed = \"one\"\n")), 2, "train.seed");
   expect_mistake(train({}, "task = 3\n"), 2, "task");
-  expect_mistake(train({}, "train = 3\n"), 2, "train");
+  expect_mistake(train({}, "task = \"classify\"\ntrain = 3\n"), 2, "train");
   expect_mistake(train({}, "epochs = 1979-05-27\n"), 2, "tiny.toml: line 1: dates");
 }
 
