@@ -112,6 +112,7 @@ void align(const Tensor& features, const std::vector<Region<T>>& regions, const 
           const auto bin = static_cast<size_t>(y);
           for (int64_t i = 0; i < rows.count(bin); ++i) {
             const T weight = rows.of(bin)[i];
+            if (weight == 0) continue;  // between two samples far apart
             const auto* row = plane + (rows.first[bin] + i) * width + low;
             for (int64_t x = 0; x < count; ++x) line[static_cast<size_t>(x)] += weight * row[x];
           }
@@ -155,6 +156,7 @@ void align_back(const Tensor& gradient, const Tensor& boxes, const std::vector<R
           const auto bin = static_cast<size_t>(y);
           for (int64_t i = 0; i < rows.count(bin); ++i) {
             const T weight = rows.of(bin)[i];
+            if (weight == 0) continue;
             auto* row = plane + (rows.first[bin] + i) * width + low;
             for (int64_t x = 0; x < count; ++x) row[x] += weight * line[static_cast<size_t>(x)];
           }

@@ -12,7 +12,8 @@ Tensor Matcher::operator()(const Tensor& overlaps) const {
   const auto [best, object] = overlaps.max(0);
   auto out = object.masked_fill(best < low, kBackground).masked_fill((best >= low) & (best < high), kBetween);
   if (all_objects) {
-    const auto nearest = overlaps.eq(std::get<0>(overlaps.max(1, true))).any(0);
+    // What overlaps nothing is nobody's nearest, or else all boxes would be.
+    const auto nearest = (overlaps.eq(std::get<0>(overlaps.max(1, true))) & overlaps.gt(0)).any(0);
     out = torch::where(nearest, object, out);
   }
   return out;

@@ -174,6 +174,16 @@ def case(tensors, about, name, model, preset, settings, conf):
           [tensors[f"{name}/found/{i}/count"].item() for i in range(2)])
 
 
+def levels_of_boxes(tensors):
+    """Boxes of all sizes, each pooled from the level that fits."""
+    features = {str(i): uniform(f"level{i}", (2, 2, 96 >> i, 128 >> i)).float() for i in range(4)}
+    at = uniform("boxes", (40, 4))
+    side = 2 ** (5.5 + 2.5 * at[:, 2:])
+    boxes = torch.cat([(at[:, :2] + 1) * 60, (at[:, :2] + 1) * 60 + side], 1).float()
+    pool = torchvision.ops.MultiScaleRoIAlign(list("0123"), 3, 2)
+    tensors["levels"] = pool(features, [boxes[:25], boxes[25:]], [(384, 512)] * 2)
+
+
 def heads(channels=32):
     return {"box_head": detection.faster_rcnn.TwoMLPHead(channels * 49, 64),
             "box_predictor": detection.faster_rcnn.FastRCNNPredictor(64, 4)}
@@ -182,6 +192,7 @@ def heads(channels=32):
 def make(save):
     shapes()
     tensors, about = {}, {}
+    levels_of_boxes(tensors)
     # The pyramid is 256 wide in torchvision's helpers; narrow ones are made by its parts.
     narrow = 32
 

@@ -15,6 +15,7 @@ TEST(Matcher, TellsObjectsBackgroundAndWhatIsBetween) {
   EXPECT_TRUE(torch::equal(plain(overlaps), torch::tensor({int64_t{0}, kBetween, kBackground, kBackground})));
   const Matcher all{.high = 0.5, .low = 0.4, .all_objects = true};  // the second object's nearest box is the first's
   EXPECT_TRUE(torch::equal(all(overlaps), torch::tensor({int64_t{0}, int64_t{0}, kBackground, kBackground})));
+  EXPECT_TRUE(torch::equal(all(torch::zeros({1, 2})), torch::tensor({kBackground, kBackground})));
   EXPECT_TRUE(torch::equal(plain(torch::zeros({0, 2})), torch::tensor({kBackground, kBackground})));
 }
 

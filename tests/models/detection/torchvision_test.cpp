@@ -7,6 +7,7 @@
 
 #include "hadal/io/safetensors.h"
 #include "hadal/models/detection/detection_model.h"
+#include "hadal/models/detection/roi_features.h"
 #include "hadal/nn/init.h"
 
 #include "tests/models/hash_weights.h"
@@ -165,6 +166,17 @@ std::string lines_of(const nn::Module& module) {
 }
 
 }  // namespace
+
+TEST(TorchvisionDetectors, LookAtTheLevelThatFitsABox) {
+  Scene scene{.features = {}, .sizes = {}, .height = 384, .width = 512};
+  for (int64_t i = 0; i < 4; ++i)
+    scene.features.push_back(uniform(fmt::format("level{}", i), {2, 2, 96 >> i, 128 >> i}));
+  const auto at = uniform("boxes", {40, 4}).to(torch::kFloat64);
+  const auto corner = (at.slice(1, 0, 2) + 1) * 60;
+  const auto boxes = torch::cat({corner, corner + torch::exp2(5.5 + 2.5 * at.slice(1, 2))}, 1).to(torch::kFloat32);
+  const auto out = roi_features(scene, 4, {boxes.slice(0, 0, 25), boxes.slice(0, 25)}, 3);
+  EXPECT_LT((out - reference().at("levels")).abs().max().item<double>(), 1e-5);
+}
 
 TEST(TorchvisionDetectors, HaveTheNamesAndShapesOfTheirReference) {
   std::ifstream file(golden("detection.json"));
