@@ -90,10 +90,11 @@ FileScenes::Kept FileScenes::picture(int64_t index, int64_t longest) const {
   if (r.picture < 0) throw FileError(name(index), "the picture is not there");
   const auto bytes = files_->tree.read(r.picture);
   const auto info = probe_image(bytes, name(index));
-  Kept made{decode_shrunk(bytes, name(index), info, longest), longest, info.width, info.height};
+  Kept made{decode_shrunk(bytes, name(index), info, longest), longest, info.width, info.height, {}};
+  if (r.mask >= 0) made.instances = instances(index, info.width, info.height);
   if (!cache_) return made;
   // Two threads may decode the same picture at once; the first to store it wins.
-  const auto size = made.image.numel();
+  const auto size = made.image.numel() + (r.mask >= 0 ? 4 * made.width * made.height : 0);
   if (cached_bytes_.fetch_add(size) + size <= cache_bytes_) {
     auto kept = std::make_unique<const Kept>(made);
     const Kept* none = nullptr;
@@ -106,6 +107,15 @@ FileScenes::Kept FileScenes::picture(int64_t index, int64_t longest) const {
   return made;
 }
 
+Instances FileScenes::instances(int64_t index, int64_t width, int64_t height) const {
+  const auto mask = record(index).mask;
+  const auto numbers = decode_label_image(files_->tree.read(mask), files_->tree.name(mask));
+  if (numbers.size(0) != height || numbers.size(1) != width)
+    throw FileError(files_->tree.name(mask),
+                    fmt::format("is {} x {}, its picture {} x {}", numbers.size(0), numbers.size(1), height, width));
+  return instances_of(numbers);
+}
+
 Scene FileScenes::get(int64_t index, const SceneView& view) const {
   const auto& r = record(index);
   const auto kept = picture(index, view.longest);
@@ -113,11 +123,7 @@ Scene FileScenes::get(int64_t index, const SceneView& view) const {
   Scene scene;
   scene.image = kept.image;
   if (r.mask >= 0) {
-    const auto numbers = decode_label_image(files_->tree.read(r.mask), files_->tree.name(r.mask));
-    if (numbers.size(0) != kept.height || numbers.size(1) != kept.width)
-      throw FileError(files_->tree.name(r.mask), fmt::format("is {} x {}, its picture {} x {}", numbers.size(0),
-                                                             numbers.size(1), kept.height, kept.width));
-    const auto found = instances_of(numbers);
+    const auto& found = kept.instances;
     scene.boxes = scaled_boxes(found.boxes, {kept.height, kept.width}, size);
     scene.area = found.area;
     const auto count = found.boxes.size(0);

@@ -7,6 +7,14 @@
 
 namespace hadal {
 
+/// What a label picture (H, W) int32 holds: boxes and areas in the order of the instances' numbers, and the picture
+/// with instance n as n + 1.
+struct Instances {
+  Tensor boxes, area;  // (N, 4), (N) float32
+  Tensor numbered;     // (H, W) int32
+};
+Instances instances_of(const Tensor& label_picture);
+
 /// Objects whose box has no area within the picture are left out, keypoints outside are absent, boxes are cut at the
 /// edges. An object without a mask among ones that have it gets its box's rectangle.
 class FileScenes : public SceneData {
@@ -30,8 +38,10 @@ class FileScenes : public SceneData {
   struct Kept {
     Tensor image;
     int64_t longest, width, height;  // what it was shrunk to fit, and its own size on the disk
+    Instances instances;             // of its label picture, where it has one
   };
   Kept picture(int64_t index, int64_t longest) const;
+  Instances instances(int64_t index, int64_t width, int64_t height) const;
   const SceneRecord& record(int64_t index) const { return split_->records.at(index); }
 
   std::shared_ptr<const SceneFiles> files_;
@@ -46,14 +56,6 @@ class FileScenes : public SceneData {
 /// objects that are left.
 SceneTruth truth_of(const SceneRecord& record, const SceneAbout& about, int64_t width, int64_t height,
                     std::vector<int64_t>* kept = nullptr);
-
-/// What a label picture (H, W) int32 holds: boxes and areas in the order of the instances' numbers, and the picture
-/// with instance n as n + 1.
-struct Instances {
-  Tensor boxes, area;  // (N, 4), (N) float32
-  Tensor numbered;     // (H, W) int32
-};
-Instances instances_of(const Tensor& label_picture);
 
 /// The mask at height x width of an object in a picture of full_height x full_width, (height, width) uint8. `relative`:
 /// polygons are shares of the sides. Throws Error on runs that do not fit.

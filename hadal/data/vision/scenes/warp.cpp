@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "hadal/data/vision/transforms_check.h"
 
@@ -28,14 +29,19 @@ void narrow(double from, double step, double low, double high, int64_t& first, i
 struct Source {
   const uint8_t* data;
   int64_t stride, left, top, right, bottom;  // the last pixels that count: inclusive
+  int64_t width;
 };
 
 Source source_of(const Tensor& picture, const Window& w) {
   const auto width = picture.size(1), height = picture.size(0);
   const auto whole = [](double v, int64_t most) { return std::clamp(static_cast<int64_t>(v), int64_t{0}, most - 1); };
-  return {picture.const_data_ptr<uint8_t>(),        width * picture.size(2),
-          whole(std::floor(w[0] + 1e-6), width),    whole(std::floor(w[1] + 1e-6), height),
-          whole(std::ceil(w[2] - 1e-6) - 1, width), whole(std::ceil(w[3] - 1e-6) - 1, height)};
+  return {picture.const_data_ptr<uint8_t>(),
+          width * picture.size(2),
+          whole(std::floor(w[0] + 1e-6), width),
+          whole(std::floor(w[1] + 1e-6), height),
+          whole(std::ceil(w[2] - 1e-6) - 1, width),
+          whole(std::ceil(w[3] - 1e-6) - 1, height),
+          width};
 }
 
 /// Bilinear at (u, v), counted from pixels' centres.
@@ -82,6 +88,53 @@ void each_pixel(const Rows& rows, const Window& window, const Homography& back, 
   }
 }
 
+/// Four bytes as four lanes of 16 bits.
+inline uint64_t lanes(const uint8_t* pixel) {
+  uint32_t bytes;
+  std::memcpy(&bytes, pixel, 4);
+  uint64_t out = bytes;
+  out = (out | out << 16) & 0x0000ffff0000ffff;
+  return (out | out << 8) & 0x00ff00ff00ff00ff;
+}
+inline uint64_t between(uint64_t a, uint64_t b, uint64_t share) {
+  return ((a * (256 - share) + b * share + 0x0080008000800080) >> 8) & 0x00ff00ff00ff00ff;
+}
+
+/// A row of an affine warp: what lies at least a pixel within the window needs no look at its edges.
+void warp_row(const Source& s, const Rows& rows, const Window& window, const Homography& back, int64_t y,
+              uint8_t* row) {
+  const double cy = real(y) + 0.5;
+  const double u0 = back[0] * 0.5 + back[1] * cy + back[2], v0 = back[3] * 0.5 + back[4] * cy + back[5];
+  auto first = rows.left, last = rows.right;
+  narrow(u0, back[0], window[0], window[2], first, last);
+  narrow(v0, back[3], window[1], window[3], first, last);
+  // Four bytes are read for three: the last column of the last row must not be one of them. A hair of slack covers
+  // what the steps of 1/65536 add up to.
+  constexpr double kSlack = 0.1;
+  auto from = first, to = last;
+  narrow(u0 - 0.5, back[0], real(s.left) + kSlack, real(std::min(s.right, s.width - 2)) - kSlack, from, to);
+  narrow(v0 - 0.5, back[3], real(s.top) + kSlack, real(s.bottom) - kSlack, from, to);
+  to = std::min(to, from + 8192);
+  if (from >= to) from = to = last;
+  const auto slow = [&](int64_t x) {
+    blend(s, u0 + real(x) * back[0] - 0.5, v0 + real(x) * back[3] - 0.5, row + 3 * x);
+  };
+  for (auto x = first; x < from; ++x) slow(x);
+  const auto fixed = [](double v) { return static_cast<int64_t>(std::floor(v * 65536 + 0.5)); };
+  auto u = fixed(u0 + real(from) * back[0] - 0.5), v = fixed(v0 + real(from) * back[3] - 0.5);
+  const auto du = fixed(back[0]), dv = fixed(back[3]);
+  for (auto x = from; x < to; ++x, u += du, v += dv) {
+    const auto* at = s.data + (v >> 16) * s.stride + (u >> 16) * 3;
+    const auto across = static_cast<uint64_t>(u >> 8 & 255), down = static_cast<uint64_t>(v >> 8 & 255);
+    const auto pixel = between(between(lanes(at), lanes(at + 3), across),
+                               between(lanes(at + s.stride), lanes(at + s.stride + 3), across), down);
+    row[3 * x] = static_cast<uint8_t>(pixel);
+    row[3 * x + 1] = static_cast<uint8_t>(pixel >> 16);
+    row[3 * x + 2] = static_cast<uint8_t>(pixel >> 32);
+  }
+  for (auto x = to; x < last; ++x) slow(x);
+}
+
 Homography scaled_to_one(Homography h) {
   if (h[8] != 0)
     for (auto& value : h) value /= h[8];
@@ -93,6 +146,48 @@ void check_warp(const Homography& h) {
   require(std::all_of(h.begin(), h.end(), [](double v) { return std::isfinite(v); }),
           "[warp] the matrix is not finite");
 }
+
+constexpr int64_t kBlock = 256;
+
+/// Through HSV without a branch, so that it runs on whole registers. A grey pixel has no range and keeps its hue out.
+[[gnu::always_inline]] inline void shift_block_here(uint8_t* at, int64_t count, float turn, float more, float light) {
+  float r[kBlock], g[kBlock], b[kBlock];
+  for (int64_t i = 0; i < count; ++i) r[i] = at[3 * i], g[i] = at[3 * i + 1], b[i] = at[3 * i + 2];
+  for (int64_t i = 0; i < count; ++i) {
+    const float high = std::max(r[i], std::max(g[i], b[i])), range = high - std::min(r[i], std::min(g[i], b[i]));
+    const float v = std::min(high * light, 255.0f);
+    const float part = std::min(range * more / std::max(high, 1.0f), 1.0f) * v;  // saturation times value
+    const float scale = 1 / std::max(range, 1.0f);
+    const float red = (g[i] - b[i]) * scale, green = 2 + (b[i] - r[i]) * scale, blue = 4 + (r[i] - g[i]) * scale;
+    const float sector = turn + (high == r[i] ? red : high == g[i] ? green : blue);
+    const auto channel = [&](float offset) {  // of the channel on the wheel
+      const float k = sector + offset;
+      const float within = k - 6 * static_cast<float>(static_cast<int32_t>((k + 6) / 6) - 1);
+      return v - part * std::max(0.0f, std::min(std::min(within, 4 - within), 1.0f)) + 0.5f;
+    };
+    r[i] = channel(5), g[i] = channel(3), b[i] = channel(1);
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    at[3 * i] = static_cast<uint8_t>(r[i]);
+    at[3 * i + 1] = static_cast<uint8_t>(g[i]);
+    at[3 * i + 2] = static_cast<uint8_t>(b[i]);
+  }
+}
+
+using ShiftBlock = void (*)(uint8_t*, int64_t, float, float, float);
+void shift_block_plain(uint8_t* at, int64_t count, float turn, float more, float light) {
+  shift_block_here(at, count, turn, more, light);
+}
+#if defined(__x86_64__)
+[[gnu::target("avx2,fma")]] void shift_block_avx2(uint8_t* at, int64_t count, float turn, float more, float light) {
+  shift_block_here(at, count, turn, more, light);
+}
+ShiftBlock best_shift_block() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? shift_block_avx2 : shift_block_plain;
+}
+#else
+ShiftBlock best_shift_block() { return shift_block_plain; }
+#endif
 
 }  // namespace
 
@@ -136,10 +231,14 @@ void warp_onto(Tensor& out, const Tensor& picture, const Window& window, const H
   const auto back = scaled_to_one(inverted(forward));
   const auto rows = rows_of(moved(forward, window), out);
   const auto source = source_of(picture, window);
+  const bool affine = back[6] == 0 && back[7] == 0;
   for (auto y = rows.top; y < rows.bottom; ++y) {
     auto* row = out.data_ptr<uint8_t>() + y * out.size(1) * 3;
-    each_pixel(rows, window, back, y,
-               [&](int64_t x, double u, double v) { blend(source, u - 0.5, v - 0.5, row + 3 * x); });
+    if (affine)
+      warp_row(source, rows, window, back, y, row);
+    else
+      each_pixel(rows, window, back, y,
+                 [&](int64_t x, double u, double v) { blend(source, u - 0.5, v - 0.5, row + 3 * x); });
   }
 }
 
@@ -160,28 +259,13 @@ void warp_mask_onto(Tensor& out, const Tensor& mask, const Window& window, const
 }
 
 void shift_colors(Tensor& picture, double hue, double saturation, double value) {
-  const auto pixels = picture.size(0) * picture.size(1);
-  auto* at = picture.data_ptr<uint8_t>();
+  static const auto shift_block = best_shift_block();
+  const auto count = picture.size(0) * picture.size(1);
   const auto turn = static_cast<float>(6 * (hue - std::floor(hue)));
-  const auto more = static_cast<float>(saturation), light = static_cast<float>(value);
-  for (int64_t i = 0; i < pixels; ++i, at += 3) {
-    const float r = at[0], g = at[1], b = at[2];
-    const float high = std::max({r, g, b}), range = high - std::min({r, g, b});
-    const float v = std::min(high * light, 255.0f);
-    if (range == 0) {
-      at[0] = at[1] = at[2] = static_cast<uint8_t>(v + 0.5f);
-      continue;
-    }
-    const float part = std::min(range / high * more, 1.0f) * v;  // saturation times value
-    float sector = high == r ? (g - b) / range : high == g ? 2 + (b - r) / range : 4 + (r - g) / range;
-    sector += turn + (sector < 0 ? 6.0f : 0.0f);
-    constexpr float kOffsets[] = {5, 3, 1};  // of red, green and blue on the wheel
-    for (int c = 0; c < 3; ++c) {
-      float k = kOffsets[c] + sector;
-      while (k >= 6) k -= 6;
-      at[c] = static_cast<uint8_t>(v - part * std::clamp(std::min(k, 4 - k), 0.0f, 1.0f) + 0.5f);
-    }
-  }
+  auto* at = picture.data_ptr<uint8_t>();
+  for (int64_t i = 0; i < count; i += kBlock)
+    shift_block(at + 3 * i, std::min(kBlock, count - i), turn, static_cast<float>(saturation),
+                static_cast<float>(value));
 }
 
 }  // namespace hadal

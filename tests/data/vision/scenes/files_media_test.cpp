@@ -198,6 +198,53 @@ TEST(SceneFiles, ReadLabelPicturesOf16BitsAndRefuseAnotherSize) {
   EXPECT_ERROR(open(f.path()).open("train")->get(0), "masks/a_mask.png: is 2 x 4, its picture 2 x 5");
 }
 
+TEST(SceneFiles, SayWhenMasksWouldNotFit) {
+  test::TemporaryFolder f;
+  // 70,000 instances of a pixel or two each.
+  auto mask = torch::zeros({300, 300, 3}, torch::kUInt8);
+  for (int64_t i = 0; i < 70000; ++i) {
+    auto* pixel = mask.data_ptr<uint8_t>() + 3 * i;
+    const auto number = i + 1;
+    pixel[0] = number >> 16, pixel[1] = number >> 8 & 255, pixel[2] = number & 255;
+  }
+  write_file(f / "images/a.png", picture(300, 300));
+  write_file(f / "masks/a_mask.png", encode_png(mask));
+  const auto data = open(f.path()).open("train");
+  EXPECT_EQ(data->truth(0).boxes.size(0), 70000);
+  EXPECT_EQ(data->get(0, {.masks = false}).boxes.size(0), 70000);
+  EXPECT_ERROR(data->get(0), "70000 masks of 300 x 300 pixels would take 6.3 GB; a smaller size= helps");
+  EXPECT_EQ(data->get(0, {.longest = 30}).masks.size(0), 70000);
+}
+
+TEST(SceneFiles, TakePicturesOfEveryShapeAndNone) {
+  test::TemporaryFolder f;
+  write_file(f / "images/train/a.png", picture(1, 1));
+  write_file(f / "images/train/b.png", picture(2000, 20));
+  write_file(f / "labels/train/b.txt", "0 0.5 0.5 1 1\n");
+  write_file(f / "data.yaml", "train: images/train\nnames: [cat]\n");
+  const auto data = open(f.path()).open("train");
+  EXPECT_EQ(data->get(0, {.longest = 64}).image.sizes(), (std::vector<int64_t>{1, 1, 3}));
+  const auto narrow = data->get(1, {.longest = 64});
+  EXPECT_EQ(narrow.image.sizes(), (std::vector<int64_t>{1, 64, 3}));
+  EXPECT_EQ(floats(narrow.boxes), (std::vector<float>{0, 0, 64, 1}));
+  write_file(f / "all.json", "{\"images\": [], \"annotations\": [], \"categories\": [{\"id\": 1, \"name\": \"a\"}]}");
+  const auto none = open(f / "all.json");
+  EXPECT_EQ(none.open("train")->size(), 0);
+  EXPECT_EQ(none.faults->count(Fault::split_empty), 1);
+  EXPECT_EQ(class_counts(*none.open("train")).sum().item<int64_t>(), 0);
+}
+
+TEST(SceneFiles, ReadArchives) {
+  const auto path = test::data_folder() / "mouse";
+  NEEDS_DATA(path);
+  test::TemporaryFolder f;
+  const auto tar = (f / "mouse.tar.gz").string();
+  ASSERT_EQ(std::system(("tar -C '" + path.parent_path().string() + "' -czf '" + tar + "' mouse").c_str()), 0);
+  const auto source = open(tar);
+  EXPECT_EQ(source.kind, "coco");
+  EXPECT_EQ(source.open("val")->get(15).image.size(1), 640);
+}
+
 TEST(SceneFiles, ReadDeepLabCut) {
   test::TemporaryFolder f;
   write_file(f / "config.yaml",
