@@ -51,12 +51,13 @@ Grid grid_of(const std::vector<std::array<int64_t, 2>>& levels, const at::Tensor
   return {torch::cat(points), torch::cat(strides)};
 }
 
-Tensor distances(const Tensor& boxes, int64_t bins) {
+Tensor distances(const Tensor& boxes, int64_t bins, const Tensor& values) {
   if (bins == 1) return boxes;
   auto shape = boxes.sizes().vec();
   shape.back() = 4;
   shape.push_back(bins);
-  return boxes.reshape(shape).softmax(-1).matmul(torch::arange(bins, boxes.options()));
+  const auto each = values.defined() ? values.flatten().to(boxes.options()) : torch::arange(bins, boxes.options());
+  return boxes.reshape(shape).softmax(-1).matmul(each);
 }
 
 Tensor box_around(const Tensor& points, const Tensor& distances) {
@@ -75,7 +76,7 @@ Predicted decode(const Head& head, const Outputs& outputs) {
   const auto& raw = shape.end_to_end ? outputs.one : outputs.many;
   const auto grid = grid_of(outputs.levels, raw.boxes.options());
   Predicted all;
-  all.boxes = box_around(grid.points, distances(raw.boxes.transpose(1, 2), shape.bins)) * grid.strides;
+  all.boxes = box_around(grid.points, distances(raw.boxes.transpose(1, 2), shape.bins, head.bins)) * grid.strides;
   all.scores = raw.scores.transpose(1, 2).sigmoid();
   all.prototypes = outputs.prototypes;
   if (raw.coefficients.defined()) all.coefficients = raw.coefficients.transpose(1, 2);

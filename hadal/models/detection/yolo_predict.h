@@ -14,8 +14,9 @@ struct Grid {
 };
 Grid grid_of(const std::vector<std::array<int64_t, 2>>& levels, const at::TensorOptions& options);
 
-/// boxes (B, A, 4 bins) as a head gives them, pixels last -> (B, A, 4) distances to the sides, in strides.
-Tensor distances(const Tensor& boxes, int64_t bins);
+/// boxes (..., 4 bins) as a head gives them -> (..., 4) distances to the sides, in strides. `values` are the bins'
+/// distances; undefined: 0, 1, ...
+Tensor distances(const Tensor& boxes, int64_t bins, const Tensor& values = {});
 /// Distances left, top, right, bottom (..., 4) from points (..., 2) -> x1 y1 x2 y2.
 Tensor box_around(const Tensor& points, const Tensor& distances);
 /// keypoints (B, A, K, dims), points (A, 2) -> x and y in strides, the rest as it was.
