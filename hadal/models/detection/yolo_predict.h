@@ -7,6 +7,10 @@
 
 namespace hadal::yolo {
 
+/// In floats at least, whatever the network computes in: bfloat16 cannot tell neighbouring pixels apart.
+Tensor full(const Tensor& tensor);
+Raw full(const Raw& raw);
+
 /// Where the A predictions of all levels stand.
 struct Grid {
   Tensor points;   // (A, 2): x and y of the cells' centres, in strides
