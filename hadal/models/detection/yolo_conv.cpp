@@ -2,6 +2,7 @@
 #include <array>
 
 #include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/core/stack.h>
 
 #include "hadal/core/error.h"
 #include "hadal/models/detection/yolo_blocks.h"
@@ -18,14 +19,33 @@ using Scalars = c10::List<std::optional<at::Scalar>>;
 using Pointwise = Tensor(const Tensor&, const Tensor&, const std::optional<Tensor>&, at::IntArrayRef, at::IntArrayRef,
                          at::IntArrayRef, int64_t, std::string_view, Scalars, std::optional<std::string_view>);
 
-/// oneDNN's convolution with what follows it, where this LibTorch has it.
+/// oneDNN's convolution with what follows it, where this LibTorch has it with these arguments.
 const std::optional<c10::TypedOperatorHandle<Pointwise>>& pointwise() {
   static const auto found = []() -> std::optional<c10::TypedOperatorHandle<Pointwise>> {
     const auto schema = c10::Dispatcher::singleton().findSchema({"mkldnn::_convolution_pointwise", ""});
     if (!schema || !at::globalContext().hasMKLDNN()) return std::nullopt;
-    return schema->typed<Pointwise>();
+    try {
+      return schema->typed<Pointwise>();
+    } catch (const c10::Error&) {
+      return std::nullopt;
+    }
   }();
   return found;
+}
+
+bool fits_pointwise(const Tensor& tensor) {
+  return tensor.is_cpu() && tensor.scalar_type() == torch::kFloat32 && pointwise();
+}
+
+/// The weight in the order of elements that oneDNN computes with for inputs of such a size.
+Tensor packed(const Tensor& weight, const ConvShape& shape, at::IntArrayRef input) {
+  static const auto reorder = c10::Dispatcher::singleton().findSchema({"mkldnn::_reorder_convolution_weight", ""});
+  if (!reorder) return weight.contiguous(at::MemoryFormat::ChannelsLast);
+  const auto two = [](int64_t value) { return std::vector<int64_t>{value, value}; };
+  torch::jit::Stack stack;
+  torch::jit::push(stack, weight, two(shape.padding), two(shape.stride), two(1), shape.groups, input.vec());
+  reorder->callBoxed(stack);
+  return stack.at(0).toTensor();
 }
 
 }  // namespace
@@ -34,6 +54,7 @@ const std::optional<c10::TypedOperatorHandle<Pointwise>>& pointwise() {
 struct Conv::Folded {
   using Stamp = std::array<std::pair<const void*, int64_t>, 5>;
   Stamp stamp;
+  bool packed;
   Tensor weight, bias;
 };
 
@@ -73,20 +94,21 @@ Tensor Conv::forward(const Tensor& x) {
     return unfolded(x);
   Folded::Stamp stamp;
   for (size_t i = 0; i < parts.size(); ++i) stamp[i] = {parts[i]->const_data_ptr(), parts[i]->_version()};
+  const auto& shape = conv_->shape;
+  const bool fused = fits_pointwise(x) && fits_pointwise(conv_->weight);
   auto folded = folded_.load();
-  if (!folded || folded->stamp != stamp) {
+  if (!folded || folded->stamp != stamp || folded->packed != fused) {
     const auto factor = bn_->weight * (bn_->running_var + kEps).rsqrt();
-    folded = std::make_shared<const Folded>(
-        Folded{stamp, conv_->weight * factor.view({-1, 1, 1, 1}), bn_->bias - bn_->running_mean * factor});
+    const auto weight = conv_->weight * factor.view({-1, 1, 1, 1});
+    folded = std::make_shared<const Folded>(Folded{stamp, fused, fused ? packed(weight, shape, x.sizes()) : weight,
+                                                   bn_->bias - bn_->running_mean * factor});
     folded_.store(folded);
   }
-  const auto& shape = conv_->shape;
-  if (x.is_cpu() && x.scalar_type() == torch::kFloat32 && folded->weight.scalar_type() == torch::kFloat32 &&
-      pointwise()) {
+  if (fused) {
     const std::array<int64_t, 2> padding = {shape.padding, shape.padding}, stride = {shape.stride, shape.stride},
                                  dilation = {1, 1};
-    return pointwise()->call(x, folded->weight, folded->bias, padding, stride, dilation, shape.groups,
-                             activated_ ? "swish" : "none", Scalars(), std::nullopt);
+    return pointwise()->call(x.contiguous(at::MemoryFormat::ChannelsLast), folded->weight, folded->bias, padding,
+                             stride, dilation, shape.groups, activated_ ? "swish" : "none", Scalars(), std::nullopt);
   }
   auto y = torch::conv2d(x, folded->weight, folded->bias, shape.stride, shape.padding, 1, shape.groups);
   return activated_ ? torch::silu_(y) : y;

@@ -40,11 +40,10 @@ Head::Head(const HeadShape& given) : shape(given) {
   const torch::NoGradGuard no_grad;
   many_ = add_branch("");
   if (shape.bins > 1) {
-    // Its weight says each bin's distance and does not learn.
-    const auto bins = std::make_shared<Plain>(ConvShape{.in = shape.bins, .out = 1}, false);
-    if (!WithoutInit::active()) bins->weight.copy_(torch::arange(shape.bins).view({1, -1, 1, 1}));
-    bins->weight.set_requires_grad(false);
-    register_module("dfl", std::make_shared<nn::Module>())->register_module("conv", bins);
+    const auto dfl = std::make_shared<Plain>(ConvShape{.in = shape.bins, .out = 1}, false);
+    dfl->weight.copy_(torch::arange(shape.bins).view({1, -1, 1, 1}));
+    bins = dfl->weight.set_requires_grad(false);
+    register_module("dfl", std::make_shared<nn::Module>())->register_module("conv", dfl);
   }
   const bool fused = shape.end_to_end;  // YOLO26
   if (shape.prototype_width > 0 && fused)

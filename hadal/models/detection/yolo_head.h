@@ -75,6 +75,7 @@ struct Head : nn::Module {
   Outputs forward(const std::vector<Tensor>& features, bool wanted_many = true);
 
   const HeadShape shape;
+  Tensor bins;  // (1, bins, 1, 1): each bin's distance, which does not learn; undefined without
   std::shared_ptr<Flow> flow_model;
 
  private:

@@ -14,15 +14,6 @@ constexpr int64_t kMany = 10, kOne = 7, kKept = 1;
 /// The one-to-many branch's share of the loss, at the beginning and at the end.
 constexpr double kFirstShare = 0.8, kLastShare = 0.1;
 
-/// Losses are computed in floats even where the network runs in fewer bits.
-Tensor full(const Tensor& tensor) {
-  return tensor.defined() && tensor.element_size() < 4 ? tensor.to(torch::kFloat32) : tensor;
-}
-
-Raw full(const Raw& raw) {
-  return {full(raw.boxes), full(raw.scores), full(raw.coefficients), full(raw.keypoints), full(raw.sigma)};
-}
-
 /// (B, C, A) at F predictions -> (F, C)
 Tensor at(const Tensor& values, const Assigned& who) {
   return values.transpose(1, 2).index({who.pictures, who.places});
@@ -49,8 +40,11 @@ TensorsByName branch_losses(const Head& head, const Raw& raw, const Outputs& out
                             const Targets& targets) {
   const auto& shape = head.shape;
   const auto bins = shape.bins;
-  const auto apart = [&](const Tensor& tensor) { return one && tensor.defined() ? tensor.detach() : full(tensor); };
-  const auto prototypes = full(apart(outputs.prototypes)), semantic = full(apart(outputs.semantic));
+  // The one-to-one branch does not shape what both share.
+  const auto shared = [&](const Tensor& tensor) {
+    return one && tensor.defined() ? full(tensor).detach() : full(tensor);
+  };
+  const auto prototypes = shared(outputs.prototypes), semantic = shared(outputs.semantic);
   const auto grid = grid_of(outputs.levels, raw.boxes.options());
   Learning learning;
   learning.pictures = raw.boxes.size(0);

@@ -39,6 +39,14 @@ Picked pick_best(const Tensor& scores, const FindOptions& options) {
 
 }  // namespace
 
+Tensor full(const Tensor& tensor) {
+  return tensor.defined() && tensor.element_size() < 4 ? tensor.to(torch::kFloat32) : tensor;
+}
+
+Raw full(const Raw& raw) {
+  return {full(raw.boxes), full(raw.scores), full(raw.coefficients), full(raw.keypoints), full(raw.sigma)};
+}
+
 Grid grid_of(const std::vector<std::array<int64_t, 2>>& levels, const at::TensorOptions& options) {
   std::vector<Tensor> points, strides;
   for (size_t i = 0; i < levels.size(); ++i) {
@@ -51,12 +59,13 @@ Grid grid_of(const std::vector<std::array<int64_t, 2>>& levels, const at::Tensor
   return {torch::cat(points), torch::cat(strides)};
 }
 
-Tensor distances(const Tensor& boxes, int64_t bins) {
+Tensor distances(const Tensor& boxes, int64_t bins, const Tensor& values) {
   if (bins == 1) return boxes;
   auto shape = boxes.sizes().vec();
   shape.back() = 4;
   shape.push_back(bins);
-  return boxes.reshape(shape).softmax(-1).matmul(torch::arange(bins, boxes.options()));
+  const auto each = values.defined() ? values.flatten().to(boxes.options()) : torch::arange(bins, boxes.options());
+  return boxes.reshape(shape).softmax(-1).matmul(each);
 }
 
 Tensor box_around(const Tensor& points, const Tensor& distances) {
@@ -72,12 +81,12 @@ Tensor keypoints_at(const Tensor& keypoints, const Tensor& points, bool end_to_e
 
 Predicted decode(const Head& head, const Outputs& outputs) {
   const auto& shape = head.shape;
-  const auto& raw = shape.end_to_end ? outputs.one : outputs.many;
+  const auto raw = full(shape.end_to_end ? outputs.one : outputs.many);
   const auto grid = grid_of(outputs.levels, raw.boxes.options());
   Predicted all;
-  all.boxes = box_around(grid.points, distances(raw.boxes.transpose(1, 2), shape.bins)) * grid.strides;
+  all.boxes = box_around(grid.points, distances(raw.boxes.transpose(1, 2), shape.bins, head.bins)) * grid.strides;
   all.scores = raw.scores.transpose(1, 2).sigmoid();
-  all.prototypes = outputs.prototypes;
+  all.prototypes = full(outputs.prototypes);
   if (raw.coefficients.defined()) all.coefficients = raw.coefficients.transpose(1, 2);
   if (!raw.keypoints.defined()) return all;
   const auto values =
@@ -92,7 +101,7 @@ Predicted decode(const Head& head, const Outputs& outputs) {
 Predicted decode(const AnchorHead& head, const std::vector<Tensor>& levels) {
   std::vector<Tensor> boxes, scores;
   for (size_t i = 0; i < levels.size(); ++i) {
-    const auto y = levels[i].sigmoid();  // (B, 3, h, w, 5 + classes)
+    const auto y = full(levels[i]).sigmoid();  // (B, 3, h, w, 5 + classes)
     const auto stride = static_cast<double>(kStrides[i]);
     const auto grid = grid_of({{y.size(2), y.size(3)}}, y.options());
     const auto cells = grid.points.view({y.size(2), y.size(3), 2});

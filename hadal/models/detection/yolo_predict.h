@@ -7,6 +7,10 @@
 
 namespace hadal::yolo {
 
+/// In floats at least, whatever the network computes in: bfloat16 cannot tell neighbouring pixels apart.
+Tensor full(const Tensor& tensor);
+Raw full(const Raw& raw);
+
 /// Where the A predictions of all levels stand.
 struct Grid {
   Tensor points;   // (A, 2): x and y of the cells' centres, in strides
@@ -14,8 +18,9 @@ struct Grid {
 };
 Grid grid_of(const std::vector<std::array<int64_t, 2>>& levels, const at::TensorOptions& options);
 
-/// boxes (B, A, 4 bins) as a head gives them, pixels last -> (B, A, 4) distances to the sides, in strides.
-Tensor distances(const Tensor& boxes, int64_t bins);
+/// boxes (..., 4 bins) as a head gives them -> (..., 4) distances to the sides, in strides. `values` are the bins'
+/// distances; undefined: 0, 1, ...
+Tensor distances(const Tensor& boxes, int64_t bins, const Tensor& values = {});
 /// Distances left, top, right, bottom (..., 4) from points (..., 2) -> x1 y1 x2 y2.
 Tensor box_around(const Tensor& points, const Tensor& distances);
 /// keypoints (B, A, K, dims), points (A, 2) -> x and y in strides, the rest as it was.

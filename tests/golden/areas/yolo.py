@@ -190,6 +190,13 @@ class V5(nn.Module):
         return self.model[-1]([outputs[i] for i in self.levels])
 
 
+def v5_yaml():
+    """What yolov5's own files hold."""
+    config = yaml_model_load("yolov5n.yaml")
+    rows = config["head"][:-1] + [[config["head"][-1][0], 1, "Detect", ["nc", "anchors"]]]
+    return {"nc": 80, "depth_multiple": 0.33, "width_multiple": 0.25, "anchors": AnchorHead.SIZES, "backbone": config["backbone"], "head": rows, "ch": 3}
+
+
 def complete_iou(a, b):
     """Zheng et al. 2020, of (x, y, w, h)."""
     overlap = 1.0
@@ -285,6 +292,9 @@ def make(save):
             value = value[:, ::2] if key == "predictions" else value  # every second
             tensors[f"{name}/{key}"] = value.to(torch.float32) if key in ("predictions", "prototypes") else value.double()
         metadata[name] = json.dumps(about)
+    for name, yaml, _, _, keypoints in CASES:  # as ultralytics' files tell of their networks
+        metadata[f"yaml/{name}"] = json.dumps({"yaml": yaml_model_load(f"{yaml}.yaml"), "names": {0: "one", 1: "two"}})
+    metadata["yaml/v5"] = json.dumps({"yaml": v5_yaml()})
     boxes, labels, owner, masks, _ = truth(None)
     tensors["boxes"], tensors["labels"], tensors["owner"], tensors["masks"] = boxes.to(torch.float32), labels.long(), owner.long(), masks.to(torch.uint8)
     for count in (5, 17):
