@@ -59,7 +59,7 @@ std::string other_problem(const Recipe& recipe) {
   auto table = load_recipe_table(found->second.string(), name);
   apply_words(table, {});
   const auto own = recipe_from(table, recipe.name);
-  if (own.reaches != recipe.reaches || own.task.name != recipe.task.name) return "";
+  if (own.reaches.empty() || own.reaches != recipe.reaches || own.task.name != recipe.task.name) return "";
   std::string changed;
   for (const auto* path : {"data.kind", "data.path", "data.columns", "data.borders", "input", "horizon"})
     if (setting_text(own.task.settings, path) != setting_text(recipe.task.settings, path))
