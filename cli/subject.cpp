@@ -54,9 +54,7 @@ std::string last_of(const Words& words, const std::string& key) {
   return value;
 }
 
-bool is_run(const std::string& what) {
-  return fs::is_directory(what) && fs::exists(fs::path(what) / "config.toml");
-}
+bool is_run(const std::string& what) { return fs::is_directory(what) && fs::exists(fs::path(what) / "config.toml"); }
 
 }  // namespace
 
@@ -126,6 +124,7 @@ std::unique_ptr<Trained> make_trained(const Subject& subject) {
 }
 
 std::unique_ptr<Task> make_task(const Subject& subject) {
+  require_task(subject.recipe.task.name);
   auto context = context_of(subject.recipe.train);
   context.weights = &subject.weights;
   context.learned = subject.recipe.learned;

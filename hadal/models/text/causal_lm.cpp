@@ -16,7 +16,8 @@ Fields<CausalLmConfig> CausalLmConfig::fields() {
           {"heads", &C::heads, "attention heads in a block", at_least(1)},
           {"kv_heads", &C::kv_heads, "heads of keys and values (0: as many as heads)", at_least(0)},
           {"mlp", &C::mlp, "width inside a block's MLP", at_least(1)},
-          {"window", &C::window, "how many tokens a block sees, the token's own among them (0: all)", at_least(0).changes(Limit::Change::learning)},
+          {"window", &C::window, "how many tokens a block sees, the token's own among them (0: all)",
+           at_least(0).changes(Limit::Change::learning)},
           {"activation", &C::activation, "inside the MLP", one_of(activations())},
           {"norm", &C::norm, "normalisation", one_of({"layer", "rms"})},
           {"norm_eps", &C::norm_eps, "added to the variance in the norms", above(0)},
@@ -24,8 +25,13 @@ Fields<CausalLmConfig> CausalLmConfig::fields() {
            one_of({"none", "learned", "sinusoidal", "rotary", "alibi", "relative"})},
           {"rotary", &C::rotary, "rotary positions"},
           {"bias", &C::bias, "biases in products and norms"},
+          {"attention_bias", &C::attention_bias,
+           "biases of attention's products: of all, of queries, keys and values alone, of none; auto: as bias",
+           one_of({"auto", "all", "qkv", "none"})},
+          {"mlp_bias", &C::mlp_bias, "biases in the MLP; auto: as bias"},
           {"tied", &C::tied, "the head shares its weights with the embedding"},
-          {"dropout", &C::dropout, "share of activations and attention weights dropped", from_below(0, 1).changes(Limit::Change::always)}};
+          {"dropout", &C::dropout, "share of activations and attention weights dropped",
+           from_below(0, 1).changes(Limit::Change::always)}};
 }
 
 void CausalLmConfig::validate() const {
@@ -33,6 +39,7 @@ void CausalLmConfig::validate() const {
           nearest_multiple(dim, heads));
   require(kv_heads == 0 || heads % kv_heads == 0, "[language model] heads ({}) must be divisible by kv_heads ({})",
           heads, kv_heads);
+  rotary.validate();
   require(positions != "rotary" || dim / heads % 2 == 0,
           "[language model] rotary positions want heads of even width, got {}", dim / heads);
 }
@@ -43,6 +50,11 @@ CausalLmImpl::CausalLmImpl(const CausalLmConfig& config) : config_(config) {
   wte_ = register_module("wte", Embedding(config.vocabulary, config.dim, 0.02));
   if (config.positions == "learned") wpe_ = register_module("wpe", Embedding(config.context, config.dim, 0.02));
   if (config.positions == "sinusoidal") sinusoids_ = sinusoidal_positions(config.context, config.dim);
+  std::optional<bool> attention_bias, out_bias;
+  if (config.attention_bias != "auto") {
+    attention_bias = config.attention_bias != "none";
+    out_bias = config.attention_bias == "all";
+  }
   decoder_ = register_module("decoder", Stack(StackConfig{.block = {.dim = config.dim,
                                                                     .heads = config.heads,
                                                                     .kv_heads = config.kv_heads,
@@ -52,6 +64,9 @@ CausalLmImpl::CausalLmImpl(const CausalLmConfig& config) : config_(config) {
                                                                     .norm = config.norm,
                                                                     .norm_eps = config.norm_eps,
                                                                     .bias = config.bias,
+                                                                    .attention_bias = attention_bias,
+                                                                    .out_bias = out_bias,
+                                                                    .mlp_bias = config.mlp_bias,
                                                                     .dropout = config.dropout,
                                                                     .attention_dropout = config.dropout},
                                                           .depth = config.depth,

@@ -61,14 +61,16 @@ struct BertClassifierConfig {
     return {{"vocabulary", &C::vocabulary, "how many tokens there are (default: as many as the tokenizer has)",
              at_least(1)},
             {"classes", &C::classes, "how many classes (default: those of the data)", at_least(1)},
-            {"context", &C::context, "tokens a text may have; longer ones are cut", at_least(1).changes(Limit::Change::always)},
+            {"context", &C::context, "tokens a text may have; longer ones are cut",
+             at_least(1).changes(Limit::Change::always)},
             {"dim", &C::dim, "width of the tokens", at_least(1)},
             {"depth", &C::depth, "blocks", at_least(0)},
             {"heads", &C::heads, "attention heads", at_least(1)},
             {"mlp", &C::mlp, "width inside the feed-forward layers", at_least(1)},
             {"types", &C::types, "how many texts one input may hold; it reads one", at_least(1)},
             {"norm_eps", &C::norm_eps, "added to the variance in the norms", above(0)},
-            {"dropout", &C::dropout, "of embeddings, attention weights and what each block adds", from_below(0, 1).changes(Limit::Change::always)}};
+            {"dropout", &C::dropout, "of embeddings, attention weights and what each block adds",
+             from_below(0, 1).changes(Limit::Change::always)}};
   }
   BertConfig bert() const {
     return {.vocabulary = vocabulary,
@@ -85,8 +87,7 @@ struct BertClassifierConfig {
 };
 
 struct BertClassifier : TextClassifier {
-  explicit BertClassifier(const BertClassifierConfig& config)
-      : bert_(config.bert()), net_(config.bert(), config.classes) {
+  explicit BertClassifier(const BertClassifierConfig& config) : net_(config.bert(), config.classes) {
     register_module("net", net_);
   }
   Tensor forward(const Tensor& ids, const Tensor& lengths) override {
@@ -100,13 +101,8 @@ struct BertClassifier : TextClassifier {
       out.emplace_back(name.starts_with("net.") ? name : "net." + name, tensor);
     return out;
   }
-  void compare(About& about) const override {
-    compare_bert(bert_, about);
-    about.expect("problem_type", {"single_label_classification"}, "this classifier");
-  }
 
  private:
-  BertConfig bert_;
   BertForClasses net_{nullptr};
 };
 
@@ -117,12 +113,14 @@ Fields<TextEncoderConfig> TextEncoderConfig::fields() {
   return {
       {"vocabulary", &C::vocabulary, "how many tokens there are (default: as many as the tokenizer has)", at_least(1)},
       {"classes", &C::classes, "how many classes (default: those of the data)", at_least(1)},
-      {"context", &C::context, "tokens a text may have; longer ones are cut", at_least(1).changes(Limit::Change::always)},
+      {"context", &C::context, "tokens a text may have; longer ones are cut",
+       at_least(1).changes(Limit::Change::always)},
       {"dim", &C::dim, "width of the tokens", at_least(1)},
       {"heads", &C::heads, "attention heads", at_least(1)},
       {"mlp", &C::mlp, "width inside the feed-forward layers", at_least(1)},
       {"depth", &C::depth, "blocks", at_least(0)},
-      {"dropout", &C::dropout, "of embeddings and of what each block adds", from_below(0, 1).changes(Limit::Change::always)},
+      {"dropout", &C::dropout, "of embeddings and of what each block adds",
+       from_below(0, 1).changes(Limit::Change::always)},
       {"activation", &C::activation, "of the feed-forward layers", one_of(activations())},
       {"norm", &C::norm, "LayerNorm or RMSNorm", one_of({"layer", "rms"})},
       {"norm_first", &C::norm_first, "normalise before attention and feed-forward (pre-norm) and not behind them"}};

@@ -3,21 +3,24 @@
 #include <cmath>
 
 #include "hadal/core/shape.h"
+#include "hadal/models/published.h"
 
 namespace hadal {
 
 Fields<VitConfig> VitConfig::fields() {
-  return {{"classes", &VitConfig::classes, "how many classes", at_least(1)},
-          {"channels", &VitConfig::channels, "colours of a pixel: 1 grey, 3 RGB", at_least(1)},
-          {"image", &VitConfig::image, "side of the square picture in pixels", at_least(1)},
-          {"patch", &VitConfig::patch, "side of a patch in pixels", at_least(1)},
-          {"dim", &VitConfig::dim, "width of a token", at_least(1)},
-          {"depth", &VitConfig::depth, "how many transformer blocks", at_least(0)},
-          {"heads", &VitConfig::heads, "attention heads in a block", at_least(1)},
-          {"mlp", &VitConfig::mlp, "width inside a block's MLP", at_least(1)},
-          {"dropout", &VitConfig::dropout, "share of activations dropped", from_below(0, 1).changes(Limit::Change::always)},
-          {"attention_dropout", &VitConfig::attention_dropout, "share of attention weights dropped", from_below(0, 1).changes(Limit::Change::always)},
-          {"norm_eps", &VitConfig::norm_eps, "added to the variance in LayerNorm (Hugging Face: 1e-12)", above(0)}};
+  return {
+      {"classes", &VitConfig::classes, "how many classes", at_least(1)},
+      {"channels", &VitConfig::channels, "colours of a pixel: 1 grey, 3 RGB", at_least(1)},
+      {"image", &VitConfig::image, "side of the square picture in pixels", at_least(1)},
+      {"patch", &VitConfig::patch, "side of a patch in pixels", at_least(1)},
+      {"dim", &VitConfig::dim, "width of a token", at_least(1)},
+      {"depth", &VitConfig::depth, "how many transformer blocks", at_least(0)},
+      {"heads", &VitConfig::heads, "attention heads in a block", at_least(1)},
+      {"mlp", &VitConfig::mlp, "width inside a block's MLP", at_least(1)},
+      {"dropout", &VitConfig::dropout, "share of activations dropped", from_below(0, 1).changes(Limit::Change::always)},
+      {"attention_dropout", &VitConfig::attention_dropout, "share of attention weights dropped",
+       from_below(0, 1).changes(Limit::Change::always)},
+      {"norm_eps", &VitConfig::norm_eps, "added to the variance in LayerNorm (Hugging Face: 1e-12)", above(0)}};
 }
 
 void VitConfig::validate() const {
@@ -65,6 +68,25 @@ Tensor VitImpl::forward(const Tensor& pixels) {
   const auto patches = conv_proj_(pixels).flatten(2).transpose(1, 2);                            // (B, N, dim)
   const auto tokens = torch::cat({class_token_.expand({patches.size(0), -1, -1}), patches}, 1);  // (B, 1 + N, dim)
   return heads_->forward(encoder_(tokens).select(1, 0));                                         // (B, classes)
+}
+
+Part vit_settings(const nlohmann::json& json, const std::string& name) {
+  PublishedConfig config(json, name);
+  config.architecture({"ViTForImageClassification"}, "ViTForImageClassification");
+  Table settings{{"classes", config.classes()},
+                 {"channels", config.integer("num_channels", 3)},
+                 {"image", config.integer("image_size", 224)},
+                 {"patch", config.integer("patch_size", 16)},
+                 {"dim", config.integer("hidden_size", 768)},
+                 {"depth", config.integer("num_hidden_layers", 12)},
+                 {"heads", config.integer("num_attention_heads", 12)},
+                 {"mlp", config.integer("intermediate_size", 3072)},
+                 {"norm_eps", config.number("layer_norm_eps", 1e-12)}};
+  config.expect("hidden_act", {"gelu", "gelu_python"});
+  config.expect("problem_type", {"single_label_classification"});
+  config.refuse_flag("qkv_bias", false);
+  config.finish();
+  return {"vit", std::move(settings)};
 }
 
 void register_vit(ClassifierCatalog& catalog) {
