@@ -120,9 +120,7 @@ TEST(Others, GptTwosConfigGivesItsSettings) {
 }
 
 TEST(Others, SlidingWindowsAreMistralsAndQwens) {
-  const auto window = [](const std::string& config) {
-    return number(read(llama_settings, config).settings, "window");
-  };
+  const auto window = [](const std::string& config) { return number(read(llama_settings, config).settings, "window"); };
   EXPECT_EQ(window(R"({"model_type": "mistral", "sliding_window": 16})"), 16);
   EXPECT_EQ(window(R"({"model_type": "mistral"})"), 4096);
   EXPECT_EQ(window(R"({"model_type": "mistral", "sliding_window": null})"), 0);
@@ -140,8 +138,9 @@ TEST(Others, SlidingWindowsAreMistralsAndQwens) {
 }
 
 TEST(Others, WhatHadalCannotBeIsRefusedByName) {
-  EXPECT_ERROR(Published(R"({"model_type": "mixtral", "num_local_experts": 8})").recipe(),
-               "config.json: the weights beside it are of a mixtral; Hadal reads gpt2, llama, mistral, qwen2, bert, vit");
+  EXPECT_ERROR(
+      Published(R"({"model_type": "mixtral", "num_local_experts": 8})").recipe(),
+      "config.json: the weights beside it are of a mixtral; Hadal reads gpt2, llama, mistral, qwen2, bert, vit");
   EXPECT_ERROR(read(gpt2_settings, R"({"model_type": "gpt2", "scale_attn_by_inverse_layer_idx": true,
     "scale_attn_weights": false, "n_head": "twelve"})"),
                "n_head is no number; scale_attn_by_inverse_layer_idx is true; scale_attn_weights is false");
@@ -159,10 +158,11 @@ TEST(Others, WhatHadalCannotBeIsRefusedByName) {
                "LlamaModel has no head to write with");
   EXPECT_ERROR(read(llama_settings, R"({"model_type": "llama", "quantization_config": {"quant_method": "gptq"}})"),
                "the weights are quantised (gptq)");
-  EXPECT_ERROR(read(bert_settings, bert("BertForMaskedLM", R"(, "is_decoder": true, "hidden_act": "relu",
+  EXPECT_ERROR(
+      read(bert_settings, bert("BertForMaskedLM", R"(, "is_decoder": true, "hidden_act": "relu",
     "position_embedding_type": "relative_key")")),
-               "hidden_act is relu, and Hadal has gelu, gelu_python; position_embedding_type is relative_key, and Hadal "
-               "has absolute; is_decoder is true");
+      "hidden_act is relu, and Hadal has gelu, gelu_python; position_embedding_type is relative_key, and Hadal "
+      "has absolute; is_decoder is true");
   EXPECT_ERROR(read(bert_settings, bert("BertForSequenceClassification", R"(, "problem_type": "regression")")),
                "problem_type is regression");
   EXPECT_ERROR(read(bert_settings, bert("BertForQuestionAnswering")), "architectures is BertForQuestionAnswering");
@@ -247,7 +247,8 @@ TEST(Others, WordsAgainstTheWeightsAreRefusedWithTheSettingToGive) {
     model.set("name", "llama");
     return over_weights({{"task", "language"}, {"model", std::move(model)}}, theirs(config), learns);
   };
-  const std::string four = R"({"model_type": "llama", "num_attention_heads": 4, "rms_norm_eps": 9.999999747378752e-06})";
+  const std::string four =
+      R"({"model_type": "llama", "num_attention_heads": 4, "rms_norm_eps": 9.999999747378752e-06})";
   EXPECT_EQ(number(said(four, {}), "model.heads"), 4);
   EXPECT_ERROR(said(four, {{"heads", Word{"8"}}}), "the weights were trained with model.heads=4;");
   EXPECT_ERROR(said(four, {{"heads", 8}, {"norm_eps", 1e-6}}), "model.heads=4 model.norm_eps=");
