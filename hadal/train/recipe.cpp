@@ -246,7 +246,8 @@ Table load_recipe_table(const std::string& what, std::string& name) {
     const auto recipes = list_recipes();
     const auto found =
         std::find_if(recipes.begin(), recipes.end(), [&](const auto& item) { return item.first == what; });
-    if (found == recipes.end() && trained().find(what)) {
+    if (found == recipes.end()) require_task(what);
+    if (found == recipes.end() && tasks().find(what)) {
       name = what;
       return {{"task", what}};
     }
