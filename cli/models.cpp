@@ -17,7 +17,7 @@ int run(Words words) {
   const auto pattern = words.plain.empty() ? std::string() : words.plain[0];
   std::vector<std::string> names;
   bool found = false;
-  for (const auto& task : tasks().items()) {
+  for (const auto& task : trained().items()) {
     const auto* field = task.schema.find("model");
     if (!field || !field->kinds) continue;
     for (const auto& model : field->kinds->list()) {

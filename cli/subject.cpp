@@ -108,6 +108,7 @@ Subject read_subject(Words& words, const std::string& verb) {
   if (!table.find("task"))
     fail_usage("{} does not say which model it is for: add model=NAME (hadal models lists them)",
                subject.weights.path.string());
+  if (verb == "eval") require_task(task_of(table));
   apply_words(table, words.settings, words.own, verb);
   table = over_weights(std::move(table), theirs, false);
   if (verb == "eval") score_whole(table, words);

@@ -36,11 +36,10 @@ MultiHeadAttentionImpl::MultiHeadAttentionImpl(const MultiHeadConfig& config)
   const auto rows = (heads_ + 2 * kv_heads_) * width_;
   in_proj_weight_ = register_parameter("in_proj_weight", torch::empty({rows, config.dim}));
   in_proj_bias_ = register_parameter("in_proj_bias", config.bias ? torch::empty({rows}) : Tensor(), config.bias);
-  out_proj_ = register_module("out_proj", Linear(config.dim, config.dim, config.bias));
+  out_proj_ = register_module("out_proj", Linear(config.dim, config.dim, config.out_bias.value_or(config.bias)));
   init::xavier_uniform(in_proj_weight_);
-  if (!config.bias) return;
-  init::constant(in_proj_bias_, 0);
-  init::constant(out_proj_->bias, 0);
+  for (const auto& bias : {in_proj_bias_, out_proj_->bias})
+    if (bias.defined()) init::constant(bias, 0);
 }
 
 Tensor MultiHeadAttentionImpl::split(const Tensor& projected) const {

@@ -1,6 +1,8 @@
 // Multi-head attention, of a sequence to itself or to another one (Vaswani et al. 2017, arXiv:1706.03762, section
 // 3.2.2).
 #pragma once
+#include <optional>
+
 #include "hadal/nn/cache.h"
 #include "hadal/nn/linear.h"
 #include "hadal/nn/masks.h"
@@ -16,6 +18,7 @@ struct MultiHeadConfig {
   int64_t window = 0;    // only keys less than this many places away are seen; 0: no window
   double dropout = 0;    // of the attention weights
   bool bias = true;
+  std::optional<bool> out_bias;  // of the last product, where it is not `bias` (Qwen2)
 };
 
 /// What a call says besides its queries, keys and values.

@@ -12,6 +12,13 @@ Tensor frequencies(int64_t width, double base) {
   return torch::pow(base, torch::arange(0, width, 2, torch::kFloat64) / -static_cast<double>(width));
 }
 
+/// Llama 3.1's: slow ones are divided, fast ones stay.
+Tensor stretched(const Tensor& frequencies, const RotaryConfig& config) {
+  const auto turns = frequencies * (static_cast<double>(config.original) / (2 * M_PI));
+  const auto kept = ((turns - config.low) / (config.high - config.low)).clamp(0, 1);
+  return frequencies * (kept + (1 - kept) / config.factor);
+}
+
 }  // namespace
 
 Tensor sinusoidal_positions(int64_t length, int64_t dim, double base) {
@@ -21,11 +28,21 @@ Tensor sinusoidal_positions(int64_t length, int64_t dim, double base) {
 }
 
 Fields<RotaryConfig> RotaryConfig::fields() {
-  return {{"base", &RotaryConfig::base, "wavelengths grow up to about 6.3 times this",
-           above(1).changes(Limit::Change::learning)},
-          {"scaling", &RotaryConfig::scaling, "how texts longer than the trained ones are read",
-           one_of({"none", "linear", "ntk"}).changes(Limit::Change::learning)},
-          {"factor", &RotaryConfig::factor, "how many times longer", at_least(1).changes(Limit::Change::learning)}};
+  return {
+      {"base", &RotaryConfig::base, "wavelengths grow up to about 6.3 times this",
+       above(1).changes(Limit::Change::learning)},
+      {"scaling", &RotaryConfig::scaling, "how texts longer than the trained ones are read",
+       one_of({"none", "linear", "ntk", "llama3"}).changes(Limit::Change::learning)},
+      {"factor", &RotaryConfig::factor, "how many times longer", at_least(1).changes(Limit::Change::learning)},
+      {"low", &RotaryConfig::low, "llama3: what turns less often in the original context is divided by factor",
+       above(0).changes(Limit::Change::learning)},
+      {"high", &RotaryConfig::high, "llama3: what turns more often stays", above(0).changes(Limit::Change::learning)},
+      {"original", &RotaryConfig::original, "llama3: tokens of the original context",
+       at_least(1).changes(Limit::Change::learning)}};
+}
+
+void RotaryConfig::validate() const {
+  require(scaling != "llama3" || low < high, "[rotary] low ({}) must be less than high ({})", low, high);
 }
 
 Rotation rotation(const Tensor& positions, int64_t width, const RotaryConfig& config) {
@@ -36,10 +53,11 @@ Rotation rotation(const Tensor& positions, int64_t width, const RotaryConfig& co
   else if (config.scaling == "ntk" && width > 2)
     base *= std::pow(config.factor, static_cast<double>(width) / static_cast<double>(width - 2));
   else
-    require(config.scaling == "none" || config.scaling == "ntk",
-            "[rotary] there is no scaling \"{}\"; known: none, linear, ntk", config.scaling);
-  const auto angles =
-      positions.to(torch::kFloat64).unsqueeze(-1) / stretch * frequencies(width, base).to(positions.device());
+    require(config.scaling == "none" || config.scaling == "ntk" || config.scaling == "llama3",
+            "[rotary] there is no scaling \"{}\"; known: none, linear, ntk, llama3", config.scaling);
+  auto turning = frequencies(width, base);
+  if (config.scaling == "llama3") turning = stretched(turning, config);
+  const auto angles = positions.to(torch::kFloat64).unsqueeze(-1) / stretch * turning.to(positions.device());
   return {angles.cos().to(torch::kFloat32), angles.sin().to(torch::kFloat32)};
 }
 

@@ -16,10 +16,14 @@ struct RotaryConfig {
   double base = 10000;
   /// To read texts longer than the model was trained on, `factor` times: "linear" divides positions (Chen et al. 2023,
   /// arXiv:2306.15595), "ntk" takes base * factor^(width / (width - 2)), which leaves near tokens as they were.
+  /// "llama3" (Llama 3.1's) divides only frequencies that turn less than `low` times in `original` tokens, leaves those
+  /// that turn more than `high` times, and goes from one to the other in between.
   std::string scaling = "none";
-  double factor = 1;
+  double factor = 1, low = 1, high = 4;
+  int64_t original = 8192;
 
   static Fields<RotaryConfig> fields();
+  void validate() const;
 };
 struct Rotation {
   Tensor cosine, sine;  // (..., T, width / 2), float32

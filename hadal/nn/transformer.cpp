@@ -15,7 +15,8 @@ BlockImpl::BlockImpl(const BlockConfig& config) : norm_first_(config.norm_first)
                                               .kv_heads = config.kv_heads,
                                               .window = window,
                                               .dropout = config.attention_dropout,
-                                              .bias = config.bias});
+                                              .bias = config.attention_bias.value_or(config.bias),
+                                              .out_bias = config.out_bias.value_or(config.bias)});
   };
   ln_1_ = register_module("ln_1", norm());
   self_attention_ = register_module("self_attention", attention(config.window));
@@ -24,8 +25,8 @@ BlockImpl::BlockImpl(const BlockConfig& config) : norm_first_(config.norm_first)
     cross_attention_ = register_module("cross_attention", attention(0));
   }
   ln_2_ = register_module("ln_2", norm());
-  mlp_ = register_module(
-      "mlp", MlpLayers(config.dim, config.mlp, config.activation, config.bias, config.mlp_dropout, config.dropout));
+  mlp_ = register_module("mlp", MlpLayers(config.dim, config.mlp, config.activation,
+                                          config.mlp_bias.value_or(config.bias), config.mlp_dropout, config.dropout));
 }
 
 template <class Part>

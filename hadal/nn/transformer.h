@@ -15,6 +15,8 @@ struct BlockConfig {
   std::string activation = "gelu", norm = "layer";  // see mlp.h and norm.h
   double norm_eps = 1e-6;
   bool norm_first = true, bias = true;
+  std::optional<bool> attention_bias, out_bias, mlp_bias;  // of queries, keys and values, of what attention gives, of
+                                                           // the MLP, where they are not as `bias`
   bool cross = false;  // attends to a memory too, between self-attention and MLP
   double dropout = 0, attention_dropout = 0, mlp_dropout = 0;  // of what is added, of weights, inside the MLP
 };

@@ -23,7 +23,7 @@ struct Head {
   static Fields<Head> fields() {
     return {{"about", &Head::about, "a line that says what this recipe is"},
             {"reaches", &Head::reaches, "the numbers it must reach: \"test/accuracy\" = 0.985, minutes = 6"},
-            {"task", &Head::task, "the kind of problem", one_of(tasks().names())},
+            {"task", &Head::task, "the kind of problem", one_of(trained().names())},
             {"learned", &Head::learned, "what the data of this run taught; training writes it"},
             {"train", &Head::train, "how to train"}};
   }
@@ -38,6 +38,11 @@ std::vector<std::string> names_of(const Schema& schema) {
   std::vector<std::string> names;
   for (const auto& field : schema.fields()) names.push_back(field.name);
   return names;
+}
+
+const Schema& own_schema(const std::string& task) {
+  const auto* item = tasks().find(task);
+  return item ? item->schema : trained().at(task).schema;
 }
 
 /// What the short names mean that every verb shares.
@@ -125,13 +130,18 @@ const Field* part_at(const std::string& key, const Schema& schema) {
 
 }  // namespace
 
+void require_task(const std::string& task) {
+  if (!tasks().find(task) && trained().find(task))
+    fail_usage("{} is not trained or scored; hadal predict uses it", task);
+}
+
 Schema recipe_schema(const std::string& task) {
-  const auto& item = tasks().at(task);
+  const auto& own = own_schema(task);
   auto fields = Fields<Head>(Head::fields()).list;
   auto defaults = write_config(Head{.task = task});
   std::erase_if(fields, [](const Field& field) { return field.name == "learned"; });  // nothing that people set
-  for (const auto& field : item.schema.fields()) fields.insert(fields.end() - 1, field);
-  defaults.merge(item.schema.defaults());
+  for (const auto& field : own.fields()) fields.insert(fields.end() - 1, field);
+  defaults.merge(own.defaults());
   return {std::move(fields), std::move(defaults)};
 }
 
@@ -189,7 +199,7 @@ void Recipe::settle_paths() {
     if (const auto* value = task.settings.find_path(path))
       task.settings.set_path(path, whole(read_text(*value, path, {})));
   };
-  for (const auto& field : tasks().at(task.name).schema.fields()) {
+  for (const auto& field : own_schema(task.name).fields()) {
     if (field.limit.file) settle(field.name);
     if (!field.kinds) continue;
     const auto* kind = task.settings.find_path(field.name + "." + field.kinds->key);
@@ -238,6 +248,7 @@ Table load_recipe_table(const std::string& what, std::string& name) {
     const auto recipes = list_recipes();
     const auto found =
         std::find_if(recipes.begin(), recipes.end(), [&](const auto& item) { return item.first == what; });
+    if (found == recipes.end()) require_task(what);
     if (found == recipes.end() && tasks().find(what)) {
       name = what;
       return {{"task", what}};

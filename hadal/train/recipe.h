@@ -34,8 +34,10 @@ std::vector<std::filesystem::path> recipe_folders();
 /// Every recipe's file by name, sorted.
 std::vector<std::pair<std::string, std::filesystem::path>> list_recipes();
 
-/// Every setting a recipe for this task has.
+/// Every setting a recipe for this task has; of what is only used, as `embed`, too.
 Schema recipe_schema(const std::string& task);
+/// Throws UsageError for what is only used, and has neither data nor losses.
+void require_task(const std::string& task);
 /// The settings of the kind of data that `table` names, or of the task's own; nothing when that is no kind.
 std::optional<Schema> data_schema(const Table& table, const Schema& recipe);
 

@@ -88,6 +88,7 @@ std::vector<Promise> promises_of(const Table& reaches, const RunResult& result) 
 }
 
 std::unique_ptr<Task> settle(Recipe& recipe, bool goes_on) {
+  require_task(recipe.task.name);
   settle_machine(recipe.train);
   std::optional<Passport> weights;
   if (!goes_on && !recipe.train.weights.empty()) {

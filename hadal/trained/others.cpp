@@ -4,6 +4,7 @@
 
 #include "hadal/models/detection/darknet.h"
 #include "hadal/models/detection/yolo.h"
+#include "hadal/trained/huggingface.h"
 #include "hadal/trained/open.h"
 
 namespace hadal {
@@ -57,8 +58,8 @@ struct Other {
   const char* by;
   Table (*recipe)(const Passport& weights);
 };
-constexpr std::array kOthers = {Other{"ultralytics", from_ultralytics}, Other{"darknet", from_darknet},
-                                Other{"name", from_name}};
+constexpr std::array kOthers = {Other{"huggingface", from_huggingface}, Other{"ultralytics", from_ultralytics},
+                                Other{"darknet", from_darknet}, Other{"name", from_name}};
 
 }  // namespace
 

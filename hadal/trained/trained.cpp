@@ -3,6 +3,7 @@
 #include "hadal/trained/series/classifier.h"
 #include "hadal/trained/series/forecaster.h"
 #include "hadal/trained/text/classifier.h"
+#include "hadal/trained/text/embedder.h"
 #include "hadal/trained/text/translator.h"
 #include "hadal/trained/text/writer.h"
 #include "hadal/trained/vision/classifier.h"
@@ -18,6 +19,7 @@ const TrainedCatalog& trained() {
     register_trained_text_classifier(made);
     register_trained_forecaster(made);
     register_trained_writer(made);
+    register_trained_embedder(made);
     register_trained_translator(made);
     register_trained_series_classifier(made);
     return made;

@@ -11,31 +11,33 @@ namespace hadal {
 
 Fields<AugmentConfig> AugmentConfig::fields() {
   using C = AugmentConfig;
-  return {{"size", &C::size, "side of the finished square picture; 0: decided by the task", at_least(0)},
-          {"resize", &C::resize, "shorter side before the centre crop at evaluation; 0: size", at_least(0)},
-          {"interpolation", &C::interpolation, "how pictures are resized", one_of({"bilinear", "bicubic"})},
-          {"pad", &C::pad, "black border in pixels around a picture before its random crop", at_least(0)},
-          {"crop_scale", &C::crop_scale, "random resized crop: least share of the area; 1: off", between(0.01, 1)},
-          {"crop_ratio", &C::crop_ratio, "random resized crop: aspect ratios up to this, and its inverse", at_least(1)},
-          {"hflip", &C::hflip, "probability of mirroring left and right", between(0, 1)},
-          {"vflip", &C::vflip, "probability of mirroring top and bottom", between(0, 1)},
-          {"rotate", &C::rotate, "turn by up to this many degrees", between(0, 180)},
-          {"translate", &C::translate, "shift by up to this share of the side", between(0, 1)},
-          {"scale", &C::scale, "scale by 1 minus to 1 plus this", from_below(0, 1)},
-          {"shear", &C::shear, "shear by up to this many degrees", from_below(0, 90)},
-          {"brightness", &C::brightness, "factor from 1 minus to 1 plus this", at_least(0)},
-          {"contrast", &C::contrast, "factor from 1 minus to 1 plus this", at_least(0)},
-          {"saturation", &C::saturation, "factor from 1 minus to 1 plus this", at_least(0)},
-          {"hue", &C::hue, "shift by up to this share of the colour wheel", between(0, 0.5)},
-          {"grayscale", &C::grayscale, "probability of losing all colour", between(0, 1)},
-          {"randaugment_ops", &C::randaugment_ops, "operations of RandAugment on each picture", between(0, 14)},
-          {"randaugment_magnitude", &C::randaugment_magnitude, "strength of RandAugment", between(0, 30)},
-          {"erasing", &C::erasing, "probability of erasing a rectangle", between(0, 1)},
-          {"mean", &C::mean, "of each channel, levels from 0 to 1; empty: ImageNet's, 0.5 for grey", between(0, 1)},
-          {"std", &C::std, "of each channel; empty: ImageNet's, 0.5 for grey", above(0)},
-          {"mixup", &C::mixup, "alpha of mixup; 0: off", at_least(0)},
-          {"cutmix", &C::cutmix, "alpha of cutmix; 0: off", at_least(0)},
-          {"mix_probability", &C::mix_probability, "share of batches that mixup or cutmix changes", between(0, 1)}};
+  return {
+      {"size", &C::size, "side of the finished square picture; 0: decided by the task", at_least(0)},
+      {"resize", &C::resize, "shorter side before the centre crop at evaluation; 0: size", at_least(0)},
+      {"interpolation", &C::interpolation, "how pictures are resized", one_of({"bilinear", "bicubic"})},
+      {"squash", &C::squash, "both sides become `resize`, whatever the picture's shape, and not only the shorter one"},
+      {"pad", &C::pad, "black border in pixels around a picture before its random crop", at_least(0)},
+      {"crop_scale", &C::crop_scale, "random resized crop: least share of the area; 1: off", between(0.01, 1)},
+      {"crop_ratio", &C::crop_ratio, "random resized crop: aspect ratios up to this, and its inverse", at_least(1)},
+      {"hflip", &C::hflip, "probability of mirroring left and right", between(0, 1)},
+      {"vflip", &C::vflip, "probability of mirroring top and bottom", between(0, 1)},
+      {"rotate", &C::rotate, "turn by up to this many degrees", between(0, 180)},
+      {"translate", &C::translate, "shift by up to this share of the side", between(0, 1)},
+      {"scale", &C::scale, "scale by 1 minus to 1 plus this", from_below(0, 1)},
+      {"shear", &C::shear, "shear by up to this many degrees", from_below(0, 90)},
+      {"brightness", &C::brightness, "factor from 1 minus to 1 plus this", at_least(0)},
+      {"contrast", &C::contrast, "factor from 1 minus to 1 plus this", at_least(0)},
+      {"saturation", &C::saturation, "factor from 1 minus to 1 plus this", at_least(0)},
+      {"hue", &C::hue, "shift by up to this share of the colour wheel", between(0, 0.5)},
+      {"grayscale", &C::grayscale, "probability of losing all colour", between(0, 1)},
+      {"randaugment_ops", &C::randaugment_ops, "operations of RandAugment on each picture", between(0, 14)},
+      {"randaugment_magnitude", &C::randaugment_magnitude, "strength of RandAugment", between(0, 30)},
+      {"erasing", &C::erasing, "probability of erasing a rectangle", between(0, 1)},
+      {"mean", &C::mean, "of each channel, levels from 0 to 1; empty: ImageNet's, 0.5 for grey", between(0, 1)},
+      {"std", &C::std, "of each channel; empty: ImageNet's, 0.5 for grey", above(0)},
+      {"mixup", &C::mixup, "alpha of mixup; 0: off", at_least(0)},
+      {"cutmix", &C::cutmix, "alpha of cutmix; 0: off", at_least(0)},
+      {"mix_probability", &C::mix_probability, "share of batches that mixup or cutmix changes", between(0, 1)}};
 }
 
 void AugmentConfig::validate() const {
@@ -112,6 +114,11 @@ PixelBox ClassificationTransform::choose_resized_crop(ImageSize size, Random& ra
   return hadal::choose_resized_crop(size, config_.crop_scale, 1, 1 / config_.crop_ratio, config_.crop_ratio, random);
 }
 
+/// What a picture becomes before its crop.
+ImageSize ClassificationTransform::resized(ImageSize size) const {
+  return config_.squash ? ImageSize{shorter_, shorter_} : shorter_side_size(size, shorter_);
+}
+
 PixelBox ClassificationTransform::choose_place(ImageSize size, Random& random) const {
   if (!train_ || config_.pad == 0) return center_box(size, size_, size_);
   const auto start = [&](int64_t length) {
@@ -125,7 +132,7 @@ PixelBox ClassificationTransform::choose_place(ImageSize size, Random& random) c
 PlacedImage ClassificationTransform::place(const Tensor& image, Random& random) const {
   if (crops_at_random())
     return {resized_crop(image, choose_resized_crop(size_of(image), random), size_, size_, interpolation_)};
-  const auto size = size_of(image), target = shorter_side_size(size, shorter_);
+  const auto size = size_of(image), target = resized(size);
   const auto box = choose_place(target, random);
   if (target == size) return {image, box.left, box.top};
   if (!within(box, target))
@@ -144,7 +151,7 @@ PlacedImage ClassificationTransform::place(std::string_view encoded, std::string
     const auto box = choose_resized_crop(size, random);
     return {decode_resized(encoded, name, real(box), box)};
   }
-  const auto target = shorter_side_size(size, shorter_);
+  const auto target = resized(size);
   const auto box = choose_place(target, random);
   if (target == size || !within(box, target)) {
     const auto whole = decode_image(encoded, name, options);

@@ -14,6 +14,7 @@ namespace hadal {
 struct AugmentConfig {
   int64_t size = 0, resize = 0;
   std::string interpolation = "bilinear";
+  bool squash = false;
   int64_t pad = 0;
   double crop_scale = 1, crop_ratio = 4.0 / 3;
   double hflip = 0, vflip = 0;
@@ -56,6 +57,7 @@ class ClassificationTransform {
 
  private:
   bool crops_at_random() const { return train_ && config_.crop_scale < 1; }
+  ImageSize resized(ImageSize) const;
   PixelBox choose_place(ImageSize, Random&) const;
   PixelBox choose_resized_crop(ImageSize, Random&) const;
   PlacedImage place(const Tensor& image, Random&) const;

@@ -1,6 +1,7 @@
 #include "hadal/models/text/bert.h"
 
 #include "hadal/core/shape.h"
+#include "hadal/models/published.h"
 #include "hadal/nn/weight_names.h"
 #include "hadal/ops/tokens.h"
 
@@ -52,6 +53,8 @@ TensorsByName usual(const TensorsByName& weights) {
   return out;
 }
 
+}  // namespace
+
 void init_bert(nn::Module& module) {
   for (auto& parameter : module.named_parameters())
     if (parameter.value().dim() == 2)
@@ -59,8 +62,6 @@ void init_bert(nn::Module& module) {
     else if (parameter.key().ends_with("bias"))
       init::constant(parameter.value(), 0);
 }
-
-}  // namespace
 
 Fields<BertConfig> BertConfig::fields() {
   using C = BertConfig;
@@ -79,18 +80,6 @@ Fields<BertConfig> BertConfig::fields() {
 void BertConfig::validate() const {
   require(dim % heads == 0, "[bert] dim ({}) must be divisible by heads ({}); nearest: {}", dim, heads,
           nearest_multiple(dim, heads));
-}
-
-void compare_bert(const BertConfig& config, About& about) {
-  about.expect_kind({"bert"});
-  about.expect("num_attention_heads", static_cast<double>(config.heads), "model.heads");
-  about.expect("vocab_size", static_cast<double>(config.vocabulary), "model.vocabulary");
-  about.expect("type_vocab_size", static_cast<double>(config.types), "model.types");
-  about.expect("layer_norm_eps", config.norm_eps, "model.norm_eps", 1e-12);
-  about.expect("hidden_act", {"gelu", "gelu_python"}, "a BERT here");
-  about.refuse_flag("is_decoder", true);
-  about.refuse_flag("add_cross_attention", true);
-  about.expect("position_embedding_type", {"absolute"}, "a BERT here");
 }
 
 BertEncoderImpl::BertEncoderImpl(const BertConfig& config) : config_(config) {
@@ -177,6 +166,29 @@ TensorsByName bert_word_names(const TensorsByName& weights) {
 
 TensorsByName bert_class_names(const TensorsByName& weights) {
   return renamed(usual(weights), {kEncoder, kClasses}, "bert");
+}
+
+Part bert_settings(const nlohmann::json& json, const std::string& name) {
+  PublishedConfig config(json, name);
+  const auto architecture =
+      config.architecture({"BertForMaskedLM", "BertForPreTraining", "BertForSequenceClassification", "BertModel"});
+  Table settings{
+      {"vocabulary", config.integer("vocab_size", 30522)},  {"context", config.integer("max_position_embeddings", 512)},
+      {"dim", config.integer("hidden_size", 768)},          {"depth", config.integer("num_hidden_layers", 12)},
+      {"heads", config.integer("num_attention_heads", 12)}, {"mlp", config.integer("intermediate_size", 3072)},
+      {"types", config.integer("type_vocab_size", 2)},      {"norm_eps", config.number("layer_norm_eps", 1e-12)}};
+  config.expect("hidden_act", {"gelu", "gelu_python"});
+  config.expect("position_embedding_type", {"absolute"});
+  config.refuse_flag("is_decoder");
+  config.refuse_flag("add_cross_attention");
+  const bool classes = architecture == "BertForSequenceClassification";
+  if (classes) {
+    config.expect("problem_type", {"single_label_classification"});
+    settings.set("classes", config.classes());
+    if (config.classes() < 2) config.refuse("num_labels is 1: it tells a number, not a class");
+  }
+  config.finish();
+  return {classes ? "bert_classifier" : architecture == "BertModel" ? "bert_encoder" : "bert", std::move(settings)};
 }
 
 void register_bert(LanguageCatalog& catalog) {

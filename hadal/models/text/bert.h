@@ -1,5 +1,7 @@
 // BERT (Devlin et al. 2018, arXiv:1810.04805): a post-norm encoder that learns words hidden in a text, and to classify.
 #pragma once
+#include <nlohmann/json.hpp>
+
 #include "hadal/models/text/language_model.h"
 #include "hadal/nn/embedding.h"
 #include "hadal/nn/transformer.h"
@@ -14,8 +16,10 @@ struct BertConfig {
   void validate() const;
 };
 
-/// Holds a BERT's settings against what config.json says of its weights.
-void compare_bert(const BertConfig& config, About& about);
+/// A config.json of Hugging Face's BERT as settings of a BERT here: `bert` of BertForMaskedLM and BertForPreTraining,
+/// `bert_classifier` of BertForSequenceClassification, `bert_encoder` of BertModel. Throws FileError with all that no
+/// setting gives; `name` is the file's.
+Part bert_settings(const nlohmann::json& config, const std::string& name = "config.json");
 
 struct BertInput {
   Tensor ids;    // (B, T) int64
@@ -49,7 +53,6 @@ struct BertForWordsImpl : LanguageModel {
   int64_t context() const override { return config_.context; }
   bool masked() const override { return true; }
   TensorsByName own_names(const TensorsByName& weights) const override;
-  void compare(About& about) const override { compare_bert(config_, about); }
 
  private:
   BertConfig config_;
@@ -78,6 +81,9 @@ TORCH_MODULE(BertForClasses);
 TensorsByName bert_word_names(const TensorsByName& weights);
 /// The same for BertForClasses, which also leaves out the head of Hadal's own BertForWords.
 TensorsByName bert_class_names(const TensorsByName& weights);
+
+/// N(0, 0.02), biases 0.
+void init_bert(nn::Module& module);
 
 /// `bert` (small), bert-base, bert-large.
 void register_bert(LanguageCatalog& catalog);

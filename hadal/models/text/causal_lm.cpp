@@ -25,6 +25,10 @@ Fields<CausalLmConfig> CausalLmConfig::fields() {
            one_of({"none", "learned", "sinusoidal", "rotary", "alibi", "relative"})},
           {"rotary", &C::rotary, "rotary positions"},
           {"bias", &C::bias, "biases in products and norms"},
+          {"attention_bias", &C::attention_bias,
+           "biases of attention's products: of all, of queries, keys and values alone, of none; auto: as bias",
+           one_of({"auto", "all", "qkv", "none"})},
+          {"mlp_bias", &C::mlp_bias, "biases in the MLP; auto: as bias"},
           {"tied", &C::tied, "the head shares its weights with the embedding"},
           {"dropout", &C::dropout, "share of activations and attention weights dropped",
            from_below(0, 1).changes(Limit::Change::always)}};
@@ -35,6 +39,7 @@ void CausalLmConfig::validate() const {
           nearest_multiple(dim, heads));
   require(kv_heads == 0 || heads % kv_heads == 0, "[language model] heads ({}) must be divisible by kv_heads ({})",
           heads, kv_heads);
+  rotary.validate();
   require(positions != "rotary" || dim / heads % 2 == 0,
           "[language model] rotary positions want heads of even width, got {}", dim / heads);
 }
@@ -45,6 +50,11 @@ CausalLmImpl::CausalLmImpl(const CausalLmConfig& config) : config_(config) {
   wte_ = register_module("wte", Embedding(config.vocabulary, config.dim, 0.02));
   if (config.positions == "learned") wpe_ = register_module("wpe", Embedding(config.context, config.dim, 0.02));
   if (config.positions == "sinusoidal") sinusoids_ = sinusoidal_positions(config.context, config.dim);
+  std::optional<bool> attention_bias, out_bias;
+  if (config.attention_bias != "auto") {
+    attention_bias = config.attention_bias != "none";
+    out_bias = config.attention_bias == "all";
+  }
   decoder_ = register_module("decoder", Stack(StackConfig{.block = {.dim = config.dim,
                                                                     .heads = config.heads,
                                                                     .kv_heads = config.kv_heads,
@@ -54,6 +64,9 @@ CausalLmImpl::CausalLmImpl(const CausalLmConfig& config) : config_(config) {
                                                                     .norm = config.norm,
                                                                     .norm_eps = config.norm_eps,
                                                                     .bias = config.bias,
+                                                                    .attention_bias = attention_bias,
+                                                                    .out_bias = out_bias,
+                                                                    .mlp_bias = config.mlp_bias,
                                                                     .dropout = config.dropout,
                                                                     .attention_dropout = config.dropout},
                                                           .depth = config.depth,

@@ -1,6 +1,11 @@
 // Decoder-only language models: GPT-2 (Radford et al. 2019, "Language Models are Unsupervised Multitask Learners") and
 // Llama (Touvron et al. 2023, arXiv:2302.13971), which differ in their config alone.
 #pragma once
+#include <optional>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
 #include "hadal/models/text/language_model.h"
 #include "hadal/nn/embedding.h"
 #include "hadal/nn/transformer.h"
@@ -13,6 +18,8 @@ struct CausalLmConfig {
   double norm_eps = 1e-5;
   RotaryConfig rotary;
   bool bias = true, tied = true;
+  std::string attention_bias = "auto";
+  std::optional<bool> mlp_bias;
   double dropout = 0;
 
   static Fields<CausalLmConfig> fields();
@@ -29,7 +36,6 @@ struct CausalLmImpl : LanguageModel {
   bool rolls() const override { return config_.positions != "learned" && config_.positions != "sinusoidal"; }
   DecodingCache make_cache(int64_t batch, int64_t length) const override { return decoder_->make_cache(batch, length); }
   TensorsByName own_names(const TensorsByName& weights) const override;
-  void compare(About& about) const override;
 
  private:
   Tensor placed(const Tensor& tokens, const DecodingCache* cache);
@@ -44,6 +50,12 @@ TORCH_MODULE(CausalLm);
 
 /// Small `gpt` and `llama`, gpt2's four sizes, and published sizes of Llama.
 void register_causal_lm(LanguageCatalog& catalog);
+
+/// A config.json of Hugging Face's GPT2LMHeadModel or GPT2Model as settings of `gpt2`. Throws FileError with all that
+/// no setting gives; `name` is the file's.
+Part gpt2_settings(const nlohmann::json& config, const std::string& name = "config.json");
+/// The same of LlamaForCausalLM and its kin, MistralForCausalLM and Qwen2ForCausalLM, as settings of `llama`.
+Part llama_settings(const nlohmann::json& config, const std::string& name = "config.json");
 
 /// Names of Hugging Face's GPT2LMHeadModel and LlamaForCausalLM (files and modules) and of nanoGPT -> Hadal's. `tied`:
 /// the head's own copy of the embedding is left out.

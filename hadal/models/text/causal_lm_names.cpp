@@ -2,7 +2,6 @@
 #include <span>
 
 #include "hadal/models/text/causal_lm.h"
-#include "hadal/nn/mlp.h"
 #include "hadal/nn/weight_names.h"
 
 namespace hadal {
@@ -51,80 +50,7 @@ bool out_first(const TensorsByName& weights) {
   return false;
 }
 
-/// Hugging Face's names of an activation. It calls a gated one by what its gate does.
-std::vector<std::string> other_names(const std::string& activation) {
-  if (activation == "gelu" || activation == "geglu") return {"gelu", "gelu_python"};
-  if (activation == "gelu_tanh") return {"gelu_new", "gelu_pytorch_tanh", "gelu_fast"};
-  if (activation == "silu" || activation == "swiglu") return {"silu", "swish"};
-  return {activation};
-}
-
-void compare_activation(About& about, const std::string& key, const std::string& ours, bool gated) {
-  const auto* found = about.find(key);
-  if (!found) return;
-  const auto theirs = found->is_string() ? found->get<std::string>() : found->dump();
-  const auto means = [&](const std::string& activation) {
-    const auto names = other_names(activation);
-    return is_gated(activation) == gated && std::find(names.begin(), names.end(), theirs) != names.end();
-  };
-  if (means(ours)) return;
-  const auto& all = activations();
-  const auto fits = std::find_if(all.begin(), all.end(), means);
-  about.refuse(fits == all.end() ? fmt::format("{} is {}, which is none of the activations here", key, theirs)
-                                 : fmt::format("{} is {}: model.activation={}", key, theirs, *fits));
-}
-
-/// What older files have as rope_theta and rope_scaling, those of transformers 5 in one table.
-void compare_rotary(About& about, const RotaryConfig& rotary) {
-  const std::string table = about.find("rope_parameters") ? "rope_parameters" : "rope_scaling";
-  about.expect(about.find(table + "/rope_theta") ? table + "/rope_theta" : "rope_theta", rotary.base,
-               "model.rotary.base", 10000);
-  const auto key = table + (about.find(table + "/rope_type") ? "/rope_type" : "/type");
-  const auto* found = about.find(key);
-  const auto theirs = found && found->is_string() ? found->get<std::string>() : "default";
-  if (theirs != "default" && theirs != "linear")
-    return about.refuse(fmt::format("{} is {}, which is no scaling here", key, theirs));
-  if (theirs == "default") return;  // a scaling of one's own is for longer texts
-  if (rotary.scaling != theirs)
-    return about.refuse(fmt::format("rotary positions are scaled: model.rotary.scaling={}", theirs));
-  about.expect(table + "/factor", rotary.factor, "model.rotary.factor", 1);
-}
-
-/// Mistral's reach: null is none, which a window of one's own may narrow; no word at all is its default.
-void compare_window(About& about, const CausalLmConfig& c) {
-  const auto* found = about.find("sliding_window");
-  const bool unsaid = about.kind() == "mistral" && !about.has("sliding_window");
-  const auto theirs = found && found->is_number_integer() ? found->get<int64_t>() : unsaid ? 4096 : 0;
-  if (theirs == 0 || theirs == c.window || (c.window == 0 && theirs >= c.context)) return;
-  about.refuse(fmt::format("sliding_window is {} and not {}: model.window={}", theirs, c.window, theirs));
-}
-
 }  // namespace
-
-void CausalLmImpl::compare(About& about) const {
-  const auto& c = config_;
-  about.expect_kind({"gpt2", "llama", "mistral"});
-  about.expect("vocab_size", static_cast<double>(c.vocabulary), "model.vocabulary");
-  about.expect_flag("tie_word_embeddings", c.tied, "model.tied");
-  if (about.kind() == "gpt2") {
-    about.expect("n_head", static_cast<double>(c.heads), "model.heads");
-    about.expect("layer_norm_epsilon", c.norm_eps, "model.norm_eps", 1e-5);
-    about.need("model.norm", c.norm, "layer");
-    about.need("model.positions", c.positions, "learned");
-    compare_activation(about, "activation_function", c.activation, false);
-    about.refuse_flag("scale_attn_by_inverse_layer_idx", true);
-    about.refuse_flag("scale_attn_weights", false);
-    return;
-  }
-  about.expect("num_attention_heads", static_cast<double>(c.heads), "model.heads");
-  about.expect("num_key_value_heads", static_cast<double>(c.kv_heads ? c.kv_heads : c.heads), "model.kv_heads");
-  about.expect("rms_norm_eps", c.norm_eps, "model.norm_eps", 1e-6);
-  about.need("model.norm", c.norm, "rms");
-  about.need("model.positions", c.positions, "rotary");
-  compare_activation(about, "hidden_act", c.activation, true);
-  compare_window(about, c);
-  compare_rotary(about, c.rotary);
-}
 
 TensorsByName causal_lm_names(const TensorsByName& weights, bool tied) {
   const std::span<const NameRow> gpt2 = out_first(weights) ? kNanoGpt : kGpt2;

@@ -5,7 +5,6 @@
 
 #include "hadal/core/catalog.h"
 #include "hadal/models/model.h"
-#include "hadal/models/text/about.h"
 #include "hadal/nn/cache.h"
 
 namespace hadal {
@@ -23,8 +22,6 @@ struct LanguageModel : Model {
   virtual bool rolls() const { return false; }
   /// Room for `length` tokens of `batch` sequences. Throws UsageError for a masked model.
   virtual DecodingCache make_cache(int64_t batch, int64_t length) const;
-  /// Tells `about` what it must say of weights that are this model's.
-  virtual void compare(About&) const {}
 };
 
 /// Their configs share the names `vocabulary` and `context`: the task sets the first from the tokenizer.

@@ -87,8 +87,7 @@ struct BertClassifierConfig {
 };
 
 struct BertClassifier : TextClassifier {
-  explicit BertClassifier(const BertClassifierConfig& config)
-      : bert_(config.bert()), net_(config.bert(), config.classes) {
+  explicit BertClassifier(const BertClassifierConfig& config) : net_(config.bert(), config.classes) {
     register_module("net", net_);
   }
   Tensor forward(const Tensor& ids, const Tensor& lengths) override {
@@ -102,13 +101,8 @@ struct BertClassifier : TextClassifier {
       out.emplace_back(name.starts_with("net.") ? name : "net." + name, tensor);
     return out;
   }
-  void compare(About& about) const override {
-    compare_bert(bert_, about);
-    about.expect("problem_type", {"single_label_classification"}, "this classifier");
-  }
 
  private:
-  BertConfig bert_;
   BertForClasses net_{nullptr};
 };
 

@@ -2,7 +2,6 @@
 #pragma once
 #include "hadal/core/catalog.h"
 #include "hadal/models/model.h"
-#include "hadal/models/text/about.h"
 #include "hadal/nn/transformer.h"
 
 namespace hadal {
@@ -11,8 +10,6 @@ struct TextClassifier : Model {
   /// ids (B, T) int64, lengths (B): padding lies behind -> logits (B, classes). Throws Error on an id outside the
   /// vocabulary and on texts longer than the model reads.
   virtual Tensor forward(const Tensor& ids, const Tensor& lengths) = 0;
-  /// Tells `about` what it must say of weights that are this model's.
-  virtual void compare(About&) const {}
 };
 
 /// Their configs share the names `vocabulary`, `classes` and `context`.

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "hadal/core/shape.h"
+#include "hadal/models/published.h"
 
 namespace hadal {
 
@@ -67,6 +68,25 @@ Tensor VitImpl::forward(const Tensor& pixels) {
   const auto patches = conv_proj_(pixels).flatten(2).transpose(1, 2);                            // (B, N, dim)
   const auto tokens = torch::cat({class_token_.expand({patches.size(0), -1, -1}), patches}, 1);  // (B, 1 + N, dim)
   return heads_->forward(encoder_(tokens).select(1, 0));                                         // (B, classes)
+}
+
+Part vit_settings(const nlohmann::json& json, const std::string& name) {
+  PublishedConfig config(json, name);
+  config.architecture({"ViTForImageClassification"}, "ViTForImageClassification");
+  Table settings{{"classes", config.classes()},
+                 {"channels", config.integer("num_channels", 3)},
+                 {"image", config.integer("image_size", 224)},
+                 {"patch", config.integer("patch_size", 16)},
+                 {"dim", config.integer("hidden_size", 768)},
+                 {"depth", config.integer("num_hidden_layers", 12)},
+                 {"heads", config.integer("num_attention_heads", 12)},
+                 {"mlp", config.integer("intermediate_size", 3072)},
+                 {"norm_eps", config.number("layer_norm_eps", 1e-12)}};
+  config.expect("hidden_act", {"gelu", "gelu_python"});
+  config.expect("problem_type", {"single_label_classification"});
+  config.refuse_flag("qkv_bias", false);
+  config.finish();
+  return {"vit", std::move(settings)};
 }
 
 void register_vit(ClassifierCatalog& catalog) {

@@ -1,6 +1,8 @@
 // Vision Transformer: a picture as a row of patch tokens behind a class token (Dosovitskiy et al. 2021,
 // arXiv:2010.11929).
 #pragma once
+#include <nlohmann/json.hpp>
+
 #include "hadal/models/vision/classifier.h"
 #include "hadal/models/vision/vit_names.h"
 #include "hadal/nn/transformer.h"
@@ -48,6 +50,10 @@ struct VitImpl : ImageClassifier {
   nn::Sequential heads_;
 };
 TORCH_MODULE(Vit);
+
+/// A config.json of Hugging Face's ViTForImageClassification as settings of `vit`. Throws FileError with all that no
+/// setting gives; `name` is the file's.
+Part vit_settings(const nlohmann::json& config, const std::string& name = "config.json");
 
 /// `vit` (small pictures) and vit_{t,s,b,l}_{14,16,32}, vit_h_14.
 void register_vit(ClassifierCatalog& catalog);

@@ -26,6 +26,9 @@ TrainedTextClassifier::TrainedTextClassifier(TextClassifierConfig config, const 
   before_ = tokenizer_->special("[CLS]");
   behind_ = tokenizer_->special("[SEP]");
   if (config_.names.empty()) config_.names = LearnedClasses::from(learned).names;
+  if (const auto* classes = config_.model.settings.find("classes"); config_.names.empty() && classes && !use_.learns)
+    for (int64_t i = 0; i < read_integer(*classes, "model.classes", {}); ++i)
+      config_.names.push_back(fmt::format("{}", i));  // weights that do not say what they call them
   if (config_.names.empty()) fail("[classify_text] there is no training text to tell the classes from; set names=");
   if (config_.names.size() < 2)
     fail("[classify_text] {} \"{}\"; two classes at least are needed",

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "hadal/trained/open.h"
+
 namespace hadal {
 namespace {
 
@@ -81,7 +83,10 @@ Table learned_tokenizer(const Part& part, const Tokenizer& tokenizer) {
 
 Table known_before(const Table& learned, const Passport* weights) {
   if (!learned.empty() || !weights) return learned;
-  return weights->learned();
+  const auto theirs = recipe_of(*weights);
+  const auto* taught = theirs.find("learned");
+  const auto* table = taught ? taught->get_if<Table>() : nullptr;
+  return table ? *table : Table{};
 }
 
 void agree(Part& model, const char* key, int64_t value, const char* what, bool or_more) {

@@ -108,6 +108,18 @@ def make(save):
     case(tensors, about, "llama", llama(hidden_size=16, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, intermediate_size=20,
                                         vocab_size=13, max_position_embeddings=10, rms_norm_eps=1e-5, rope_parameters={"rope_type": "default", "rope_theta": 5e5}),
          small + "heads = 4\nkv_heads = 2\nmlp = 20\ntied = false\nrotary.base = 5e5", {"input_ids": ids}, "llama")
+    # Rotary positions scaled so that of the three frequencies between, one is mixed; biases of all kinds.
+    shared = dict(hidden_size=24, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1, intermediate_size=20, vocab_size=13,
+                  max_position_embeddings=10, rms_norm_eps=1e-5)
+    grouped = "dim = 24\ndepth = 1\nvocabulary = 13\ncontext = 10\nheads = 2\nkv_heads = 1\nmlp = 20\n"
+    scaled = {"rope_type": "llama3", "rope_theta": 100.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+              "original_max_position_embeddings": 16}
+    case(tensors, about, "llama3", llama(attention_bias=True, mlp_bias=True, tie_word_embeddings=True, rope_parameters=scaled, **shared),
+         grouped + "attention_bias = 'all'\nmlp_bias = true\n"
+         "rotary = {base = 100.0, scaling = 'llama3', factor = 8.0, low = 1.0, high = 4.0, original = 16}", {"input_ids": ids}, "llama")
+    case(tensors, about, "qwen2", transformers.Qwen2ForCausalLM(transformers.Qwen2Config(
+        attn_implementation="eager", tie_word_embeddings=True, rope_parameters={"rope_type": "default", "rope_theta": 1e4}, **shared)),
+         grouped + "attention_bias = 'qkv'", {"input_ids": ids}, "llama")
     shape = dict(hidden_size=16, num_hidden_layers=2, num_attention_heads=4, intermediate_size=24, vocab_size=13, max_position_embeddings=10)
     inputs = {"input_ids": ids, "token_type_ids": torch.tensor([[0, 0, 0, 1, 1, 1, 1], [0, 0, 0, 0, 1, 1, 1]]),
               "attention_mask": torch.tensor([[1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 0, 0]])}

@@ -69,7 +69,8 @@ def presets():
              "text_encoder": TextEncoder(8000, 128, 4, 256, 2, 2)}
     bert = transformers.BertForSequenceClassification(transformers.BertConfig(num_labels=2))
     sizes["bert_classifier"] = bert
-    return {name: {"parameters": sum(p.numel() for p in model.parameters()), "source": f"transformers {transformers.__version__}" if model is bert else "tests/golden/areas/translation.py"}
+    encoder = sizes["bert_encoder"] = transformers.BertModel(transformers.BertConfig(), add_pooling_layer=False)
+    return {name: {"parameters": sum(p.numel() for p in model.parameters()), "source": f"transformers {transformers.__version__}" if model in (bert, encoder) else "tests/golden/areas/translation.py"}
             for name, model in sizes.items()}
 
 

@@ -88,10 +88,10 @@ class Given {
 }  // namespace
 
 TEST(TextGolden, CausalModelsAreTransformers) {
-  for (const std::string name : {"gpt2", "llama"}) {
+  for (const std::string name : {"gpt2", "llama", "llama3", "qwen2"}) {
     const Given given(name);
     const auto model = language_models().make(given.part());
-    const auto naming = name == "gpt2" ? tied_names : untied_names;
+    const auto naming = name == "llama" ? untied_names : tied_names;
     given.load(*model, naming);
     given.expect(*model, model->forward(given["input_ids"]), naming);
   }

@@ -4,6 +4,7 @@
 #include "hadal/io/file.h"
 #include "hadal/io/safetensors.h"
 #include "hadal/io/weights.h"
+#include "hadal/models/text/embedder.h"
 #include "hadal/models/text/text_classifier.h"
 #include "hadal/models/text/transformer.h"
 
@@ -89,6 +90,8 @@ TEST(Translation, PresetsAreAsLargeAsPyTorchs) {
   };
   for (const auto& item : translators().items())
     EXPECT_EQ(count(*translators().make({item.name, {}})), known.at(item.name)["parameters"]) << item.name;
+  for (const auto& item : text_embedders().items())
+    EXPECT_EQ(count(*text_embedders().make({item.name, {}})), known.at(item.name)["parameters"]) << item.name;
   for (const auto& item : text_classifiers().items())
     EXPECT_EQ(count(*text_classifiers().make({item.name, {}})), known.at(item.name)["parameters"]) << item.name;
 }
