@@ -13,6 +13,8 @@ SHELL := bash
 PRESET ?= default
 DIR := $(if $(filter default,$(PRESET)),build,build-$(PRESET))
 REFERENCE ?= $(wildcard ../shared/peers/reference)
+# Warnings are errors where the compiler is known: in the gate and in `make check`, not on a user's machine.
+WERROR ?= $(if $(CI),ON,OFF)
 SOURCES = $(shell git ls-files '*.h' '*.cpp')
 
 # $(call compile,TARGET,FOLDERS): builds, with a line before it where there is work to do, and on a terminal how far it is.
@@ -28,9 +30,10 @@ compile = @made=$(DIR)/.made-$(1) progress=; \
 
 configure:
 	@prefix=$$(scripts/setup) && mkdir -p $(DIR) && \
-	if [ ! -e $(DIR)/build.ninja ] || ! grep -qsF "CMAKE_PREFIX_PATH:UNINITIALIZED=$$prefix" $(DIR)/CMakeCache.txt; then \
+	if [ ! -e $(DIR)/build.ninja ] || ! grep -qsF "CMAKE_PREFIX_PATH:UNINITIALIZED=$$prefix" $(DIR)/CMakeCache.txt || \
+	  ! grep -qs "HADAL_WERROR:.*=$(WERROR)" $(DIR)/CMakeCache.txt; then \
 	  compiler=$${CXX:-$$(command -v clang++-19 || true)}; \
-	  CXX=$${compiler:-c++} cmake --preset $(PRESET) -DCMAKE_PREFIX_PATH="$$prefix" > $(DIR)/configure.log 2>&1 \
+	  CXX=$${compiler:-c++} cmake --preset $(PRESET) -DCMAKE_PREFIX_PATH="$$prefix" -DHADAL_WERROR=$(WERROR) > $(DIR)/configure.log 2>&1 \
 	    || { tail -n 25 $(DIR)/configure.log; exit 1; }; \
 	fi
 
@@ -51,7 +54,10 @@ test: configure
 	$(call compile,all,hadal cli tests bench examples)
 	@ctest --test-dir $(DIR) --output-on-failure
 
-check: format-check lint test
+# With both compilers; the tests with the usual one.
+check:
+	@$(MAKE) --no-print-directory WERROR=ON format-check lint test
+	@$(MAKE) --no-print-directory WERROR=ON CXX=g++ PRESET=gcc build
 
 format-check: configure
 	@clang-format-19 --dry-run -Werror $(SOURCES)

@@ -87,14 +87,20 @@ std::string evaluations(const ReportInput& in) {
       first ? "the last " : "", format_count(static_cast<int64_t>(in.rows.size() - first)), head, body);
 }
 
+/// One way to draw each kind of figure: a kind without one does not compile.
+struct Drawing {
+  const ReportInput& in;
+  std::string out, cards;  // curves stand together at the end
+  void operator()(const PictureGrid& grid) { out += draw(grid, in.encode_png); }
+  void operator()(const MatrixFigure& matrix) { out += draw(matrix); }
+  void operator()(const TextFigure& text) { out += draw(text); }
+  void operator()(const CurveFigure& curve) { cards += draw(chart_of(curve)); }
+};
+
 std::string figures(const ReportInput& in) {
-  std::string out, cards;
-  for (const auto& figure : in.figures) {
-    if (const auto* grid = std::get_if<PictureGrid>(&figure)) out += draw(*grid, in.encode_png);
-    if (const auto* matrix = std::get_if<MatrixFigure>(&figure)) out += draw(*matrix);
-    if (const auto* text = std::get_if<TextFigure>(&figure)) out += draw(*text);
-    if (const auto* curve = std::get_if<CurveFigure>(&figure)) cards += draw(chart_of(*curve));
-  }
+  Drawing drawing{in, {}, {}};
+  for (const auto& figure : in.figures) std::visit(drawing, figure);
+  const auto& [input, out, cards] = drawing;
   return out + (cards.empty() ? "" : "<h2>More curves</h2><div class=cards>" + cards + "</div>");
 }
 

@@ -4,6 +4,7 @@
 
 #include "hadal/core/machine.h"
 #include "hadal/io/file.h"
+#include "hadal/io/draw.h"
 #include "hadal/io/image.h"
 #include "hadal/report/report.h"
 #include "hadal/report/schedule_curve.h"
@@ -54,11 +55,27 @@ void RunFiles::on_evaluation(const EvaluationEvent& event) {
   board_.scalars(event.state.step, scores);
   evaluated_ = true;
   has_best_figures_ = has_best_figures_ || event.best;
-  if (event.best || figures_.empty()) figures_ = task_.figures();
+  if (event.best || figures_.empty()) {
+    figures_ = task_.figures();
+    show_pictures(event.state.step);
+  }
   // From the rows: in a resumed run the best may be of an earlier sitting.
   const auto goal = task_.goal();
   const auto* best = best_row(history_.rows(), "val/" + goal, task_.higher_is_better(goal));
   write(RunResult{false, best ? best->values : event.values, event.values, event.state.seconds});
+}
+
+/// Grids of pictures go to TensorBoard too.
+void RunFiles::show_pictures(int64_t step) {
+  if (!has_image_formats()) return;
+  for (const auto& figure : figures_) {
+    const auto* grid = std::get_if<PictureGrid>(&figure);
+    if (!grid || grid->items.empty()) continue;
+    std::vector<GridCell> cells;
+    for (const auto& item : grid->items) cells.push_back({item.image, item.caption});
+    const auto picture = picture_grid(cells);
+    board_.image(step, grid->title, encode_png(picture), picture.size(0), picture.size(1), picture.size(2));
+  }
 }
 
 void RunFiles::finish(const RunResult& result) {

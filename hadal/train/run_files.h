@@ -28,6 +28,7 @@ class RunFiles : public Callback {
   void finish(const RunResult& result);
 
  private:
+  void show_pictures(int64_t step);
   void write(const RunResult& result);
 
   std::filesystem::path folder_;

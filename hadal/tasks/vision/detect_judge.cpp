@@ -11,7 +11,7 @@ namespace hadal {
 namespace {
 
 constexpr size_t kShown = 12;
-constexpr int64_t kShownSide = 640;
+constexpr int64_t kShownSide = 400;
 
 /// COCO's sigmas want one a keypoint; where the data knows none, all are alike.
 std::vector<double> sigmas_of(const SceneAbout& about) {
