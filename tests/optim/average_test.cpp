@@ -42,6 +42,39 @@ TEST(Ema, TheWarmUpCanBeLongerOrNone) {
   EXPECT_NEAR(average_of(longer), 1 - 2.0 / 101, 1e-12);
 }
 
+// Statistics of one set of weights say nothing of another's.
+TEST(Ema, RunningStatisticsBelongToTheWeights) {
+  nn::BatchNorm1d norm(1);
+  Ema ema(*norm, 0.5, 0);
+  norm->running_mean.fill_(4), norm->running_var.fill_(3);
+  norm->num_batches_tracked.fill_(7);
+  ema.update(1);
+  {
+    const Average::Swap shown(&ema);
+    EXPECT_EQ(norm->running_mean[0].item<double>(), 2);
+    EXPECT_EQ(norm->running_var[0].item<double>(), 2);
+    EXPECT_EQ(norm->num_batches_tracked.item<int64_t>(), 7) << "a count is no statistic";
+  }
+  EXPECT_EQ(norm->running_mean[0].item<double>(), 4);
+  Swa swa(*norm);  // takes them anew at its end
+  swa.update();
+  EXPECT_EQ(swa.state().size(), 3u);
+}
+
+TEST(StatisticsMean, IsThePlainMeanOverTheSteps) {
+  nn::BatchNorm1d norm(1);
+  StatisticsMean mean(*norm);
+  for (int64_t step = 1; step <= 3; ++step) norm->running_mean.fill_(static_cast<double>(step * 3)), mean.update(step);
+  mean.settle();
+  EXPECT_EQ(norm->running_mean[0].item<double>(), 6);
+}
+
+TEST(Ema, WhatIsFrozenStaysAsItIs) {
+  nn::Linear layer(1, 1);
+  layer->weight.set_requires_grad(false);
+  EXPECT_EQ(Ema(*layer, 0.9).state().size(), 1u);
+}
+
 TEST(Swa, IsThePlainMean) {
   nn::Linear layer(nn::LinearOptions(2, 1).bias(false));
   layer->to(torch::kFloat64);
