@@ -39,6 +39,7 @@ struct DarknetImpl : DetectionModel {
   std::vector<Found> find(const Tensor& pixels, const Tensor& sizes, const FindOptions& options) override;
   /// The whole picture squashed to the .cfg's size; letterboxed where it says letter_box=1.
   Preparation preparation() const override;
+  FindOptions usual() const override { return {.iou = 0.45, .most = 300}; }
   /// The convolutions before the heads.
   std::vector<std::string> heads() const override;
   /// The one row of a .weights file (kDarknetFloats) is cut into this network's tensors, also one of another number of

@@ -62,6 +62,8 @@ struct DetectionModel : Model {
   virtual std::vector<Found> find(const Tensor& pixels, const Tensor& sizes, const FindOptions& options) = 0;
   /// What its published weights want; a recipe may have another size.
   virtual Preparation preparation() const = 0;
+  /// How much boxes may overlap, and how many a picture may have, in the family's own programs.
+  virtual FindOptions usual() const { return {}; }
   /// Keypoints of an object; 0: none.
   virtual int64_t keypoints() const { return 0; }
   virtual bool has_masks() const { return false; }

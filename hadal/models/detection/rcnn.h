@@ -28,6 +28,7 @@ struct RcnnImpl : DetectionModel {
   TensorsByName losses(const Tensor& pixels, const Tensor& sizes, const Targets& targets) override;
   std::vector<Found> find(const Tensor& pixels, const Tensor& sizes, const FindOptions& options) override;
   Preparation preparation() const override;
+  FindOptions usual() const override { return {.iou = 0.5, .most = 100}; }
   int64_t keypoints() const override { return config_.keypoints; }
   bool has_masks() const override { return config_.masks; }
   std::vector<std::string> heads() const override;

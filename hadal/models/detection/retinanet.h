@@ -30,6 +30,7 @@ struct RetinaNetImpl : DetectionModel {
   TensorsByName losses(const Tensor& pixels, const Tensor& sizes, const Targets& targets) override;
   std::vector<Found> find(const Tensor& pixels, const Tensor& sizes, const FindOptions& options) override;
   Preparation preparation() const override;
+  FindOptions usual() const override { return {.iou = 0.5, .most = 300}; }
   std::vector<std::string> heads() const override { return {"head.classification_head.cls_logits"}; }
   TensorsByName own_names(const TensorsByName& weights) const override;
 

@@ -35,6 +35,7 @@ struct YoloImpl : DetectionModel {
   TensorsByName losses(const Tensor& pixels, const Tensor& sizes, const Targets& targets) override;
   std::vector<Found> find(const Tensor& pixels, const Tensor& sizes, const FindOptions& options) override;
   Preparation preparation() const override { return {}; }
+  FindOptions usual() const override { return {.iou = config_.family == "v5" ? 0.45 : 0.7}; }
   int64_t keypoints() const override { return config_.keypoints; }
   bool has_masks() const override { return config_.masks; }
   void progress(double share) override { progress_ = share; }

@@ -43,6 +43,7 @@ struct YoloxImpl : DetectionModel {
   TensorsByName losses(const Tensor& pixels, const Tensor& sizes, const Targets& targets) override;
   std::vector<Found> find(const Tensor& pixels, const Tensor& sizes, const FindOptions& options) override;
   Preparation preparation() const override;
+  FindOptions usual() const override { return {.iou = 0.65, .most = 300}; }
   std::vector<std::string> heads() const override { return {"head.cls_preds."}; }
   void progress(double share) override { share_ = share; }
 

@@ -128,7 +128,8 @@ Metrics Detect::evaluate(const std::string& split, int64_t limit) {
   const auto data = open(split);
   judge_.emplace(*made_, data, match_scene_classes(source_.about.classes, made_->about().classes));
   // Every object that might be right counts, however unsure: precision is measured along all recalls.
-  const FindOptions options{.conf = 0.001, .iou = config_.predict.iou, .most = config_.predict.most};
+  auto options = made_->settled(config_.predict);
+  options.conf = 0.001;
   each_batch<Batch>(
       model(), scored_samples(data->size(), limit, context_.batch), context_,
       [&](const BatchPlan& plan) { return Batch{(*scoring_)(*data, plan)}; },

@@ -27,8 +27,8 @@ void settle_number(Part& model, const char* key, int64_t value, const char* what
 Fields<DetectOptions> DetectOptions::fields() {
   using C = DetectOptions;
   return {{"conf", &C::conf, "least score of what is said to be there", between(0, 1)},
-          {"iou", &C::iou, "boxes of one class that overlap by more are one", between(0, 1)},
-          {"most", &C::most, "objects a picture may have", at_least(1)},
+          {"iou", &C::iou, "boxes of one class that overlap by more are one (0: as the model's family has it)", between(0, 1)},
+          {"most", &C::most, "objects a picture may have (0: as the model's family has it)", at_least(0)},
           {"size", &C::size, "side that pictures are brought to (0: that of training)", at_least(0)},
           {"tile", &C::tile, "look at large pictures in squares of this side (0: whole)", at_least(0)},
           {"overlap", &C::overlap, "share by which these overlap", from_below(0, 1)},
@@ -124,6 +124,14 @@ std::vector<Found> TrainedDetector::find(const Tensor& pixels, const Tensor& siz
   return found;
 }
 
+FindOptions TrainedDetector::settled(const DetectOptions& options) const {
+  auto how = model_->usual();
+  how.conf = options.conf;
+  if (options.iou > 0) how.iou = options.iou;
+  if (options.most > 0) how.most = options.most;
+  return how;
+}
+
 Found TrainedDetector::find_in_tiles(const Tensor& image, const DetectOptions& options) {
   const auto tiles = tiles_of(size_of(image), options.tile, options.overlap);
   std::vector<Tensor> cuts;
@@ -135,13 +143,14 @@ Found TrainedDetector::find_in_tiles(const Tensor& image, const DetectOptions& o
     const auto count = std::min(cuts.size() - begin, static_cast<size_t>(use_.batch));
     for (auto& one : find(std::span(cuts).subspan(begin, count), whole)) found.push_back(std::move(one));
   }
-  return merged_tiles(found, tiles, options.iou, options.most);
+  const auto how = settled(options);
+  return merged_tiles(found, tiles, how.iou, how.most);
 }
 
 std::vector<Found> TrainedDetector::find(std::span<const Tensor> images, const DetectOptions& options) {
   std::vector<Found> out;
   const auto side = options.size > 0 ? options.size : config_.size;
-  const FindOptions how{.conf = options.conf, .iou = options.iou, .most = options.most};
+  const auto how = settled(options);
   std::vector<Tensor> pictures;
   std::vector<Placement> placed;
   std::vector<int64_t> sizes;

@@ -9,8 +9,8 @@
 namespace hadal {
 
 struct DetectOptions {
-  double conf = 0.25, iou = 0.7;
-  int64_t most = 300, size = 0, tile = 0;
+  double conf = 0.25, iou = 0;
+  int64_t most = 0, size = 0, tile = 0;
   double overlap = 0.2;
   std::vector<std::string> save = {"png"};
 
@@ -68,6 +68,8 @@ class TrainedDetector : public Trained {
   std::vector<Found> find(const Tensor& pixels, const Tensor& sizes, std::span<const Placement> placed,
                           const FindOptions& options);
   std::vector<Detection> detections(const Found& found, ImageSize size) const;
+  /// What is open in `options` as the model's family usually has it.
+  FindOptions settled(const DetectOptions& options) const;
 
   const DetectorConfig& config() const { return config_; }
   const SceneAbout& about() const { return about_; }
