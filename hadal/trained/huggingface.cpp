@@ -174,10 +174,12 @@ Table from_huggingface(const Passport& weights) {
   Table recipe{{"task", task}, {"model", std::move(model)}}, learned;
   if (auto names = class_names(config); !names.empty() && task.starts_with("classify"))
     learned.set("names", std::move(names));
-  if (task == "classify")
-    recipe.set("augment", augment_settings(word.value("preprocessor_config", Json()),
-                                           (folder / "preprocessor_config.json").string()));
-  else if (auto tokenizer = tokenizer_in(folder.empty() ? "." : folder); !tokenizer.empty()) {
+  if (task == "classify") {
+    auto augment =
+        augment_settings(word.value("preprocessor_config", Json()), (folder / "preprocessor_config.json").string());
+    if (!augment.find("size")) augment.set("size", *recipe.find_path("model.image"));
+    recipe.set("augment", std::move(augment));
+  } else if (auto tokenizer = tokenizer_in(folder.empty() ? "." : folder); !tokenizer.empty()) {
     recipe.set("tokenizer", tokenizer);
     learned.set("tokenizer", std::move(tokenizer));  // so that training from these weights has it too
   }
