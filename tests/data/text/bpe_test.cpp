@@ -286,7 +286,8 @@ TEST(Bpe, ReadsGpt2sTwoFiles) {
   for (const auto& merge : golden()["merges"]) merges += merge.get<std::string>() + "\n";
   test::TemporaryFolder folder;
   write_file(folder / "vocab.json", vocabulary.dump());
-  EXPECT_ERROR(read_huggingface(folder.path()), "neither tokenizer.json, vocab.txt nor vocab.json and merges.txt is here");
+  EXPECT_ERROR(read_huggingface(folder.path()),
+               "neither tokenizer.json, vocab.txt nor vocab.json and merges.txt is here");
   write_file(folder / "merges.txt", merges);
   const auto made = tokenizers().make({"huggingface", {{"path", folder.path().string()}}}, "");
   for (const auto& row : golden()["cases"][0]["rows"])
