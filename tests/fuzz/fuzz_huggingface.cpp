@@ -1,4 +1,4 @@
-#include "hadal/data/text/bpe_tokenizer.h"
+#include "hadal/data/text/huggingface.h"
 
 #include "tests/fuzz/fuzz.h"
 

@@ -1,4 +1,4 @@
-// Byte-pair encodings that Hadal trains, tiktoken's ranks, and the catalog's entries.
+// Byte-pair encodings that Hadal trains, and tiktoken's ranks.
 #include <algorithm>
 #include <charconv>
 #include <map>
@@ -13,8 +13,6 @@
 namespace hadal {
 namespace {
 
-namespace fs = std::filesystem;
-
 // What OpenAI's encodings cut a text by; read from tiktoken's published definitions.
 constexpr auto kCl100k =
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
@@ -26,7 +24,7 @@ constexpr auto kO200k =
     "'d)?|"
     "\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
-void cut_gpt2(std::string_view text, bool, const BpeSteps::Sink& sink) {
+void cut_gpt2(std::string_view text, bool, const SubwordSteps::Sink& sink) {
   for (size_t at = 0; at < text.size();) {
     const auto end = gpt2_piece_end(text, at);
     sink(text.substr(at, end - at));
@@ -35,11 +33,11 @@ void cut_gpt2(std::string_view text, bool, const BpeSteps::Sink& sink) {
 }
 
 /// What no match covers is a piece too.
-BpeSteps::Cut pattern_cut(const std::string& pattern, std::string_view name) {
+SubwordSteps::Cut pattern_cut(const std::string& pattern, std::string_view name) {
   if (pattern == "gpt2") return cut_gpt2;
   const auto* known = pattern == "cl100k" ? kCl100k : pattern == "o200k" ? kO200k : nullptr;
   const auto regex = std::make_shared<const TextPattern>(known ? known : pattern, PatternSyntax::rust, name);
-  return [regex](std::string_view text, bool, const BpeSteps::Sink& sink) {
+  return [regex](std::string_view text, bool, const SubwordSteps::Sink& sink) {
     size_t end = 0;
     regex->find_all(text, [&](const TextPattern::Match& match) {
       if (match.begin > end) sink(text.substr(end, match.begin - end));
@@ -159,23 +157,6 @@ struct TiktokenConfig {
   void validate() const { require(!path.empty(), "tokenizer.path is not set: name a file of ranks"); }
 };
 
-struct HuggingFaceConfig {
-  std::string path;
-  static Fields<HuggingFaceConfig> fields() {
-    return {{"path", &HuggingFaceConfig::path,
-             "tokenizer.json, or a folder with it or with vocab.json and merges.txt; $DATA is HADAL_DATA",
-             file_path()}};
-  }
-  void validate() const { require(!path.empty(), "tokenizer.path is not set: name a tokenizer.json"); }
-};
-
-/// Keeps the settings that made it, so that they make it again.
-std::shared_ptr<const BpeTokenizer> with_settings(const BpeTokenizer& made, Table settings) {
-  auto parts = made.parts();
-  parts.settings = std::move(settings);
-  return std::make_shared<const BpeTokenizer>(std::move(parts));
-}
-
 /// "left right" with every byte as its stand-in, as merges.txt has it.
 std::string stand_ins(std::string_view bytes) {
   std::string out;
@@ -186,14 +167,17 @@ std::string stand_ins(std::string_view bytes) {
 }  // namespace
 
 std::shared_ptr<const BpeTokenizer> parse_tiktoken(std::string_view ranks, const std::string& pattern,
-                                                   const std::vector<std::string>& special, std::string_view name) {
+                                                   const std::vector<std::string>& special, std::string_view name,
+                                                   Table settings) {
   BpeParts parts;
-  parts.name = name;
-  parts.steps.cut = {pattern_cut(pattern, name)};
-  parts.vocabulary.tokens = parse_ranks(ranks, name);
-  parts.vocabulary.merges = merges_of(parts.vocabulary.tokens);
-  parts.whole_pieces = true;
-  parts.added = special_tokens(special, parts.vocabulary.tokens);
+  auto& subwords = parts.subwords;
+  subwords.name = name;
+  subwords.steps.cut = {pattern_cut(pattern, name)};
+  subwords.tokens = parse_ranks(ranks, name);
+  subwords.added = special_tokens(special, subwords.tokens);
+  subwords.settings = std::move(settings);
+  parts.merges = merges_of(subwords.tokens);
+  parts.rules.whole_pieces = true;
   return std::make_shared<const BpeTokenizer>(std::move(parts));
 }
 
@@ -205,9 +189,7 @@ Fields<BpeTrainingConfig> BpeTrainingConfig::fields() {
 }
 
 std::shared_ptr<const BpeTokenizer> make_trained_bpe(const BpeTrainingConfig& config, std::string_view text) {
-  BpeParts parts;
-  parts.name = "bpe";
-  parts.steps.cut = {cut_gpt2};
+  BpeVocabulary vocabulary;
   if (config.merges.empty()) {
     std::map<std::string_view, int64_t> counts;  // ordered: the same text gives the same tokens everywhere
     for (size_t at = 0; at < text.size();) {
@@ -216,16 +198,21 @@ std::shared_ptr<const BpeTokenizer> make_trained_bpe(const BpeTrainingConfig& co
       at = end;
     }
     const std::vector<std::pair<std::string, int64_t>> words(counts.begin(), counts.end());
-    parts.vocabulary = train_bpe(words, config.size, config.least);
+    vocabulary = train_bpe(words, config.size, config.least);
   } else {
-    parts.vocabulary = bpe_from_merges(config.merges);
+    vocabulary = bpe_from_merges(config.merges);
   }
   auto settings = config;
-  const auto& [tokens, merges] = parts.vocabulary;
+  auto& [tokens, merges] = vocabulary;
   settings.merges.clear();
   for (const auto& merge : merges)
     settings.merges.push_back(stand_ins(tokens[merge.left]) + " " + stand_ins(tokens[merge.right]));
-  parts.settings = write_config(settings);
+  BpeParts parts;
+  parts.subwords.name = "bpe";
+  parts.subwords.steps.cut = {cut_gpt2};
+  parts.subwords.tokens = std::move(tokens);
+  parts.subwords.settings = write_config(settings);
+  parts.merges = std::move(merges);
   return std::make_shared<const BpeTokenizer>(std::move(parts));
 }
 
@@ -235,12 +222,8 @@ void register_bpe(TokenizerCatalog& catalog) {
   catalog.add("tiktoken", "byte-pair encoding from tiktoken's ranks", TiktokenConfig{},
               [](const TiktokenConfig& config, std::string_view) {
                 const auto path = data_path(config.path);
-                return with_settings(*parse_tiktoken(read_file(path), config.pattern, config.special, path.string()),
-                                     write_config(config));
-              });
-  catalog.add("huggingface", "byte-pair encoding from Hugging Face's tokenizer.json, or GPT-2's two files",
-              HuggingFaceConfig{}, [](const HuggingFaceConfig& config, std::string_view) {
-                return with_settings(*read_huggingface(data_path(config.path)), write_config(config));
+                return parse_tiktoken(read_file(path), config.pattern, config.special, path.string(),
+                                      write_config(config));
               });
 }
 

@@ -3,143 +3,32 @@
 #include <algorithm>
 
 #include "hadal/core/error.h"
-#include "hadal/data/text/text_split.h"
 #include "hadal/data/text/unicode.h"
 
 namespace hadal {
-
-/// Where the ids of one text gather.
-struct BpeTokenizer::Encoding {
-  std::vector<int64_t> ids;
-  std::vector<int32_t> symbols;
-  bool first = true;  // nothing of the text has been seen yet
-};
-
 namespace {
 
 /// How bytes are written where a vocabulary of characters has to spell them.
 std::string byte_token(int byte) { return fmt::format("<0x{:02X}>", byte); }
 
-bool in_word(std::string_view text, size_t at) {
-  const auto kind = char_kind(any_character_at(text, at).code);
-  return kind == CharKind::letter || kind == CharKind::number || text[at] == '_';
-}
-
-size_t char_before(std::string_view text, size_t at) {
-  do --at;
-  while (at > 0 && (static_cast<uint8_t>(text[at]) & 0xC0) == 0x80);
-  return at;
-}
-
-bool space_at(std::string_view text, size_t at) {
-  return char_kind(any_character_at(text, at).code) == CharKind::space;
-}
-
 }  // namespace
 
-BpeTokenizer::BpeTokenizer(BpeParts parts) : parts_(std::move(parts)), merges_(parts_.vocabulary.merges) {
-  const auto& tokens = parts_.vocabulary.tokens;
-  size_ = static_cast<int64_t>(tokens.size());
-  for (const auto& token : parts_.added) size_ = std::max(size_, token.id + 1);
-  for (size_t i = 0; i < tokens.size(); ++i)
-    if (!tokens[i].empty()) ids_.emplace(tokens[i], static_cast<int32_t>(i));
-  if (parts_.bytes || parts_.byte_fallback) {
-    for (int byte = 0; byte < 256; ++byte) {
-      const auto token = parts_.bytes ? std::string(1, static_cast<char>(byte)) : byte_token(byte);
-      const auto at = ids_.find(token);
-      if (at == ids_.end() && !parts_.some_bytes)
-        throw FileError(parts_.name, fmt::format("the vocabulary has no token for the byte 0x{:02x}", byte));
-      byte_ids_.push_back(at == ids_.end() ? -1 : at->second);
-    }
+BpeTokenizer::BpeTokenizer(BpeParts parts)
+    : SubwordTokenizer(std::move(parts.subwords)), merges_(parts.merges), rules_(parts.rules) {
+  if (!rules_.bytes && !rules_.byte_fallback) return;
+  for (int byte = 0; byte < 256; ++byte) {
+    byte_ids_.push_back(find(rules_.bytes ? std::string(1, static_cast<char>(byte)) : byte_token(byte)));
+    if (byte_ids_.back() < 0 && !rules_.some_bytes)
+      throw FileError(name(), fmt::format("the vocabulary has no token for the byte 0x{:02x}", byte));
   }
-  static const std::string nothing;
-  literals_.assign(static_cast<size_t>(size_), &nothing);
-  for (size_t i = 0; i < tokens.size(); ++i) literals_[i] = &tokens[i];
-  for (const auto& token : parts_.added) {
-    literals_[static_cast<size_t>(token.id)] = &token.text;
-    auto looked_for = token;
-    if (token.normalized)
-      for (const auto& step : parts_.steps.normalize) looked_for.text = step(std::move(looked_for.text));
-    if (looked_for.text.empty()) continue;
-    auto& [known, lengths] = added_[token.normalized];
-    lengths[static_cast<uint8_t>(looked_for.text[0])].push_back(looked_for.text.size());
-    known.emplace(looked_for.text, looked_for);
-  }
-  for (auto& list : added_)
-    for (auto& lengths : list.lengths) {
-      std::sort(lengths.rbegin(), lengths.rend());
-      lengths.erase(std::unique(lengths.begin(), lengths.end()), lengths.end());
-    }
 }
 
-std::optional<int64_t> BpeTokenizer::special(std::string_view token) const {
-  for (const auto& added : parts_.added)
-    if (added.text == token) return added.id;
-  return std::nullopt;
-}
-
-/// The leftmost added token at or behind `from`, the longest of those that begin there.
-std::optional<BpeTokenizer::Hit> BpeTokenizer::find_added(std::string_view text, size_t from, bool normalized) const {
-  const auto& [tokens, lengths] = added_[normalized];
-  for (auto at = from; at < text.size(); ++at) {
-    for (const auto length : lengths[static_cast<uint8_t>(text[at])]) {
-      auto begin = at, end = at + length;
-      const auto found = end <= text.size() ? tokens.find(std::string(text.substr(at, length))) : tokens.end();
-      if (found == tokens.end()) continue;
-      const auto& token = found->second;
-      if (token.single_word && at > 0 && in_word(text, char_before(text, at))) continue;
-      if (token.single_word && end < text.size() && in_word(text, end)) continue;
-      while (token.lstrip && begin > from && space_at(text, char_before(text, begin))) begin = char_before(text, begin);
-      while (token.rstrip && end < text.size() && space_at(text, end)) end += any_character_at(text, end).length;
-      return Hit{begin, end, token.id};
-    }
-  }
-  return std::nullopt;
-}
-
-std::vector<int64_t> BpeTokenizer::encode(std::string_view text) const {
-  Encoding made;
-  made.ids.reserve(text.size() / 3);
-  // Raw tokens cut the text, then those of the normalised text cut what is between them.
-  const std::function<void(std::string_view, bool)> cut = [&](std::string_view part, bool normalized) {
-    const auto between = [&](std::string_view plain) {
-      if (plain.empty()) return;
-      if (normalized) return encode_plain(plain, made);
-      if (parts_.steps.normalize.empty()) return cut(plain, true);
-      std::string changed(plain);
-      for (const auto& step : parts_.steps.normalize) changed = step(std::move(changed));
-      cut(changed, true);
-    };
-    size_t at = 0;
-    while (const auto hit = added_[normalized].tokens.empty() ? std::nullopt : find_added(part, at, normalized)) {
-      between(part.substr(at, hit->begin - at));
-      made.ids.push_back(hit->id);
-      made.first = false;
-      at = hit->end;
-    }
-    between(part.substr(at));
-  };
-  cut(text, false);
-  return std::move(made.ids);
-}
-
-void BpeTokenizer::encode_plain(std::string_view text, Encoding& to) const {
-  const auto& cuts = parts_.steps.cut;
-  const std::function<void(size_t, std::string_view)> pass = [&](size_t step, std::string_view piece) {
-    if (piece.empty()) return;
-    if (step == cuts.size()) return encode_piece(piece, to);
-    cuts[step](piece, to.first, [&](std::string_view smaller) { pass(step + 1, smaller); });
-  };
-  pass(0, text);
-}
-
-void BpeTokenizer::encode_piece(std::string_view piece, Encoding& to) const {
-  to.first = false;
-  if (parts_.whole_pieces || piece.size() == 1)
-    if (const auto whole = ids_.find(piece); whole != ids_.end()) return to.ids.push_back(whole->second);
-  auto& symbols = to.symbols;
+void BpeTokenizer::encode_piece(std::string_view piece, std::vector<int64_t>& ids,
+                                std::vector<int32_t>& symbols) const {
+  if (rules_.whole_pieces || piece.size() == 1)
+    if (const auto whole = find(piece); whole >= 0) return ids.push_back(whole);
   symbols.clear();
-  if (parts_.bytes)
+  if (rules_.bytes)
     for (const auto c : piece) add_byte(c, symbols);
   else
     for (size_t at = 0; at < piece.size();) {
@@ -148,7 +37,7 @@ void BpeTokenizer::encode_piece(std::string_view piece, Encoding& to) const {
       at += length;
     }
   merges_.apply(symbols);
-  to.ids.insert(to.ids.end(), symbols.begin(), symbols.end());
+  ids.insert(ids.end(), symbols.begin(), symbols.end());
 }
 
 void BpeTokenizer::add_byte(char byte, std::vector<int32_t>& symbols) const {
@@ -157,32 +46,17 @@ void BpeTokenizer::add_byte(char byte, std::vector<int32_t>& symbols) const {
 }
 
 void BpeTokenizer::add_character(std::string_view character, std::vector<int32_t>& symbols) const {
-  if (const auto known = ids_.find(character); known != ids_.end()) return symbols.push_back(known->second);
-  const bool spelled = parts_.byte_fallback && std::all_of(character.begin(), character.end(), [&](char c) {
+  if (const auto known = find(character); known >= 0) return symbols.push_back(known);
+  const bool spelled = rules_.byte_fallback && std::all_of(character.begin(), character.end(), [&](char c) {
                          return byte_ids_[static_cast<uint8_t>(c)] >= 0;
                        });
   if (!spelled) return add_unknown(fmt::format("\"{}\"", character), symbols);
   for (const auto c : character) symbols.push_back(byte_ids_[static_cast<uint8_t>(c)]);
 }
 
-void BpeTokenizer::add_unknown(const std::string& what, std::vector<int32_t>& symbols) const {
-  if (!parts_.unknown)
-    fail("[tokenizer] the vocabulary of {} has no token for {} (and none for what is unknown)", parts_.name, what);
-  if (!parts_.fuse_unknown || symbols.empty() || symbols.back() != *parts_.unknown) symbols.push_back(*parts_.unknown);
-}
-
-std::string BpeTokenizer::decode(std::span<const int64_t> ids) const {
-  check_ids(ids, size_);
-  std::string out;
-  if (parts_.steps.decode.empty()) {
-    for (const auto id : ids) out += *literals_[static_cast<size_t>(id)];
-    return out;
-  }
-  std::vector<std::string> tokens;
-  for (const auto id : ids) tokens.push_back(*literals_[static_cast<size_t>(id)]);
-  for (const auto& step : parts_.steps.decode) step(tokens);
-  for (const auto& token : tokens) out += token;
-  return out;
+void BpeTokenizer::add_unknown(std::string_view what, std::vector<int32_t>& symbols) const {
+  const auto id = unknown(what);
+  if (!rules_.fuse_unknown || symbols.empty() || symbols.back() != id) symbols.push_back(id);
 }
 
 }  // namespace hadal

@@ -2,6 +2,7 @@
 
 #include "hadal/data/text/bpe_tokenizer.h"
 #include "hadal/data/text/characters.h"
+#include "hadal/data/text/huggingface.h"
 #include "hadal/data/text/sentencepiece.h"
 
 namespace hadal {
@@ -11,6 +12,7 @@ const TokenizerCatalog& tokenizers() {
     TokenizerCatalog made("tokenizer", "tokenizer");
     register_characters(made);
     register_bpe(made);
+    register_huggingface(made);
     register_sentencepiece(made);
     return made;
   }();

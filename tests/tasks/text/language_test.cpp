@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "hadal/core/utf8.h"
-#include "hadal/data/text/bpe_tokenizer.h"
+#include "hadal/data/text/huggingface.h"
 #include "hadal/data/text/text.h"
 #include "hadal/io/file.h"
 #include "hadal/models/text/generate.h"

@@ -1,16 +1,15 @@
-// Hugging Face's tokenizer.json: which steps it names, and what they do.
-#include "hadal/data/text/bpe_huggingface.h"
+#include "hadal/data/text/huggingface_steps.h"
 
 #include <algorithm>
 
+#include "hadal/data/text/bert_text.h"
 #include "hadal/data/text/text_split.h"
 #include "hadal/data/text/unicode.h"
-#include "hadal/io/json.h"
 
 namespace hadal {
 namespace {
 
-using Sink = BpeSteps::Sink;
+using Sink = SubwordSteps::Sink;
 
 std::string replace_all(std::string_view text, std::string_view old, std::string_view with) {
   std::string out;
@@ -51,15 +50,6 @@ struct Pattern {
   }
 };
 
-void for_each_step(const JsonValue& value, const char* list, const std::function<void(const JsonValue&)>& use) {
-  if (value.table().at("type").text() != "Sequence") return use(value);
-  const auto steps = value.at(list);
-  for (size_t i = 0; i < steps.list().size(); ++i) {
-    if (steps.at(i).at("type").text() == "Sequence") steps.at(i).fail_here("is a sequence inside a sequence");
-    use(steps.at(i));
-  }
-}
-
 [[noreturn]] void unknown_step(const JsonValue& value, const char* kind, const char* known) {
   value.at("type").fail_here(
       fmt::format("= \"{}\" is a {} that Hadal does not have; it has {}", value.at("type").text(), kind, known));
@@ -80,13 +70,25 @@ std::string stripped(const std::string& text, bool left, bool right) {
   return text.substr(std::min(begin, end), end - std::min(begin, end));
 }
 
-BpeSteps::Normalize read_normalizer(const JsonValue& value) {
+SubwordSteps::Normalize read_normalizer(const JsonValue& value) {
   const auto& type = value.at("type").text();
   if (type == "NFC" || type == "NFD" || type == "NFKC" || type == "NFKD" || type == "Lowercase") {
     if (!has_unicode_library()) unicode_form("", type);  // says so now, not in the middle of a text
     return [form = type == "Lowercase" ? std::string("lower") : type](const std::string& text) {
       return unicode_form(text, form);
     };
+  }
+  if (type == "StripAccents") return without_marks;
+  if (type == "BertNormalizer") {
+    BertCleaning cleaning{.clean = value.flag_or("clean_text", true),
+                          .apart = value.flag_or("handle_chinese_chars", true),
+                          .lower = value.flag_or("lowercase", true)};
+    cleaning.strip_accents = value.flag_or("strip_accents", cleaning.lower);
+    if (!has_unicode_library()) {
+      if (cleaning.strip_accents) unicode_form("", "NFD");
+      if (cleaning.lower) unicode_form("", "lower");
+    }
+    return [cleaning](const std::string& text) { return bert_clean(text, cleaning); };
   }
   if (type == "Prepend")
     return [what = value.at("prepend").text()](std::string text) { return text.empty() ? text : what + text; };
@@ -98,7 +100,8 @@ BpeSteps::Normalize read_normalizer(const JsonValue& value) {
     return [left = value.at("strip_left").flag(), right = value.at("strip_right").flag()](const std::string& text) {
       return stripped(text, left, right);
     };
-  unknown_step(value, "normalizer", "NFC, NFD, NFKC, NFKD, Lowercase, Prepend, Replace, Strip and Sequence");
+  unknown_step(value, "normalizer",
+               "NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, BertNormalizer, Prepend, Replace, Strip and Sequence");
 }
 
 void cut_gpt2(std::string_view text, const Sink& sink) {
@@ -109,7 +112,7 @@ void cut_gpt2(std::string_view text, const Sink& sink) {
   }
 }
 
-BpeSteps::Cut byte_level_cut(bool prefix, bool pattern) {
+SubwordSteps::Cut byte_level_cut(bool prefix, bool pattern) {
   return [=](std::string_view text, bool, const Sink& sink) {
     const auto go = [&](std::string_view whole) { pattern ? cut_gpt2(whole, sink) : sink(whole); };
     prefix && !text.starts_with(' ') ? go(" " + std::string(text)) : go(text);
@@ -117,7 +120,7 @@ BpeSteps::Cut byte_level_cut(bool prefix, bool pattern) {
 }
 
 /// What happens to a match: it goes, stands alone, or joins a neighbour.
-BpeSteps::Cut split_cut(Pattern pattern, const std::string& behavior, bool invert) {
+SubwordSteps::Cut split_cut(Pattern pattern, const std::string& behavior, bool invert) {
   struct Span {
     size_t begin, end;
     bool match;
@@ -151,7 +154,7 @@ BpeSteps::Cut split_cut(Pattern pattern, const std::string& behavior, bool inver
   };
 }
 
-BpeSteps::Cut metaspace_cut(const std::string& mark, const std::string& prepend, bool split) {
+SubwordSteps::Cut metaspace_cut(const std::string& mark, const std::string& prepend, bool split) {
   return [=](std::string_view text, bool first, const Sink& sink) {
     auto marked = replace_all(text, " ", mark);
     if ((prepend == "always" || (prepend == "first" && first)) && !marked.starts_with(mark)) marked = mark + marked;
@@ -178,7 +181,7 @@ struct Metaspace {
   }
 };
 
-BpeSteps::Cut read_cut(const JsonValue& value) {
+SubwordSteps::Cut read_cut(const JsonValue& value) {
   const auto& type = value.at("type").text();
   if (type == "ByteLevel")
     return byte_level_cut(value.flag_or("add_prefix_space", true), value.flag_or("use_regex", true));
@@ -200,7 +203,9 @@ BpeSteps::Cut read_cut(const JsonValue& value) {
     return split_cut(regex(("[" + word + "]+|[^" + word + "\\s]+").c_str(), value), "Removed", true);
   }
   if (type == "WhitespaceSplit") return split_cut(regex("\\s+", value), "Removed", false);
-  unknown_step(value, "pre-tokenizer", "ByteLevel, Split, Metaspace, Digits, Whitespace, WhitespaceSplit and Sequence");
+  if (type == "BertPreTokenizer") return [](std::string_view text, bool, const Sink& sink) { bert_cut(text, sink); };
+  unknown_step(value, "pre-tokenizer",
+               "ByteLevel, BertPreTokenizer, Split, Metaspace, Digits, Whitespace, WhitespaceSplit and Sequence");
 }
 
 void join_byte_tokens(std::vector<std::string>& tokens) {
@@ -212,7 +217,21 @@ void join_byte_tokens(std::vector<std::string>& tokens) {
   }
 }
 
-BpeSteps::Decode read_decoder(const JsonValue& value) {
+/// A token that does not go on is a word of its own; `tidy` takes away spaces that a text has not where it is put
+/// together, token by token, as the tokenizers library does it.
+void join_word_pieces(std::vector<std::string>& tokens, std::string_view prefix, bool tidy) {
+  static constexpr std::pair<std::string_view, std::string_view> kTidy[] = {
+      {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
+      {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    auto& token = tokens[i];
+    if (i > 0) token.starts_with(prefix) ? token.erase(0, prefix.size()) : token.insert(0, 1, ' ');
+    if (tidy)
+      for (const auto& [old, with] : kTidy) token = replace_all(token, old, with);
+  }
+}
+
+SubwordSteps::Decode read_decoder(const JsonValue& value) {
   const auto& type = value.at("type").text();
   if (type == "ByteLevel") return {};  // the vocabulary holds bytes already
   if (type == "ByteFallback") return join_byte_tokens;
@@ -238,6 +257,9 @@ BpeSteps::Decode read_decoder(const JsonValue& value) {
       }
     };
   }
+  if (type == "WordPiece")
+    return [prefix = value.text_or("prefix", "##"), tidy = value.flag_or("cleanup", true)](
+               std::vector<std::string>& tokens) { join_word_pieces(tokens, prefix, tidy); };
   if (type == "Metaspace")
     return [settings = Metaspace(value)](std::vector<std::string>& tokens) {
       for (size_t i = 0; i < tokens.size(); ++i) {
@@ -246,11 +268,23 @@ BpeSteps::Decode read_decoder(const JsonValue& value) {
         tokens[i] = replace_all(tokens[i], settings.mark, " ");
       }
     };
-  unknown_step(value, "decoder", "ByteLevel, ByteFallback, Replace, Fuse, Strip, Metaspace and Sequence");
+  unknown_step(value, "decoder", "ByteLevel, ByteFallback, WordPiece, Replace, Fuse, Strip, Metaspace and Sequence");
 }
 
-BpeSteps read_steps(const JsonValue& root, bool& byte_level) {
-  BpeSteps steps;
+}  // namespace
+
+void for_each_step(const JsonValue& value, const char* list, const std::function<void(const JsonValue&)>& use) {
+  if (value.table().at("type").text() != "Sequence") return use(value);
+  const auto steps = value.at(list);
+  for (size_t i = 0; i < steps.list().size(); ++i) {
+    if (steps.at(i).at("type").text() == "Sequence") steps.at(i).fail_here("is a sequence inside a sequence");
+    use(steps.at(i));
+  }
+}
+
+SubwordSteps read_subword_steps(const JsonValue& root, bool& byte_level) {
+  SubwordSteps steps;
+  byte_level = false;
   if (root.has("normalizer"))
     for_each_step(root.at("normalizer"), "normalizers",
                   [&](const JsonValue& value) { steps.normalize.push_back(read_normalizer(value)); });
@@ -268,111 +302,6 @@ BpeSteps read_steps(const JsonValue& root, bool& byte_level) {
       for (size_t i = 1; i < tokens.size(); ++i) tokens[i] = " " + tokens[i];
     });
   return steps;
-}
-
-/// Tokens by id. Ids may leave gaps, but not so that a few tokens ask for all memory.
-std::vector<std::string> read_vocabulary(const JsonValue& value) {
-  const auto count = static_cast<int64_t>(value.table().size());
-  std::vector<std::string> tokens;
-  for (const auto& [token, id] : value.raw().items()) {
-    const auto place = JsonValue(id, value.name(), "model.vocab entry").integer(0, count * 4 + 65536);
-    if (place >= static_cast<int64_t>(tokens.size())) tokens.resize(static_cast<size_t>(place) + 1);
-    if (!tokens[static_cast<size_t>(place)].empty()) value.fail_here(fmt::format("gives the id {} twice", place));
-    tokens[static_cast<size_t>(place)] = token;
-  }
-  return tokens;
-}
-
-/// Merges are "a b", or ["a", "b"] in newer files.
-std::vector<BpeMerge> read_merges(const JsonValue& value, const std::vector<std::string>& tokens) {
-  std::unordered_map<std::string_view, int32_t> ids;
-  for (size_t i = 0; i < tokens.size(); ++i) ids.emplace(tokens[i], static_cast<int32_t>(i));
-  std::vector<BpeMerge> merges;
-  for (size_t i = 0; i < value.list().size(); ++i) {
-    const auto item = value.at(i);
-    std::string left, right;
-    if (item.raw().is_array()) {
-      if (item.size() != 2) item.fail_here(fmt::format("has {} parts, expected 2", item.size()));
-      left = item.at(0).text(), right = item.at(1).text();
-    } else {
-      const auto& both = item.text();
-      const auto space = both.find(' ');
-      if (space == std::string::npos) item.fail_here("is no pair: it has no space");
-      left = both.substr(0, space), right = both.substr(space + 1);
-    }
-    const auto id = [&](const std::string& token) {
-      const auto found = ids.find(token);
-      if (token.empty() || found == ids.end())
-        item.fail_here(fmt::format("makes or takes \"{}\", which the vocabulary does not have", token));
-      return found->second;
-    };
-    merges.push_back({id(left), id(right), id(left + right), static_cast<int32_t>(i)});
-  }
-  return merges;
-}
-
-std::vector<AddedToken> read_added(const JsonValue& value, size_t tokens) {
-  std::vector<AddedToken> added;
-  const auto most = static_cast<int64_t>(tokens + value.list().size()) * 4 + 65536;
-  for (size_t i = 0; i < value.size(); ++i) {
-    const auto item = value.at(i);
-    added.push_back({item.at("content").text(), item.at("id").integer(0, most), item.flag_or("normalized", false),
-                     item.flag_or("single_word", false), item.flag_or("lstrip", false), item.flag_or("rstrip", false)});
-    if (added.back().text.empty()) item.fail_here("is an empty token");
-  }
-  return added;
-}
-
-/// The first token that the template puts before a text. Where there is no template it goes by its usual names.
-std::optional<int64_t> read_begin(const JsonValue& root, const std::vector<AddedToken>& added) {
-  std::vector<std::string> names = {"<s>", "<|begin_of_text|>"};
-  if (root.has("post_processor"))
-    for_each_step(root.at("post_processor"), "processors", [&](const JsonValue& value) {
-      if (value.at("type").text() != "TemplateProcessing") return;
-      names.clear();
-      const auto single = value.at("single");
-      if (!single.list().raw().empty() && single.at(0).has("SpecialToken"))
-        names.push_back(single.at(0).at("SpecialToken").at("id").text());
-    });
-  for (const auto& name : names)
-    for (const auto& token : added)
-      if (token.text == name) return token.id;
-  return std::nullopt;
-}
-
-BpeParts parts_of(const JsonValue& root, std::string_view name) {
-  const auto model = root.table().at("model");
-  const auto type = model.table().text_or("type", "BPE");
-  if (type != "BPE") model.at("type").fail_here(fmt::format("= \"{}\"; Hadal reads byte-pair encodings (BPE)", type));
-  for (const auto* key : {"continuing_subword_prefix", "end_of_word_suffix"})
-    if (!model.text_or(key, "").empty()) model.at(key).fail_here("is a setting that Hadal does not have");
-  BpeParts parts;
-  parts.name = name;
-  parts.bytes = false;
-  parts.some_bytes = true;
-  parts.steps = read_steps(root, parts.bytes);
-  auto& tokens = parts.vocabulary.tokens;
-  tokens = read_vocabulary(model.at("vocab"));
-  if (model.has("unk_token")) {
-    const auto unknown = std::find(tokens.begin(), tokens.end(), model.at("unk_token").text());
-    if (unknown != tokens.end()) parts.unknown = static_cast<int32_t>(unknown - tokens.begin());
-  }
-  parts.vocabulary.merges = read_merges(model.at("merges"), tokens);
-  if (root.has("added_tokens")) parts.added = read_added(root.at("added_tokens"), tokens.size());
-  parts.begin = read_begin(root, parts.added);
-  if (parts.bytes)
-    for (auto& token : tokens)
-      if (auto bytes = bytes_from_stand_ins(token)) token = *std::move(bytes);
-  parts.byte_fallback = model.flag_or("byte_fallback", false) && !parts.bytes;
-  parts.fuse_unknown = model.flag_or("fuse_unk", false);
-  parts.whole_pieces = model.flag_or("ignore_merges", false);
-  return parts;
-}
-
-}  // namespace
-
-std::shared_ptr<const BpeTokenizer> make_huggingface(const nlohmann::json& json, std::string_view name) {
-  return std::make_shared<const BpeTokenizer>(parts_of(JsonValue(json, name), name));
 }
 
 }  // namespace hadal

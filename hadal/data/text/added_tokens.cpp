@@ -1,17 +1,15 @@
-// A folder of a Hugging Face tokenizer: tokenizer.json or GPT-2's two files, and the tokens that other files add to it.
+#include "hadal/data/text/added_tokens.h"
+
 #include <charconv>
 #include <map>
 #include <set>
 
-#include "hadal/data/text/bpe_huggingface.h"
 #include "hadal/io/bytes.h"
-#include "hadal/io/file.h"
 #include "hadal/io/json.h"
 
 namespace hadal {
 namespace {
 
-namespace fs = std::filesystem;
 using nlohmann::json;
 
 /// What special_tokens_map.json and tokenizer_config.json call special tokens: a text, a table with its text, or a
@@ -80,67 +78,26 @@ class Additions {
   std::set<std::string> known_;
 };
 
-void add_tokens(json& whole, const AddedTokenFiles& files, std::string_view name) {
+}  // namespace
+
+std::string beside_name(std::string_view file, std::string_view name) {
+  return fmt::format("{} beside {}", file, name);
+}
+
+void add_tokens(json& whole, const AddedTokenFiles& beside, std::string_view name) {
   const json::json_pointer vocabulary("/model/vocab");
   if (!whole.is_object() || !whole.contains(vocabulary) || !whole.at(vocabulary).is_object()) return;  // said later
   Additions additions(whole, name);
   const auto read = [&](const std::string& text, const char* file, const auto& take) {
     if (text.empty()) return;
-    const auto place = fmt::format("{} beside {}", file, name);
+    const auto place = beside_name(file, name);
     const auto parsed = parse_json(text, place);
     take(JsonValue(parsed, place));
   };
-  read(files.config, "tokenizer_config.json", [&](const JsonValue& file) { additions.take_decoder(file); });
-  read(files.added, "added_tokens.json", [&](const JsonValue& file) { additions.take_ids(file); });
-  read(files.special, "special_tokens_map.json", [&](const JsonValue& file) { additions.take_special(file); });
-  read(files.config, "tokenizer_config.json", [&](const JsonValue& file) { additions.take_special(file); });
-}
-
-AddedTokenFiles files_in(const fs::path& folder) {
-  const auto text = [&](const char* name) {
-    return fs::exists(folder / name) ? read_file(folder / name) : std::string();
-  };
-  return {text("added_tokens.json"), text("tokenizer_config.json"), text("special_tokens_map.json")};
-}
-
-}  // namespace
-
-std::shared_ptr<const BpeTokenizer> parse_huggingface(std::string_view json, std::string_view name,
-                                                      const AddedTokenFiles& beside) {
-  auto whole = parse_json(json, name);
-  if (!beside.empty()) add_tokens(whole, beside, name);
-  return make_huggingface(whole, name);
-}
-
-std::shared_ptr<const BpeTokenizer> parse_gpt2(std::string_view vocab, std::string_view merges, std::string_view name,
-                                               const AddedTokenFiles& beside) {
-  const auto entries = parse_json(vocab, name);
-  json list = json::array();
-  for (size_t at = 0; at < merges.size();) {
-    const auto end = std::min(merges.find('\n', at), merges.size());
-    auto line = merges.substr(at, end - at);
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (!line.empty() && !(at == 0 && line.starts_with("#version"))) list.push_back(line);
-    at = end + 1;
-  }
-  json whole = {
-      {"added_tokens", json::array()},
-      {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}}},
-      {"decoder", {{"type", "ByteLevel"}}},
-      {"model", {{"type", "BPE"}, {"vocab", entries}, {"merges", list}}},
-  };
-  add_tokens(whole, beside, name);
-  add_tokens(whole, {.special = R"({"eos_token": "<|endoftext|>"})"}, name);  // GPT-2's own, which no file need name
-  return make_huggingface(whole, name);
-}
-
-std::shared_ptr<const BpeTokenizer> read_huggingface(const fs::path& path) {
-  if (!fs::is_directory(path)) return parse_huggingface(read_file(path), path.string());
-  const auto one = path / "tokenizer.json", vocab = path / "vocab.json", merges = path / "merges.txt";
-  if (fs::exists(one)) return parse_huggingface(read_file(one), one.string(), files_in(path));
-  if (!fs::exists(vocab) || !fs::exists(merges))
-    throw FileError(path.string(), "neither tokenizer.json nor vocab.json and merges.txt is here");
-  return parse_gpt2(read_file(vocab), read_file(merges), vocab.string(), files_in(path));
+  read(beside.config, "tokenizer_config.json", [&](const JsonValue& file) { additions.take_decoder(file); });
+  read(beside.added, "added_tokens.json", [&](const JsonValue& file) { additions.take_ids(file); });
+  read(beside.special, "special_tokens_map.json", [&](const JsonValue& file) { additions.take_special(file); });
+  read(beside.config, "tokenizer_config.json", [&](const JsonValue& file) { additions.take_special(file); });
 }
 
 }  // namespace hadal
