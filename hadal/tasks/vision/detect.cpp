@@ -5,6 +5,7 @@
 
 #include "hadal/core/format.h"
 #include "hadal/data/vision/scenes/scene_batch.h"
+#include "hadal/data/vision/scenes/scene_check.h"
 #include "hadal/data/vision/scenes/sources.h"
 #include "hadal/tasks/vision/detect_judge.h"
 
@@ -56,7 +57,7 @@ class Detect : public Task {
   std::string summary() const override {
     auto text = made_->summary();
     if (train_) text += fmt::format("; {} training pictures", format_count(train_->size()));
-    return text;
+    return text + remark_;
   }
 
  private:
@@ -74,6 +75,9 @@ class Detect : public Task {
     require_split("train");
     if (!config_.names.empty()) source_.about.classes = config_.names;
     train_ = open("train");
+    if (const auto report = quick_check(source_); report.errors() + report.warnings() > 0)
+      remark_ = fmt::format("; {} errors and {} warnings in the labels: hadal check says which", report.errors(),
+                            report.warnings());
     require(class_counts(*train_).sum().item<int64_t>() > 0, "no picture of the training split has an object");
   }
 
@@ -116,6 +120,7 @@ class Detect : public Task {
   TaskContext context_;
   SceneSource source_;
   DetectorLearned learned_;
+  std::string remark_;  // of what is wrong with the labels
   std::map<std::string, std::shared_ptr<SceneData>> opened_;
   std::shared_ptr<SceneData> train_;
   std::unique_ptr<TrainedDetector> made_;
