@@ -60,7 +60,8 @@ Tensor Generator::checked(std::string_view where, const Tensor& z, const Tensor&
 }
 
 TracedPictures Generator::make_traced(const Tensor& z, const Tensor& labels) {
-  const auto traced = z.requires_grad() ? z : z.detach().requires_grad_();
+  const auto flat = z.flatten(1);  // (N, L): latents may come as (N, L, 1, 1)
+  const auto traced = flat.requires_grad() ? flat : flat.detach().requires_grad_();
   return {make(traced, labels), traced};
 }
 
