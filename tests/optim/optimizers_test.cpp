@@ -126,8 +126,11 @@ void compare(const std::string& type, at::ScalarType scalar, double tolerance, b
     for (size_t i = 0; i < kept.size(); ++i) {
       while (problem.step < kept[i]) problem.move();
       const auto error = problem.error(path[static_cast<int64_t>(i)]);
-      EXPECT_LT(error, tolerance) << which.part.name << ", case " << which.index << ", step " << problem.step;
-      if (!(error < tolerance)) break;
+      // Adamax divides by the largest gradient so far; where a parameter hardly gets any, that is rounding, which each
+      // kind of CPU does its own way. In doubles it is held like the others.
+      const auto allowed = which.part.name == "adamax" && scalar == at::kFloat ? 10 * tolerance : tolerance;
+      EXPECT_LT(error, allowed) << which.part.name << ", case " << which.index << ", step " << problem.step;
+      if (!(error < allowed)) break;
     }
   }
 }

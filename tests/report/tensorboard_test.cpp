@@ -70,7 +70,7 @@ int64_t purge_step(const std::string& event) {
 
 TEST(TensorBoard, AResumedRunVoidsWhatItDoesAgain) {
   const auto recipe = recipe_from(
-      parse_toml("[model]\nname = \"mlp\"\nhidden = [8]\n[data]\nkind = \"shapes\"\nsize = 16\ntrain = 32\nval = 16\n"
+      parse_toml("task = \"classify\"\n[model]\nname = \"mlp\"\nhidden = [8]\n[data]\nkind = \"shapes\"\nsize = 16\ntrain = 32\nval = 16\n"
                  "test = 0\nclasses = 2\n[train]\nepochs = 4\nbatch = 16\nworkers = 0\nthreads = 1\n",
                  "small.toml"),
       "small");

@@ -42,10 +42,7 @@ Fields<SoundsConfig> SoundsConfig::fields() {
           {"mel", &C::mel, "the spectrogram"}};
 }
 
-void SoundsConfig::validate() const {
-  require(!path.empty(), "say which sounds: data=FOLDER or data=ARCHIVE");
-  mel.validate();
-}
+void SoundsConfig::validate() const { mel.validate(); }
 
 Tensor sound_features(std::span<const std::byte> bytes, std::string_view name, const MelConfig& config) {
   const auto sound = decode_sound(bytes, name);

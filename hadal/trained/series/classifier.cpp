@@ -6,6 +6,7 @@
 namespace hadal {
 
 std::shared_ptr<const Sounds> SoundsSource::open(const std::vector<std::string>& labels) const {
+  require(!config.path.empty(), "say which sounds: data=FOLDER or data=ARCHIVE");
   return std::make_shared<Sounds>(FileTree(data_path(config.path)), config, labels);
 }
 

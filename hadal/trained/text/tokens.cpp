@@ -20,14 +20,14 @@ bool is_learned(const Part& tokenizer) {
 
 /// Whether the setting names the file that what was learned came from, or none at all.
 bool same_file(const Part& part, const Table& saved) {
-  const auto* name = saved.find("name");
-  if (name && read_text(*name, "tokenizer", {}) != part.name) return false;
   const auto whole = [](const Value& path) {
     const auto text = read_text(path, "tokenizer.path", {});
     return text.empty() || text.starts_with('$') ? text : std::filesystem::absolute(text).lexically_normal().string();
   };
-  const auto *ours = part.settings.find("path"), *theirs = saved.find("path");
-  return !ours || (theirs && whole(*ours) == whole(*theirs)) || whole(*ours).empty();
+  const auto *ours = part.settings.find("path"), *theirs = saved.find("path"), *name = saved.find("name");
+  if (!ours || whole(*ours).empty()) return true;
+  const bool same_kind = name && read_text(*name, "tokenizer", {}) == part.name;
+  return same_kind && theirs && whole(*ours) == whole(*theirs);
 }
 
 }  // namespace
