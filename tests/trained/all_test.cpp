@@ -35,6 +35,7 @@ Table small(const std::string& task) {
                             {"heads", 2},
                             {"mlp", 8},
                             {"depth", 1}}},
+            {"tokenizer", Table{{"name", "characters"}}},
             {"pooling", Table{{"mode", "cls"}, {"normalize", false}}},
             {"learned", text}};
   if (task == "language")
@@ -62,7 +63,7 @@ Table small(const std::string& task) {
   if (task == "classify_series")
     return {{"model", Table{{"name", "series_classifier"},
                             {"encoder", Table{{"dim", 8}, {"heads", 2}, {"mlp", 8}, {"depth", 1}}}}},
-            {"data", Table{{"kind", "sounds"}, {"length", 32}}},
+            {"data", Table{{"kind", "sounds"}, {"path", "sounds"}, {"length", 32}}},
             {"learned", Table{{"names", List{"hum", "whistle"}}}}};
   return {};
 }

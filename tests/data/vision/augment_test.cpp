@@ -57,6 +57,17 @@ TEST(Augment, ResizesBicubicWhereAsked) {
   EXPECT_ERROR(read_config(config, Table{{"interpolation", "bicubik"}}), "bicubic");
 }
 
+TEST(Augment, SquashesWhereAsked) {
+  auto config = kSmall;
+  config.squash = true;
+  const auto image = noise(61, 40, 3);
+  for (const bool train : {false, true})
+    EXPECT_LT(relative_error(run({config, 3, train}, image), normalised(resize(image, 20, 20), config)), 1e-6);
+  config.resize = 24;
+  const auto cut = normalised(center_crop(resize(image, 24, 24), 20, 20), config);
+  EXPECT_LT(relative_error(run({config, 3, false}, image), cut), 1e-6);
+}
+
 TEST(Augment, PadsAndFlips) {
   auto config = kSmall;
   config.hflip = config.vflip = 1;
