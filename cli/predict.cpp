@@ -13,13 +13,14 @@ namespace fs = std::filesystem;
 
 std::string help(const Words& words) {
   return "WHAT is a run folder, a weights file (with model=NAME where it does not say which), or a folder as Hugging "
-         "Face has it.\nINPUT is a picture, a sound or a folder of them; for a model of texts a file with a text a "
+         "Face has it.\nINPUT is a picture, a video, a sound or a folder of them; for a model of texts a file with a "
+         "text a "
          "line "
          "(a language model reads\na file as one text); for a model that forecasts a CSV file that ends where the "
          "forecast begins. Ctrl-C keeps what was\npredicted by then.\n\n"
          "  out=DIR          where predictions.jsonl and pictures/ go (default: runs/predict, runs/predict-2, ...)\n"
          "  pictures=true    write what goes with the answers: pictures with what the model says, tables\n"
-         "  limit=0          stop after this many inputs (0: all)\n"
+         "  limit=0          stop after this many inputs, a video's frames one by one (0: all)\n"
          "  text=\"A dog.\"    a text as it is, for models of texts; may come several times\n"
          "  names=cat,dog    class names, where the weights do not know them\n"
          "  batch= device= precision= threads=, and every setting of the recipe\n\n"
@@ -42,8 +43,8 @@ int run(Words words) {
   if (words.plain.empty() && texts.empty())
     fail_usage("predict wants at least one file or folder after the model, or text=");
   const auto trained = make_trained(subject);
-  auto sources = list_inputs(trained->takes(), words.plain, texts);
-  if (limit > 0 && std::ssize(sources) > limit) sources.resize(static_cast<size_t>(limit));
+  const auto sources = list_inputs(trained->takes(), words.plain, texts);
+  job.limit = limit;
   job.inputs.assign(words.plain.begin(), words.plain.end());
   job.out = out.empty() ? fresh_folder("runs", "predict") : fs::path(out);
   job.listen = [](const std::string& line) { fmt::print("{}\n", line); };
@@ -55,9 +56,9 @@ int run(Words words) {
     fmt::print(stderr, "stopped; {} line{} written to {}\n", lines, lines == 1 ? "" : "s", job.out.string());
     return kInterrupted;
   }
-  if (count.failed > 0 && sources.size() == 1) throw Error(count.first_error);
+  if (count.failed > 0 && lines == 1) throw Error(count.first_error);
   if (count.failed > 0)
-    fail("{} of {} {} could not be read, the first: {}; the others are in {}", count.failed, sources.size(),
+    fail("{} of {} {} could not be read, the first: {}; the others are in {}", count.failed, lines,
          plural_of(trained->takes()), count.first_error, (job.out / "predictions.jsonl").string());
   // The standard output holds the lines alone, for programs that read them.
   fmt::print(stderr, "{} input{}; written to {}\n", count.answered, count.answered == 1 ? "" : "s", job.out.string());

@@ -85,7 +85,8 @@ target_include_directories(hadal_parts SYSTEM INTERFACE ${NLOHMANN_JSON} ${TOMLP
 
 if(NOT HADAL_CORE_ONLY)
   find_package(PkgConfig REQUIRED QUIET)
-  pkg_check_modules(MEDIA REQUIRED QUIET IMPORTED_TARGET libturbojpeg libjpeg libpng libwebp libarchive zlib libpcre2-8)
+  pkg_check_modules(MEDIA REQUIRED QUIET IMPORTED_TARGET libturbojpeg libjpeg libpng libwebp libarchive zlib libpcre2-8
+    libavformat libavcodec libswscale libavutil)
   # Debian's OpenCV modules come without OpenCV's CMake package, which only the full libopencv-dev holds.
   find_path(OPENCV_INCLUDE opencv2/imgproc.hpp PATH_SUFFIXES opencv4 REQUIRED)
   find_library(OPENCV_CORE opencv_core REQUIRED)

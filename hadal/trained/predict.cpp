@@ -1,11 +1,15 @@
 #include "hadal/trained/predict.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "hadal/core/stop.h"
 #include "hadal/io/file.h"
+#include "hadal/io/image.h"
 
 namespace hadal {
 namespace {
@@ -44,10 +48,73 @@ class GrowingFile {
   bool list_, begun_ = false, whole_ = false;
 };
 
+/// An input when its turn has come.
+struct Taken {
+  std::string name;
+  Input input = {};
+  double rate = 0;         // of the video that it is a frame of
+  std::string error = {};  // why there is none
+};
+
+/// The sources' inputs one after the other; a video is opened when its turn comes and gives as many as it has.
+class Feed {
+ public:
+  explicit Feed(const std::vector<InputSource>& sources) : sources_(sources) {}
+
+  bool more() const { return next_ < sources_.size(); }
+  std::optional<Taken> next() {
+    while (more()) {
+      const auto& source = sources_[next_];
+      try {
+        if (!source.open) {
+          ++next_;
+          return Taken{source.name, source.read()};
+        }
+        if (!video_) video_ = source.open();
+        if (auto frame = video_->next())
+          return Taken{source.name, {source.name, {}, frame->image, frame->index, frame->time}, video_->rate()};
+      } catch (const Error& error) {
+        if (source.open) end_video();
+        return Taken{.name = source.name, .error = error.what()};
+      }
+      end_video();
+    }
+    return {};
+  }
+
+ private:
+  void end_video() {
+    video_.reset();
+    ++next_;
+  }
+
+  const std::vector<InputSource>& sources_;
+  std::unique_ptr<VideoReader> video_;
+  size_t next_ = 0;
+};
+
+nlohmann::ordered_json line_of(const Input& input, const nlohmann::ordered_json& answer) {
+  if (input.frame < 0) return answer;
+  nlohmann::ordered_json line = {
+      {"input", input.name}, {"frame", input.frame}, {"time", std::round(input.time * 1e6) / 1e6}};
+  for (const auto& [key, value] : answer.items())
+    if (key != "input") line[key] = value;
+  return line;
+}
+
 class Output {
  public:
-  explicit Output(const PredictJob& job) : job_(job), lines_(job.out / "predictions.jsonl") {
+  Output(const PredictJob& job, const std::vector<InputSource>& sources)
+      : job_(job), lines_(job.out / "predictions.jsonl") {
     for (const auto& input : job.inputs) taken_.insert(fs::weakly_canonical(input));
+    for (const auto& source : sources)
+      if (source.open) taken_.insert(fs::weakly_canonical(source.name));
+  }
+  ~Output() {
+    try {
+      end_video();
+    } catch (const Error&) {
+    }  // as of the growing files
   }
 
   void add(const nlohmann::ordered_json& line) {
@@ -56,20 +123,35 @@ class Output {
     lines_.add(text + "\n");
     if (job_.listen) job_.listen(text);
   }
-  void write(const std::string& input, const Attachment& file) {
+  void write(const Input& input, double rate, const Attachment& file) {
     if (file.joint) {
       auto& joint = joint_[file.ending];
-      if (!joint) joint = std::make_unique<GrowingFile>(job_.out / file.ending);
+      if (!joint) {
+        joint = std::make_unique<GrowingFile>(job_.out / file.ending);
+        if (!file.head.empty()) joint->add(file.head);
+      }
       return joint->add(file.bytes());
     }
-    write_file(free_path(fs::path(input).stem().string(), file.ending), file.bytes());
+    auto stem = fs::path(input.name).stem().string();
+    if (input.frame >= 0 && file.ending == ".png") return add_frame(input, rate, stem, file);
+    if (input.frame >= 0) stem += fmt::format("-{}", input.frame);
+    write_file(free_path(stem, file.ending), file.bytes());
   }
   void finish() {
+    end_video();
     lines_.finish();
     for (auto& [name, file] : joint_) file->finish();
   }
 
  private:
+  void add_frame(const Input& input, double rate, const std::string& stem, const Attachment& file) {
+    if (input.frame == 0) end_video();
+    if (!video_) video_ = std::make_unique<VideoWriter>(free_path(stem, ".mp4"), rate);
+    video_->add(file.picture ? file.picture() : decode_image(file.bytes(), input.name));
+  }
+  void end_video() {
+    if (const auto video = std::move(video_)) video->close();
+  }
   fs::path free_path(const std::string& stem, const std::string& ending) {
     const auto folder = ending.ends_with(".png") ? job_.out / "pictures" : job_.out;
     auto path = folder / (stem + ending);
@@ -82,6 +164,7 @@ class Output {
   const PredictJob& job_;
   GrowingFile lines_;
   std::map<std::string, std::unique_ptr<GrowingFile>> joint_;
+  std::unique_ptr<VideoWriter> video_;
   std::set<fs::path> taken_;
 };
 
@@ -90,40 +173,44 @@ class Output {
 PredictCount predict_all(Trained& trained, const std::vector<InputSource>& sources, const Table& options,
                          const PredictJob& job) {
   trained.predict({}, options);  // wrong options are refused before anything is written
-  Output output(job);
+  Output output(job, sources);
+  Feed feed(sources);
   PredictCount count;
   const auto refuse = [&](const std::string& input, const std::string& reason) {
     if (count.failed++ == 0) count.first_error = reason;
     output.add({{"input", input}, {"error", reason}});
   };
-  const auto step = static_cast<size_t>(std::max<int64_t>(1, trained.at_once()));
-  for (size_t begin = 0; begin < sources.size() && !count.stopped; begin += step) {
-    const auto end = std::min(sources.size(), begin + step);
+  const auto step = std::max<int64_t>(1, trained.at_once());
+  for (int64_t left = job.limit > 0 ? job.limit : std::numeric_limits<int64_t>::max(); left > 0 && !count.stopped;) {
+    std::vector<Taken> taken;
     std::vector<Input> inputs;
-    std::vector<std::string> errors(end - begin);
-    for (auto i = begin; i < end; ++i) try {
-        inputs.push_back(sources[i].read());
-      } catch (const Error& error) {
-        errors[i - begin] = error.what();
-      }
+    while (std::ssize(taken) < std::min(step, left)) {
+      auto one = feed.next();
+      if (!one) break;
+      if (one->error.empty()) inputs.push_back(std::move(one->input));
+      taken.push_back(std::move(*one));
+    }
+    if (taken.empty()) break;
+    left -= std::ssize(taken);
     const auto answers = trained.predict(inputs, options);
     size_t next = 0;
-    for (auto i = begin; i < end; ++i) {
-      if (!errors[i - begin].empty()) {
-        refuse(sources[i].name, errors[i - begin]);
+    for (const auto& one : taken) {
+      if (!one.error.empty()) {
+        refuse(one.name, one.error);
         continue;
       }
+      const auto& input = inputs[next];
       const auto& answer = answers.at(next++);
       if (!answer.error.empty()) {
-        refuse(sources[i].name, answer.error);
+        refuse(one.name, answer.error);
         continue;
       }
-      output.add(answer.json);
+      output.add(line_of(input, answer.json));
       ++count.answered;
       for (const auto& file : answer.files)
-        if (job.files || file.joint) output.write(sources[i].name, file);
+        if (job.files || file.joint) output.write(input, one.rate, file);
     }
-    count.stopped = stop_requested() && end < sources.size();
+    count.stopped = stop_requested() && left > 0 && feed.more();
   }
   output.finish();
   return count;

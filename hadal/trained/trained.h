@@ -20,16 +20,20 @@ namespace hadal {
 enum class Takes { nothing, picture, text, lines, table, sound };
 
 struct Input {
-  std::string name;   // as messages and answers call it: a path, FILE:LINE, "text"
-  std::string bytes;  // the file's content, or the text
-  Tensor image;       // (H, W, 3 or 1) uint8: a video's frame, a program's own picture; then `bytes` are not looked at
+  std::string name;    // as messages and answers call it: a path, FILE:LINE, "text"
+  std::string bytes;   // the file's content, or the text
+  Tensor image;        // (H, W, 3 or 1) uint8: a video's frame, a program's own picture; then `bytes` are not looked at
+  int64_t frame = -1;  // which of the video `name`, from 0; frames of one come in order, and 0 begins another
+  double time = 0;     // of the frame, in seconds
 };
 
 /// A file that goes with an answer, made when it is wanted.
 struct Attachment {
   std::string ending;  // behind the input's name: ".png", "-forecast.csv"; of a joint file its whole name
   std::function<std::string()> bytes;
-  bool joint = false;  // one file for all answers, a piece below the other; of a .json elements of one list
+  bool joint = false;     // one file for all answers, a piece below the other; of a .json elements of one list
+  std::string head = {};  // begins a joint file
+  std::function<Tensor()> picture = {};  // what a ".png" shows, (H, W, 3) uint8, for those that want no file
 };
 
 struct Answer {

@@ -27,6 +27,11 @@ TEST(Inputs, OfAFolderTakeWhatASystemLeavesBehindForNone) {
   EXPECT_THAT(names_of(list_inputs(Takes::picture, {root, root + "/notes.txt"}, {})),
               testing::ElementsAre(root + "/a/c.png", root + "/b.JPG", root + "/notes.txt"));
   EXPECT_ERROR(list_inputs(Takes::picture, {root + "/none.png"}, {}), "there is no file or folder");
+  EXPECT_ERROR(list_inputs(Takes::picture, {"/dev/null"}, {}),
+               "/dev/null is a device; a camera comes in through a pipe");
+  EXPECT_THAT(names_of(list_inputs(Takes::picture, {root + "/b.J*", root + "/n*"}, {})),
+              testing::ElementsAre(root + "/b.JPG", root + "/notes.txt"));
+  EXPECT_ERROR(list_inputs(Takes::picture, {root + "/*.gif"}, {}), "nothing matches");
   EXPECT_ERROR(list_inputs(Takes::picture, {}, {"a text"}),
                "text= is for models that read texts; this one wants pictures");
 }

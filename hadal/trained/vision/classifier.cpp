@@ -112,8 +112,9 @@ std::vector<Answer> TrainedClassifier::predict(std::span<const Input> inputs, co
   std::vector<Answer> answers(inputs.size());
   std::vector<Tensor> images;
   for (size_t i = 0; i < inputs.size(); ++i) try {
-      const auto& [name, bytes, image] = inputs[i];
-      images.push_back(image.defined() ? image : decode_image(bytes, name, {.channels = channels_}));
+      const auto& input = inputs[i];
+      images.push_back(input.image.defined() ? to_channels(input.image, channels_)
+                                             : decode_image(input.bytes, input.name, {.channels = channels_}));
     } catch (const Error& error) {
       answers[i].error = error.what();
     }

@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "hadal/data/vision/scenes/scene_draw.h"
+#include "hadal/io/csv.h"
 #include "hadal/io/image.h"
 #include "hadal/ops/rle.h"
 
@@ -31,6 +32,7 @@ Json detections_json(const std::vector<Detection>& detections) {
   auto out = Json::array();
   for (const auto& d : detections) {
     Json json = {{"class", d.name}, {"score", d.score}, {"box", d.box}};
+    if (d.id >= 0) json["id"] = d.id;
     if (d.mask.defined()) json["mask"] = mask_json(d.mask);
     if (d.keypoints.defined()) json["keypoints"] = points_json(d.keypoints);
     out.push_back(std::move(json));
@@ -111,22 +113,55 @@ Tensor draw_detections(const Tensor& image, const std::vector<Detection>& detect
       shown.select(1, 2).copy_(shown.select(1, 2).ge(0.5).to(torch::kFloat32) * 2);
       points.push_back(shown);
     }
-    captions.push_back(fmt::format("{} {:.0f} %", d.name, d.score * 100));
+    const auto id = d.id >= 0 ? fmt::format(" #{}", d.id) : "";
+    captions.push_back(fmt::format("{}{} {:.0f} %", d.name, id, d.score * 100));
   }
   if (!masks.empty()) scene.masks = torch::stack(masks);
   if (!points.empty()) scene.keypoints = torch::stack(points);
   return drawn(scene, about, captions);
 }
 
-std::vector<Attachment> detection_files(const std::string& name, const Tensor& image,
+std::string points_table_head(const SceneAbout& about) {
+  std::string out = "input,frame,time,id,class";
+  for (const auto& name : about.keypoints)
+    for (const auto* what : {"_x", "_y", "_score"}) out += "," + csv_field(name + what);
+  return out + "\n";
+}
+
+std::string points_table(const Input& input, const std::vector<Detection>& detections) {
+  std::string out;
+  for (const auto& d : detections) {
+    if (!d.keypoints.defined()) continue;
+    out += fmt::format("{},{},{:.6g},{},{}", csv_field(input.name), input.frame, input.time,
+                       d.id >= 0 ? fmt::format("{}", d.id) : "", csv_field(d.name));
+    const auto points = d.keypoints.to(torch::kFloat32).contiguous();
+    const auto* at = points.const_data_ptr<float>();
+    for (int64_t k = 0; k < points.size(0); ++k, at += 3)
+      out += fmt::format(",{:.2f},{:.2f},{:.4f}", at[0], at[1], at[2]);
+    out += '\n';
+  }
+  return out;
+}
+
+std::vector<Attachment> detection_files(const Input& input, const Tensor& image,
                                         const std::vector<Detection>& detections, const SceneAbout& about,
                                         const std::vector<std::string>& save) {
   const auto wants = [&](const char* what) { return std::find(save.begin(), save.end(), what) != save.end(); };
   std::vector<Attachment> files;
-  if (wants("png")) files.push_back({".png", [=] { return encode_png(draw_detections(image, detections, about)); }});
+  if (wants("png")) {
+    const auto picture = [=] { return draw_detections(image, detections, about); };
+    files.push_back({".png", [=] { return encode_png(picture()); }, false, {}, picture});
+  }
   if (wants("txt")) files.push_back({".txt", [=] { return yolo_labels(detections, {image.size(0), image.size(1)}); }});
+  const auto frame = input.frame < 0 ? std::string() : fmt::format("-{}", input.frame);
+  const auto path = std::filesystem::path(input.name);
+  const auto name = path.stem().string() + frame + path.extension().string();
   if (wants("coco") && !detections.empty())
     files.push_back({"coco.json", [=] { return coco_results(name, detections); }, true});
+  if (input.frame >= 0 && !about.keypoints.empty()) {
+    const Input of{.name = input.name, .frame = input.frame, .time = input.time};
+    files.push_back({"points.csv", [=] { return points_table(of, detections); }, true, points_table_head(about)});
+  }
   return files;
 }
 

@@ -14,8 +14,13 @@ std::string coco_results(const std::string& name, const std::vector<Detection>& 
 /// The picture with what was found drawn on it.
 Tensor draw_detections(const Tensor& image, const std::vector<Detection>& detections, const SceneAbout& about);
 
-/// Those that `save` names of png, txt, coco.
-std::vector<Attachment> detection_files(const std::string& name, const Tensor& image,
+/// A line an object of a video's frame: input, frame, time, id (empty: not tracked), class, and x, y, score of each
+/// keypoint, in pixels.
+std::string points_table_head(const SceneAbout& about);
+std::string points_table(const Input& input, const std::vector<Detection>& detections);
+
+/// Those that `save` names of png, txt, coco; of a frame points.csv where objects have keypoints.
+std::vector<Attachment> detection_files(const Input& input, const Tensor& image,
                                         const std::vector<Detection>& detections, const SceneAbout& about,
                                         const std::vector<std::string>& save);
 

@@ -11,6 +11,8 @@
 namespace hadal {
 namespace {
 
+constexpr double kFaint = 0.1;  // the least score that may still be an object which was seen before
+
 /// A whole-number setting of the model, given or its preset's; nothing where it has none of that name.
 const Field* setting_of(const Part& model, const char* key) { return detectors().at(model.name).schema.find(key); }
 
@@ -33,7 +35,8 @@ Fields<DetectOptions> DetectOptions::fields() {
           {"tile", &C::tile, "look at large pictures in squares of this side (0: whole)", at_least(0)},
           {"overlap", &C::overlap, "share by which these overlap", from_below(0, 1)},
           {"save", &C::save, "what is written: png (drawn), txt (YOLO's labels), coco (COCO's results)",
-           one_of({"png", "txt", "coco", "none"})}};
+           one_of({"png", "txt", "coco", "none"})},
+          {"track", &C::track, "follow objects through a video, or through pictures in order: each gets an id"}};
 }
 
 Fields<DetectorConfig> DetectorConfig::fields() {
@@ -203,24 +206,40 @@ std::vector<Detection> TrainedDetector::operator()(const Tensor& image) {
   return detections(find({&image, 1}, config_.predict).at(0), size_of(image));
 }
 
+std::vector<Detection> TrainedDetector::tracked(const Found& found, const Input& input, ImageSize size,
+                                                const DetectOptions& options) {
+  if (!tracker_ || input.frame == 0)
+    tracker_.emplace(TrackOptions{.high = options.conf, .low = std::min(options.conf, kFaint), .fresh = options.conf});
+  const auto ids = tracker_->update(found.boxes, found.scores);
+  auto all = detections(found, size);
+  for (size_t i = 0; i < all.size(); ++i) all[i].id = ids[i];
+  std::erase_if(all, [](const Detection& d) { return d.id < 0; });
+  return all;
+}
+
 std::vector<Answer> TrainedDetector::predict(std::span<const Input> inputs, const Table& given) {
   const auto options = options_over(config_.predict, given, "predict");
+  if (inputs.empty()) tracker_.reset();  // what comes next has nothing to do with what came before
   std::vector<Answer> answers(inputs.size());
   std::vector<Tensor> images;
   for (size_t i = 0; i < inputs.size(); ++i) try {
-      const auto& [name, bytes, image] = inputs[i];
-      images.push_back(image.defined() ? image : decode_image(bytes, name));
+      const auto& input = inputs[i];
+      images.push_back(input.image.defined() ? to_channels(input.image, 3) : decode_image(input.bytes, input.name));
     } catch (const Error& error) {
       answers[i].error = error.what();
     }
-  const auto found = find(images, options);
+  auto wanted = options;
+  if (options.track) wanted.conf = std::min(options.conf, kFaint);
+  const auto found = find(images, wanted);
   size_t next = 0;
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (!answers[i].error.empty()) continue;
     const auto& image = images[next];
-    const auto all = detections(found[next++], size_of(image));
+    const auto& here = found[next++];
+    const auto all =
+        options.track ? tracked(here, inputs[i], size_of(image), options) : detections(here, size_of(image));
     answers[i].json = {{"input", inputs[i].name}, {"detections", detections_json(all)}};
-    answers[i].files = detection_files(inputs[i].name, image, all, about_, options.save);
+    answers[i].files = detection_files(inputs[i], image, all, about_, options.save);
   }
   return answers;
 }

@@ -1,10 +1,12 @@
 // A trained detector: boxes, and where its model has them masks and keypoints, in pixels of the picture.
 #pragma once
 #include <array>
+#include <optional>
 
 #include "hadal/data/vision/scenes/placement.h"
 #include "hadal/data/vision/scenes/scene_data.h"
 #include "hadal/trained/open.h"
+#include "hadal/trained/vision/tracker.h"
 
 namespace hadal {
 
@@ -13,6 +15,7 @@ struct DetectOptions {
   int64_t most = 0, size = 0, tile = 0;
   double overlap = 0.2;
   std::vector<std::string> save = {"png"};
+  bool track = false;
 
   static Fields<DetectOptions> fields();
 };
@@ -46,6 +49,7 @@ struct Detection {
   std::array<float, 4> box{};  // x1 y1 x2 y2
   Tensor mask;                 // (H, W) uint8, 0 or 1, of the picture's size; undefined: the model has none
   Tensor keypoints;            // (K, 3) float32: x, y, score
+  int64_t id = -1;             // which object of a video it is, from 1; -1: nobody asked
 };
 
 class TrainedDetector : public Trained {
@@ -57,7 +61,10 @@ class TrainedDetector : public Trained {
   std::string summary() const override;
   int64_t at_once() const override { return use_.batch; }
   /// {"input", "detections": [{"class", "score", "box", "mask", "keypoints"}]}; the picture with what was found drawn
-  /// on it, and what `save` names besides: NAME.txt with YOLO's labels, coco.json with COCO's results.
+  /// on it, and what `save` names besides: NAME.txt with YOLO's labels, coco.json with COCO's results; of videos
+  /// points.csv where the model has keypoints. With `track` inputs are one video after the other, in order, and
+  /// detections have "id": what no object was found for is left out, and what scores less than `conf` is there when its
+  /// object is known.
   std::vector<Answer> predict(std::span<const Input> inputs, const Table& options = {}) override;
 
   /// image (H, W, 3) uint8 -> what is in it, best first.
@@ -78,6 +85,7 @@ class TrainedDetector : public Trained {
   Tensor laid_out(Tensor pixels) const;
 
  private:
+  std::vector<Detection> tracked(const Found& found, const Input& input, ImageSize size, const DetectOptions& options);
   Found find_in_tiles(const Tensor& image, const DetectOptions& options);
 
   DetectorConfig config_;
@@ -85,6 +93,7 @@ class TrainedDetector : public Trained {
   SceneAbout about_;
   Preparation preparation_;
   std::shared_ptr<DetectionModel> model_;
+  std::optional<Tracker> tracker_;  // of the video that predict() is in
 };
 
 /// Masks (N, m, n) in their boxes, or undefined -> (N, H, W) uint8, 0 or 1, of a picture of that size.

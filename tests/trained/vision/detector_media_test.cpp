@@ -149,6 +149,61 @@ TEST(TrainedDetector, WritesWhatIsAskedFor) {
   EXPECT_ERROR(test::predicted(*detector, {}, {}, {{"save", List{"pdf"}}}), "predict.save = \"pdf\" is not known");
 }
 
+TEST(TrainedDetector, FollowsObjectsThroughFrames) {
+  DetectorConfig config{.model = {"yolov8n", {{"width", 0.125}}}, .names = {"thing"}, .size = 64};
+  TrainedDetector detector(config, Table{}, Use{.batch = 2});
+  torch::NoGradGuard no_grad;
+  for (auto& parameter : detector.model().named_parameters())
+    if (parameter.key().find(".cv3.") != std::string::npos && parameter.value().numel() == 1)
+      parameter.value().fill_(2);  // sure of everything
+  const auto image = torch::randint(0, 256, {48, 64, 3}, torch::kUInt8);
+  const auto ids = [&](std::span<const Input> inputs, const Table& options) {
+    std::vector<std::vector<int64_t>> out;
+    for (const auto& answer : detector.predict(inputs, options)) {
+      out.emplace_back();
+      for (const auto& d : answer.json.at("detections")) out.back().push_back(d.value("id", int64_t{-1}));
+    }
+    return out;
+  };
+  std::vector<Input> frames;
+  for (int64_t t = 0; t < 3; ++t) frames.push_back({"a.mp4", {}, image, t, 0.1 * static_cast<double>(t)});
+  const Table track{{"track", true}, {"most", 5}};
+  const auto first = ids({frames.data(), 2}, track).at(0);
+  ASSERT_GT(first.size(), 1u);
+  EXPECT_EQ(first[0], 1);
+  EXPECT_EQ(ids({frames.data() + 2, 1}, track).at(0), first) << "the next call goes on with the video";
+  EXPECT_EQ(ids({frames.data(), 2}, track).at(1), first) << "frame 0 begins another";
+  EXPECT_EQ(ids(frames, {}).at(0).at(0), -1);
+}
+
+TEST(PublishedDetectors, Yolo11FollowsThePeoplesPoints) {
+  NEEDS_DATA(weights_folder() / "yolo11n-pose");
+  const test::TemporaryFolder folder;
+  const auto bus = read_image(weights_folder() / "yolov5n/bus.jpg");
+  VideoWriter writer(folder / "bus.mp4", 10);
+  for (int64_t t = 0; t < 3; ++t) writer.add(bus.slice(0, 200, 1000).slice(1, 4 * t, 780 + 4 * t));
+  writer.close();
+  const auto detector = open_trained(weights_folder() / "yolo11n-pose/yolo11n-pose-from-int8.pt");
+  const auto lines = test::predicted(*detector, {(folder / "bus.mp4").string()}, {}, {{"track", true}, {"size", 320}},
+                                     folder / "out", true);
+  ASSERT_EQ(lines.size(), 3u);
+  for (int64_t t = 0; t < 3; ++t) {
+    const auto& line = lines[static_cast<size_t>(t)];
+    EXPECT_EQ(line.at("frame"), t);
+    std::map<int64_t, double> left;
+    for (const auto& d : line.at("detections")) left[d.at("id").get<int64_t>()] = d.at("box")[0];
+    for (const auto& d : lines[0].at("detections")) {
+      const auto id = d.at("id").get<int64_t>();
+      ASSERT_TRUE(left.contains(id)) << "frame " << t << " has lost " << id;
+      if (d.at("box")[0].get<double>() > 20) EXPECT_NEAR(left[id], d.at("box")[0].get<double>() - 4.0 * t, 5);
+    }
+  }
+  EXPECT_GE(lines[0].at("detections").size(), 3u);
+  const auto table = read_file(folder / "out/points.csv");
+  EXPECT_TRUE(table.starts_with("input,frame,time,id,class,")) << table.substr(0, 80);
+  EXPECT_THAT(table, testing::HasSubstr("bus.mp4,2,0.2,1,person,"));
+}
+
 TEST(TrainedDetector, LargePicturesAreLookedAtInTiles) {
   const auto detector = small();
   const auto image = torch::randint(0, 256, {100, 150, 3}, torch::kUInt8);
