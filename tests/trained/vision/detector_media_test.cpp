@@ -162,6 +162,7 @@ TEST(TrainedDetector, FollowsObjectsThroughFrames) {
     for (const auto& answer : detector.predict(inputs, options)) {
       out.emplace_back();
       for (const auto& d : answer.json.at("detections")) out.back().push_back(d.value("id", int64_t{-1}));
+      std::sort(out.back().begin(), out.back().end());  // boxes that are cut at the picture's sides are all the same
     }
     return out;
   };
