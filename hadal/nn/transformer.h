@@ -17,7 +17,7 @@ struct BlockConfig {
   bool norm_first = true, bias = true;
   std::optional<bool> attention_bias, out_bias, mlp_bias;  // of queries, keys and values, of what attention gives, of
                                                            // the MLP, where they are not as `bias`
-  bool cross = false;  // attends to a memory too, between self-attention and MLP
+  bool cross = false;                                      // attends to a memory too, between self-attention and MLP
   double dropout = 0, attention_dropout = 0, mlp_dropout = 0;  // of what is added, of weights, inside the MLP
 };
 

@@ -3,8 +3,8 @@
 #include <cmath>
 
 #include "hadal/core/machine.h"
-#include "hadal/io/file.h"
 #include "hadal/io/draw.h"
+#include "hadal/io/file.h"
 #include "hadal/io/image.h"
 #include "hadal/report/report.h"
 #include "hadal/report/schedule_curve.h"

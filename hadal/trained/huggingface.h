@@ -10,7 +10,8 @@ namespace hadal {
 /// names and the tokenizer. Throws FileError for kinds of models that Hadal does not read, and for what it cannot be.
 Table from_huggingface(const Passport& weights);
 
-/// preprocessor_config.json as an [augment], without `size` where it says none; null: a ViT's own. Throws FileError for what no setting gives.
+/// preprocessor_config.json as an [augment], without `size` where it says none; null: a ViT's own. Throws FileError for
+/// what no setting gives.
 Table augment_settings(const nlohmann::json& preprocessor, const std::string& name);
 
 }  // namespace hadal

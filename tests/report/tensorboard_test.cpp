@@ -69,11 +69,12 @@ int64_t purge_step(const std::string& event) {
 }  // namespace
 
 TEST(TensorBoard, AResumedRunVoidsWhatItDoesAgain) {
-  const auto recipe = recipe_from(
-      parse_toml("task = \"classify\"\n[model]\nname = \"mlp\"\nhidden = [8]\n[data]\nkind = \"shapes\"\nsize = 16\ntrain = 32\nval = 16\n"
-                 "test = 0\nclasses = 2\n[train]\nepochs = 4\nbatch = 16\nworkers = 0\nthreads = 1\n",
-                 "small.toml"),
-      "small");
+  const auto recipe =
+      recipe_from(parse_toml("task = \"classify\"\n[model]\nname = \"mlp\"\nhidden = [8]\n[data]\nkind = "
+                             "\"shapes\"\nsize = 16\ntrain = 32\nval = 16\n"
+                             "test = 0\nclasses = 2\n[train]\nepochs = 4\nbatch = 16\nworkers = 0\nthreads = 1\n",
+                             "small.toml"),
+                  "small");
   struct Stopper : Callback {
     void on_step(const StepEvent& event) override { stop_requested() = event.state.step == 3; }
   } stopper;

@@ -10,7 +10,8 @@ namespace {
 /// A perceptron on shapes that Hadal draws: a second for some dozen trainings.
 Recipe small() {
   return recipe_from(
-      parse_toml("task = \"classify\"\n[model]\nname = \"mlp\"\nhidden = [16]\n[data]\nkind = \"shapes\"\nsize = 16\ntrain = 64\nval = 32\n"
+      parse_toml("task = \"classify\"\n[model]\nname = \"mlp\"\nhidden = [16]\n[data]\nkind = \"shapes\"\nsize = "
+                 "16\ntrain = 64\nval = 32\n"
                  "test = 0\nclasses = 2\n[train]\nbatch = 16\nworkers = 0\nthreads = 1\nprecision = \"fp32\"\n",
                  "small.toml"),
       "small");

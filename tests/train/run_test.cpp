@@ -88,7 +88,8 @@ TEST(Run, APromiseThatIsNotMeasuredEndsNoRun) {
   const test::TemporaryFolder folder;
   const auto recipe = recipe_from(
       parse_toml(
-          "task = \"classify\"\nreaches = { \"test/bleu\" = 30 }\n[model]\nname = \"mlp\"\nhidden = [8]\n[data]\nkind = \"shapes\"\n"
+          "task = \"classify\"\nreaches = { \"test/bleu\" = 30 }\n[model]\nname = \"mlp\"\nhidden = [8]\n[data]\nkind "
+          "= \"shapes\"\n"
           "size = 16\ntrain = 32\nval = 16\ntest = 0\nclasses = 2\n[train]\nepochs = 1\nbatch = 16\nworkers = 0\n"
           "threads = 1\n",
           "small.toml"),
@@ -103,11 +104,12 @@ TEST(Run, APromiseThatIsNotMeasuredEndsNoRun) {
 
 TEST(Run, AResumedRunsReportKeepsItsPictures) {
   const test::TemporaryFolder folder;
-  const auto recipe = recipe_from(
-      parse_toml("task = \"classify\"\n[model]\nname = \"mlp\"\nhidden = [8]\n[data]\nkind = \"shapes\"\nsize = 16\ntrain = 32\nval = 16\n"
-                 "test = 0\nclasses = 2\n[train]\nepochs = 2\nbatch = 16\nworkers = 0\nthreads = 1\n",
-                 "small.toml"),
-      "small");
+  const auto recipe =
+      recipe_from(parse_toml("task = \"classify\"\n[model]\nname = \"mlp\"\nhidden = [8]\n[data]\nkind = "
+                             "\"shapes\"\nsize = 16\ntrain = 32\nval = 16\n"
+                             "test = 0\nclasses = 2\n[train]\nepochs = 2\nbatch = 16\nworkers = 0\nthreads = 1\n",
+                             "small.toml"),
+                  "small");
   struct Stopper : Callback {
     void on_evaluation(const EvaluationEvent&) override { stop_requested() = true; }
   } stopper;
@@ -133,7 +135,8 @@ TEST(Run, AResumedRunsReportKeepsItsPictures) {
 TEST(Run, AnEvaluationOfAResumedRunRemembersTheBestOfEarlierSittings) {
   const test::TemporaryFolder folder;
   auto recipe = recipe_from(
-      parse_toml("task = \"classify\"\n[model]\nname = \"mlp\"\nhidden = [8]\n[data]\nkind = \"shapes\"\nsize = 16\ntrain = 32\nval = 16\n"
+      parse_toml("task = \"classify\"\n[model]\nname = \"mlp\"\nhidden = [8]\n[data]\nkind = \"shapes\"\nsize = "
+                 "16\ntrain = 32\nval = 16\n"
                  "test = 0\nclasses = 2\n[train]\nepochs = 6\nbatch = 16\nworkers = 0\nthreads = 1\noptimizer = "
                  "{ name = \"adamw\", lr = 0.02 }\n",
                  "small.toml"),

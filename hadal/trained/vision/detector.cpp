@@ -29,7 +29,8 @@ void settle_number(Part& model, const char* key, int64_t value, const char* what
 Fields<DetectOptions> DetectOptions::fields() {
   using C = DetectOptions;
   return {{"conf", &C::conf, "least score of what is said to be there", between(0, 1)},
-          {"iou", &C::iou, "boxes of one class that overlap by more are one (0: as the model's family has it)", between(0, 1)},
+          {"iou", &C::iou, "boxes of one class that overlap by more are one (0: as the model's family has it)",
+           between(0, 1)},
           {"most", &C::most, "objects a picture may have (0: as the model's family has it)", at_least(0)},
           {"size", &C::size, "side that pictures are brought to (0: that of training)", at_least(0)},
           {"tile", &C::tile, "look at large pictures in squares of this side (0: whole)", at_least(0)},

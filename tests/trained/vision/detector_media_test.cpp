@@ -185,8 +185,8 @@ TEST(PublishedDetectors, Yolo11FollowsThePeoplesPoints) {
   for (int64_t t = 0; t < 3; ++t) writer.add(bus.slice(0, 200, 1000).slice(1, 4 * t, 780 + 4 * t));
   writer.close();
   const auto detector = open_trained(weights_folder() / "yolo11n-pose/yolo11n-pose-from-int8.pt");
-  const auto lines = test::predicted(*detector, {(folder / "bus.mp4").string()}, {}, {{"track", true}, {"size", 320}},
-                                     folder / "out", true);
+  const auto lines =
+      test::predicted(*detector, {(folder / "bus.mp4").string()}, {}, {{"track", true}}, folder / "out", true);
   ASSERT_EQ(lines.size(), 3u);
   for (int64_t t = 0; t < 3; ++t) {
     const auto& line = lines[static_cast<size_t>(t)];
