@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include <fmt/ranges.h>
 
@@ -81,7 +82,7 @@ std::string quoted_text(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\')
-      out += fmt::format("\\{}", c);
+      (out += '\\') += c;
     else if (c == '\n')
       out += "\\n";
     else if (c == '\t')
@@ -92,6 +93,15 @@ std::string quoted_text(std::string_view text) {
       out += c;
   }
   return out + '"';
+}
+
+/// A long text as it is, '''...''', where TOML can have it so: escapes within escapes would double a file of JSON.
+std::optional<std::string> literal_text(std::string_view text) {
+  constexpr size_t kLong = 1000;
+  if (text.size() < kLong || text.ends_with('\'') || text.find("'''") != text.npos) return std::nullopt;
+  const auto escapes = [](unsigned char c) { return (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f; };
+  if (std::any_of(text.begin(), text.end(), escapes)) return std::nullopt;
+  return fmt::format("'''\n{}'''", text);
 }
 
 std::string key_text(const std::string& key) {
@@ -128,10 +138,18 @@ struct Writer {
 };
 
 void write_section(const Table& table, const std::string& path, std::string& out) {
-  for (const auto& [key, value] : table.entries())
-    if (!value.get_if<Table>()) out += key_text(key) + " = " + value.text() + "\n";
-  for (const auto& [key, value] : table.entries()) {
+  const auto section = [](const Value& value) {
     const auto* below = value.get_if<Table>();
+    return below && !below->empty() ? below : nullptr;
+  };
+  for (const auto& [key, value] : table.entries()) {
+    if (section(value)) continue;
+    const auto* text = value.get_if<std::string>();
+    const auto literal = text ? literal_text(*text) : std::nullopt;
+    out += key_text(key) + " = " + (literal ? *literal : value.text()) + "\n";
+  }
+  for (const auto& [key, value] : table.entries()) {
+    const auto* below = section(value);
     if (!below) continue;
     const auto name = path.empty() ? key_text(key) : path + "." + key_text(key);
     out += fmt::format("{}[{}]\n", out.empty() ? "" : "\n", name);

@@ -222,6 +222,9 @@ void write_safetensors(const std::filesystem::path& path, const NamedTensors& te
   });
   const auto header = header_text(tensors, order);
   const uint64_t length = header.size();
+  if (length > kMaxHeader)
+    throw FileError(path.string(), fmt::format("names, shapes and metadata would fill {} bytes; at most {} can be read",
+                                               length, kMaxHeader));
   AtomicFile file(path);
   file.write({reinterpret_cast<const char*>(&length), sizeof length});
   file.write(header);

@@ -7,6 +7,7 @@
 #include "hadal/core/error.h"
 #include "hadal/core/format.h"
 #include "hadal/core/utf8.h"
+#include "hadal/io/base64.h"
 #include "hadal/metrics/classification.h"
 #include "hadal/report/parts.h"
 
@@ -144,19 +145,6 @@ std::string escape(std::string_view text) {
   return out;
 }
 
-std::string base64(std::string_view bytes) {
-  constexpr char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  out.reserve((bytes.size() + 2) / 3 * 4);
-  for (size_t at = 0; at < bytes.size(); at += 3) {
-    uint32_t group = 0;
-    for (size_t i = 0; i < 3; ++i)
-      group = group << 8 | (at + i < bytes.size() ? static_cast<uint8_t>(bytes[at + i]) : 0);
-    for (size_t i = 0; i < 4; ++i) out += at + i <= bytes.size() ? digits[group >> (18 - 6 * i) & 63] : '=';
-  }
-  return out;
-}
-
 std::string draw(const PictureGrid& grid, const std::function<std::string(const Tensor&)>& encode_png) {
   if (grid.items.empty() || !encode_png) return {};
   int64_t side = 0;
@@ -183,7 +171,7 @@ std::string draw(const PictureGrid& grid, const std::function<std::string(const 
         !good   ? ""
         : *good ? " good"
                 : " bad",
-        picture.size(1), picture.size(0), escape(caption), base64(encode_png(picture)),
+        picture.size(1), picture.size(0), escape(caption), to_base64(encode_png(picture)),
         !good   ? ""
         : *good ? "<span class=sign>✓</span> "
                 : "<span class=sign>✗</span> ",

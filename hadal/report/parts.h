@@ -13,7 +13,6 @@ namespace hadal::report {
 
 /// Text that is safe between tags and in quoted attributes.
 std::string escape(std::string_view text);
-std::string base64(std::string_view bytes);
 
 struct Series {
   std::string name, color;  // a CSS colour

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "hadal/core/catalog.h"
+#include "hadal/core/utf8.h"
 
 #include "tests/support/support.h"
 
@@ -181,6 +182,36 @@ TEST(Config, OfSeveralSettingsTheOutermostIsMeant) {
   EXPECT_EQ(outermost({"a.lr", "b.c.lr"}), std::nullopt);
   EXPECT_EQ(outermost({"a.b.lr", "a.c.lr"}), std::nullopt);
   EXPECT_EQ(outermost({}), std::nullopt);
+}
+
+TEST(Value, TextsComeBackFromToml) {
+  std::string all;
+  for (char32_t code = 0; code < 0x300; ++code) all += to_utf8(code);
+  for (const char32_t code : {0x2028, 0x2029, 0xFEFF, 0xFFFD, 0xFFFE, 0x1F600, 0x10FFFF}) all += to_utf8(code);
+  std::string plain;  // nothing that wants an escape
+  for (char32_t code = 0; code < 0x300; ++code)
+    if (code == '\t' || code == '\n' || (code >= 0x20 && code != 0x7F)) plain += to_utf8(code);
+  const std::string json = "{\"a\\n\": \"\\\"\U0001F600\u2028'\",\n\n\t\"b\": ''}\n";
+  std::vector<std::string> texts = {"", "\n", all, plain, json, "'''", "\r\n", "a\\\nb"};
+  for (const auto& piece : {all, plain, json}) {
+    std::string text;
+    while (text.size() < 5000) text += piece;
+    texts.insert(texts.end(),
+                 {text, "\n" + text, text + "'", "'" + text, text + "'''" + text, text + "\\", text + "\r"});
+  }
+  for (const auto& text : texts) {
+    const Table table{{"before", 1}, {"text", text}, {"below", Table{{text, text}, {"list", List{text}}}}};
+    EXPECT_TRUE(parse_toml(to_toml(table), "t") == table) << text.substr(0, 40) << " of " << text.size();
+  }
+  std::string quotes;
+  for (int i = 0; i < 1000; ++i) quotes += "\"\\";
+  EXPECT_LT(to_toml({{"text", quotes}}).size(), quotes.size() + 30) << "no escapes";
+}
+
+TEST(Value, AnEmptyTableIsNoSection) {
+  const Table table{{"a", Table{}}, {"b", Table{{"c", Table{}}}}};
+  EXPECT_EQ(to_toml(table), "a = {}\n\n[b]\nc = {}\n");
+  EXPECT_EQ(parse_toml(to_toml(table), "t"), table);
 }
 
 TEST(Value, TablesMergeAndKeepTheirOrder) {

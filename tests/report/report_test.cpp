@@ -195,14 +195,6 @@ TEST(Report, PicturesCarryTruthAndPrediction) {
   EXPECT_THAT(make_report(without), Not(HasSubstr("data:image")));
 }
 
-TEST(Report, Base64) {
-  EXPECT_EQ(report::base64(""), "");
-  EXPECT_EQ(report::base64("f"), "Zg==");
-  EXPECT_EQ(report::base64("fo"), "Zm8=");
-  EXPECT_EQ(report::base64("foo"), "Zm9v");
-  EXPECT_EQ(report::base64("\xff\xfe\xfd\x80"), "//79gA==");
-}
-
 TEST(Report, SmallConfusionIsATable) {
   const auto html = report::draw(MatrixFigure{"Confusion", {"cat", "dog"}, torch::tensor({{3, 1}, {0, 4}})});
   EXPECT_THAT(html, HasSubstr("title=\"cat taken for dog: 1 of 4 (25.0 %)\">1</td>"));

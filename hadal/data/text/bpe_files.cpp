@@ -3,12 +3,12 @@
 #include <charconv>
 #include <map>
 
-#include "hadal/data/path.h"
 #include "hadal/data/text/bpe_tokenizer.h"
 #include "hadal/data/text/text_split.h"
+#include "hadal/data/text/tokenizer_files.h"
 #include "hadal/data/text/unicode.h"
+#include "hadal/io/base64.h"
 #include "hadal/io/bytes.h"
-#include "hadal/io/file.h"
 
 namespace hadal {
 namespace {
@@ -48,22 +48,6 @@ SubwordSteps::Cut pattern_cut(const std::string& pattern, std::string_view name)
   };
 }
 
-/// False where the text is not base64.
-bool from_base64(std::string_view text, std::string& out) {
-  static constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  while (text.ends_with('=')) text.remove_suffix(1);
-  uint32_t bits = 0;
-  int count = 0;
-  out.clear();
-  for (const auto c : text) {
-    const auto digit = kDigits.find(c);
-    if (digit == std::string_view::npos) return false;
-    bits = bits << 6 | static_cast<uint32_t>(digit);
-    if ((count += 6) >= 8) out += static_cast<char>(bits >> (count -= 8) & 0xFF);
-  }
-  return count < 6;
-}
-
 constexpr size_t kLongestToken = 1024;
 constexpr int64_t kLargestGap = 64;  // published ranks leave out one or two ids, those of special tokens
 
@@ -98,11 +82,11 @@ std::vector<std::string> parse_ranks(std::string_view ranks, std::string_view na
     if (text.empty()) continue;
     const auto refuse = [&](std::string_view why) { throw FileError(fmt::format("{} line {}", name, line), why); };
     const auto space = text.find(' ');
-    std::string token;
-    if (space == std::string_view::npos || !from_base64(text.substr(0, space), token) || token.empty())
+    auto token = space == std::string_view::npos ? std::nullopt : from_base64(text.substr(0, space));
+    if (!token || token->empty())
       refuse(fmt::format("{} is no token in base64 with its rank behind a space", shown(text)));
-    if (token.size() > kLongestToken)
-      refuse(fmt::format("a token of {} bytes; at most {} are read", token.size(), kLongestToken));
+    if (token->size() > kLongestToken)
+      refuse(fmt::format("a token of {} bytes; at most {} are read", token->size(), kLongestToken));
     int64_t rank = -1;
     const auto digits = text.substr(space + 1);
     const auto [last, error] = std::from_chars(digits.data(), digits.data() + digits.size(), rank);
@@ -110,7 +94,7 @@ std::vector<std::string> parse_ranks(std::string_view ranks, std::string_view na
     if (error != std::errc() || last != digits.data() + digits.size() || rank < next || rank > next + kLargestGap)
       refuse(fmt::format("the rank is {}, expected {} or a little more: ranks go up", shown(digits), next));
     tokens.resize(static_cast<size_t>(rank));
-    tokens.push_back(std::move(token));
+    tokens.push_back(*std::move(token));
   }
   return tokens;
 }
@@ -148,13 +132,15 @@ std::vector<AddedToken> special_tokens(const std::vector<std::string>& special,
 struct TiktokenConfig {
   std::string path, pattern = "gpt2";
   std::vector<std::string> special;
+  Table files;
   static Fields<TiktokenConfig> fields() {
     using C = TiktokenConfig;
     return {{"path", &C::path, "file of ranks (.tiktoken); $DATA is HADAL_DATA", file_path()},
             {"pattern", &C::pattern, "what words are cut by: gpt2, cl100k, o200k or a regular expression"},
-            {"special", &C::special, "special tokens: TEXT=ID, or TEXT for the next id behind the ranks"}};
+            {"special", &C::special, "special tokens: TEXT=ID, or TEXT for the next id behind the ranks"},
+            {"files", &C::files, kFilesHelp}};
   }
-  void validate() const { require(!path.empty(), "tokenizer.path is not set: name a file of ranks"); }
+  void validate() const { require(!path.empty() || !files.empty(), "tokenizer.path is not set: name a file of ranks"); }
 };
 
 /// "left right" with every byte as its stand-in, as merges.txt has it.
@@ -219,12 +205,14 @@ std::shared_ptr<const BpeTokenizer> make_trained_bpe(const BpeTrainingConfig& co
 void register_bpe(TokenizerCatalog& catalog) {
   catalog.add("bpe", "byte-pair encoding, learned from the training text", BpeTrainingConfig{},
               [](const BpeTrainingConfig& config, std::string_view text) { return make_trained_bpe(config, text); });
-  catalog.add("tiktoken", "byte-pair encoding from tiktoken's ranks", TiktokenConfig{},
-              [](const TiktokenConfig& config, std::string_view) {
-                const auto path = data_path(config.path);
-                return parse_tiktoken(read_file(path), config.pattern, config.special, path.string(),
-                                      write_config(config));
-              });
+  catalog.add(
+      "tiktoken", "byte-pair encoding from tiktoken's ranks", TiktokenConfig{},
+      [](TiktokenConfig config, std::string_view) {
+        constexpr auto kRanks = "ranks.tiktoken";
+        const auto files =
+            settled_files(config.files, config.path, [&](const auto& path) { return read_one_file(path, kRanks); });
+        return parse_tiktoken(files.need(kRanks), config.pattern, config.special, files.name, write_config(config));
+      });
 }
 
 }  // namespace hadal

@@ -1,10 +1,9 @@
 // Tokenizers in the files of Hugging Face's libraries: tokenizer.json with byte pairs or WordPiece, BERT's vocab.txt,
 // GPT-2's two files; and the files beside them that add tokens.
 #pragma once
-#include <filesystem>
-
 #include "hadal/data/text/added_tokens.h"
 #include "hadal/data/text/subword_tokenizer.h"
+#include "hadal/data/text/tokenizer_files.h"
 #include "hadal/io/json.h"
 
 namespace hadal {
@@ -25,9 +24,11 @@ std::shared_ptr<const SubwordTokenizer> parse_gpt2(std::string_view vocab, std::
 std::shared_ptr<const SubwordTokenizer> parse_bert_vocabulary(std::string_view vocab, std::string_view name,
                                                               const AddedTokenFiles& beside = {}, Table settings = {});
 
-/// tokenizer.json, vocab.txt, or a folder with one of them or with GPT-2's two files. Of a folder and of a vocab.txt
-/// the files beside count too.
-std::shared_ptr<const SubwordTokenizer> read_huggingface(const std::filesystem::path& path, Table settings = {});
+/// From the files of one of these forms; several: in that order.
+std::shared_ptr<const SubwordTokenizer> make_huggingface(const TokenizerFiles& files, Table settings = {});
+/// `path`: tokenizer.json, vocab.txt, or a folder with one of them or with GPT-2's two files. Of a folder and of a
+/// vocab.txt the files beside are taken too.
+TokenizerFiles read_huggingface_files(const std::filesystem::path& path);
 
 void register_huggingface(TokenizerCatalog& catalog);
 

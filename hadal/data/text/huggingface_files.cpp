@@ -1,7 +1,6 @@
 // The files of a Hugging Face tokenizer: which of them lie in a folder, and GPT-2's two.
 #include <algorithm>
 
-#include "hadal/data/path.h"
 #include "hadal/data/text/huggingface.h"
 #include "hadal/io/file.h"
 
@@ -13,21 +12,21 @@ using nlohmann::json;
 
 struct HuggingFaceConfig {
   std::string path;
+  Table files;
   static Fields<HuggingFaceConfig> fields() {
-    return {{"path", &HuggingFaceConfig::path,
+    using C = HuggingFaceConfig;
+    return {{"path", &C::path,
              "tokenizer.json, BERT's vocab.txt, or a folder with one of them or with vocab.json and merges.txt; $DATA "
              "is HADAL_DATA",
-             file_path()}};
+             file_path()},
+            {"files", &C::files, kFilesHelp}};
   }
-  void validate() const { require(!path.empty(), "tokenizer.path is not set: name a tokenizer.json"); }
+  void validate() const {
+    require(!path.empty() || !files.empty(), "tokenizer.path is not set: name a tokenizer.json");
+  }
 };
 
-AddedTokenFiles files_in(const fs::path& folder) {
-  const auto text = [&](const char* name) {
-    return fs::exists(folder / name) ? read_file(folder / name) : std::string();
-  };
-  return {text("added_tokens.json"), text("tokenizer_config.json"), text("special_tokens_map.json")};
-}
+constexpr const char* kBeside[] = {"added_tokens.json", "tokenizer_config.json", "special_tokens_map.json"};
 
 }  // namespace
 
@@ -54,24 +53,46 @@ std::shared_ptr<const SubwordTokenizer> parse_gpt2(std::string_view vocab, std::
   return make_huggingface(JsonValue(whole, name), std::move(settings));
 }
 
-std::shared_ptr<const SubwordTokenizer> read_huggingface(const fs::path& path, Table settings) {
-  if (path.extension() == ".txt" && !fs::is_directory(path))
-    return parse_bert_vocabulary(read_file(path), path.string(), files_in(path.parent_path()), std::move(settings));
-  if (!fs::is_directory(path)) return parse_huggingface(read_file(path), path.string(), {}, std::move(settings));
-  const auto one = path / "tokenizer.json", words = path / "vocab.txt";
-  const auto vocab = path / "vocab.json", merges = path / "merges.txt";
-  if (fs::exists(one)) return parse_huggingface(read_file(one), one.string(), files_in(path), std::move(settings));
-  if (fs::exists(words)) return read_huggingface(words, std::move(settings));
-  if (!fs::exists(vocab) || !fs::exists(merges))
-    throw FileError(path.string(), "neither tokenizer.json, vocab.txt nor vocab.json and merges.txt is here");
-  return parse_gpt2(read_file(vocab), read_file(merges), vocab.string(), files_in(path), std::move(settings));
+std::shared_ptr<const SubwordTokenizer> make_huggingface(const TokenizerFiles& files, Table settings) {
+  const AddedTokenFiles beside{files.of(kBeside[0]), files.of(kBeside[1]), files.of(kBeside[2])};
+  const auto has = [&](const char* name) { return files.bytes.contains(name); };
+  if (has("tokenizer.json"))
+    return parse_huggingface(files.of("tokenizer.json"), files.name, beside, std::move(settings));
+  if (has("vocab.txt")) return parse_bert_vocabulary(files.of("vocab.txt"), files.name, beside, std::move(settings));
+  if (!has("vocab.json") || !has("merges.txt"))
+    throw FileError(files.name, "neither tokenizer.json, vocab.txt nor vocab.json and merges.txt is here");
+  return parse_gpt2(files.of("vocab.json"), files.of("merges.txt"), files.name, beside, std::move(settings));
+}
+
+TokenizerFiles read_huggingface_files(const fs::path& path) {
+  TokenizerFiles files{{}, path.string()};
+  const auto take_beside = [&](const fs::path& folder) {
+    for (const auto* name : kBeside)
+      if (fs::exists(folder / name)) files.bytes[name] = read_file(folder / name);
+  };
+  if (!fs::is_directory(path)) {
+    const bool words = path.extension() == ".txt";
+    files.bytes[words ? "vocab.txt" : "tokenizer.json"] = read_file(path);
+    if (words) take_beside(path.parent_path());
+    return files;
+  }
+  const auto take = [&](std::initializer_list<const char*> names) {
+    for (const auto* name : names)
+      if (!fs::exists(path / name)) return false;
+    for (const auto* name : names) files.bytes[name] = read_file(path / name);
+    files.name = (path / *names.begin()).string();
+    return true;
+  };
+  if (take({"tokenizer.json"}) || take({"vocab.txt"}) || take({"vocab.json", "merges.txt"})) take_beside(path);
+  return files;
 }
 
 void register_huggingface(TokenizerCatalog& catalog) {
   catalog.add("huggingface",
               "Hugging Face's tokenizer.json (byte pairs or WordPiece), BERT's vocab.txt, or GPT-2's two files",
-              HuggingFaceConfig{}, [](const HuggingFaceConfig& config, std::string_view) {
-                return read_huggingface(data_path(config.path), write_config(config));
+              HuggingFaceConfig{}, [](HuggingFaceConfig config, std::string_view) {
+                const auto files = settled_files(config.files, config.path, read_huggingface_files);
+                return make_huggingface(files, write_config(config));
               });
 }
 

@@ -10,6 +10,8 @@ namespace {
 
 /// What tokenizers learn, by the name of the setting that keeps it.
 constexpr const char* kLearned[] = {"merges", "vocabulary"};
+/// What others are made of, as [learned] keeps it.
+constexpr auto kFiles = "files";
 
 /// Of a kind that learns, whether it has learned or not.
 bool is_learned(const Part& tokenizer) {
@@ -18,8 +20,12 @@ bool is_learned(const Part& tokenizer) {
                      [&](const char* key) { return item.schema.find(key) != nullptr; });
 }
 
-/// Whether the setting names the file that what was learned came from, or none at all.
+/// Whether `part` names the file that the weights' tokenizer came from, or none at all: what the weights keep of it
+/// then counts, whether the file is still there or not.
 bool same_file(const Part& part, const Table& saved) {
+  if (const auto* files = part.settings.find(kFiles))
+    if (const auto* table = files->get_if<Table>(); table && !table->empty())
+      return saved.find(kFiles) && *saved.find(kFiles) == *files;
   const auto whole = [](const Value& path) {
     const auto text = read_text(path, "tokenizer.path", {});
     return text.empty() || text.starts_with('$') ? text : std::filesystem::absolute(text).lexically_normal().string();
@@ -69,13 +75,14 @@ std::shared_ptr<const Tokenizer> settle_tokenizer(Part& part, const Table& learn
   auto tokenizer = tokenizers().make(made_of, learns(made_of) ? training_text() : std::string());
   part = tokenizers().resolve({made_of.name, tokenizer->settings()});
   for (const auto* key : kLearned) part.settings.erase(key);
+  part.settings.erase(kFiles);
   return tokenizer;
 }
 
 Table learned_tokenizer(const Part& part, const Tokenizer& tokenizer) {
   Table table{{"name", part.name}};
   table.merge(tokenizer.settings());
-  if (const auto* path = table.find("path"))  // the weights may be used from another folder
+  if (const auto* path = table.find("path"))  // where its files lay: by it another that a recipe names is known
     if (const auto text = read_text(*path, "tokenizer.path", {}); !text.empty() && !text.starts_with('$'))
       table.set("path", std::filesystem::absolute(text).lexically_normal().string());
   return {{"tokenizer", std::move(table)}};

@@ -19,10 +19,11 @@ std::string texts_to_learn(const Part& tokenizer, const std::vector<std::string>
 
 /// The tokenizer of what was learned where `part` is of a kind that learns or names no other file; else what `part`
 /// says, or learns from `training_text`, which is called at most once. `part` is given all its settings but what was
-/// learned. Throws Error for weights that bring none to a `part` that would learn one: their ids would mean nothing.
+/// learned and what its files hold. Throws Error for weights that bring none to a `part` that would learn one: their
+/// ids would mean nothing.
 std::shared_ptr<const Tokenizer> settle_tokenizer(Part& part, const Table& learned, const Passport* weights,
                                                   const std::function<std::string()>& training_text);
-/// As [learned] keeps it, with all that it learned: {tokenizer = {name = ..., ...}}.
+/// As [learned] keeps it, with all that it learned or was read from: {tokenizer = {name = ..., ...}}.
 Table learned_tokenizer(const Part& part, const Tokenizer& tokenizer);
 
 /// What a task that learns begins with: what its run was taught, or else its weights'.

@@ -286,7 +286,7 @@ TEST(Bpe, ReadsGpt2sTwoFiles) {
   for (const auto& merge : golden()["merges"]) merges += merge.get<std::string>() + "\n";
   test::TemporaryFolder folder;
   write_file(folder / "vocab.json", vocabulary.dump());
-  EXPECT_ERROR(read_huggingface(folder.path()),
+  EXPECT_ERROR(make_huggingface(read_huggingface_files(folder.path())),
                "neither tokenizer.json, vocab.txt nor vocab.json and merges.txt is here");
   write_file(folder / "merges.txt", merges);
   const auto made = tokenizers().make({"huggingface", {{"path", folder.path().string()}}}, "");
@@ -307,7 +307,7 @@ TEST(Bpe, FilesBesideATokenizerAddTokens) {
   test::TemporaryFolder folder;
   write_file(folder / "vocab.json", vocabulary.dump());
   write_file(folder / "merges.txt", merges);
-  const auto read = [&] { return read_huggingface(folder.path()); };
+  const auto read = [&] { return make_huggingface(read_huggingface_files(folder.path())); };
   EXPECT_GT(read()->encode("<pad>").size(), 1);
   EXPECT_EQ(read()->size(), count + 1);
   write_file(folder / "special_tokens_map.json",

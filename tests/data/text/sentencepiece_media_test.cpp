@@ -87,3 +87,14 @@ TEST(SentencePiece, RefusesWhatIsNoModel) {
   EXPECT_ERROR(parse_sentencepiece(std::string_view(whole).substr(0, whole.size() / 2), "m"), "m: ");
   EXPECT_ERROR(tokenizers().make({"sentencepiece", {{"path", "/nowhere/m"}}}, ""), "/nowhere/m");
 }
+
+TEST(SentencePiece, IsMadeAgainWithoutItsFile) {
+  const test::TemporaryFolder folder;
+  write_file(folder / "t.model", model("unigram"));
+  const auto made = tokenizers().make({"sentencepiece", {{"path", (folder / "t.model").string()}}}, "");
+  const auto settings = parse_toml(to_toml(made->settings()), "t");
+  std::filesystem::remove(folder / "t.model");
+  const auto again = tokenizers().make({"sentencepiece", settings}, "");
+  EXPECT_EQ(again->encode("the quick Hund"), made->encode("the quick Hund"));
+  EXPECT_EQ(again->settings(), made->settings());
+}

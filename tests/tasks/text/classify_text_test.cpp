@@ -129,8 +129,8 @@ TEST(ClassifyText, PutsBertsTokensAroundATextWhereThereAreSome) {
   EXPECT_THAT(make(wanted)->summary(), testing::HasSubstr("(1 cut to 12 tokens)"));
 }
 
-/// The tokenizer's file may have moved since; where it has not, the folder one stands in does not matter.
-TEST(ClassifyText, FindsTheFileOfItsTokenizer) {
+/// Weights hold the files of their tokenizer: those may have moved since, or changed.
+TEST(ClassifyText, WeightsHoldTheFilesOfTheirTokenizer) {
   test::TemporaryFolder folder;
   write_file(folder / "bytes.tiktoken", byte_ranks());
   write_file(folder / "train.csv", table(60));
@@ -144,10 +144,29 @@ TEST(ClassifyText, FindsTheFileOfItsTokenizer) {
   const auto weights = read_passport(folder / "w.safetensors");
   auto plain = settings(folder);  // names no file: the weights' own serves
   EXPECT_NO_THROW(make(plain, &weights, false, weights.learned()));
+  EXPECT_EQ(trained->settings().find_path("tokenizer.files")->text(), "{}") << "config.toml says only where they lie";
   std::filesystem::rename(folder / "bytes.tiktoken", folder / "moved.tiktoken");
-  EXPECT_ERROR(make(wanted, &weights, false, weights.learned()), "bytes.tiktoken");
-  wanted.set_path("tokenizer.path", (folder / "moved.tiktoken").string());
+  EXPECT_EQ(make(wanted, &weights, false, weights.learned())->learned(), trained->learned());
+  EXPECT_EQ((*load_text_classifier(folder / "w.safetensors"))("ship good rope").size(), 2);
+  write_file(folder / "bytes.tiktoken", "other ranks");
+  EXPECT_EQ((*load_text_classifier(folder / "w.safetensors"))("ship good rope").size(), 2);
+  wanted.set_path("tokenizer.path", (folder / "moved.tiktoken").string());  // another file: that is read
   EXPECT_NO_THROW(make(wanted, &weights, false, weights.learned()));
+  wanted.set_path("tokenizer.path", (folder / "none.tiktoken").string());
+  EXPECT_ERROR(make(wanted, &weights, false, weights.learned()), "none.tiktoken");
+  // Weights of before know the path alone.
+  auto recipe = weights.recipe;
+  auto learned = weights.learned();
+  auto tokenizer = *learned.find("tokenizer")->get_if<Table>();
+  tokenizer.erase("files");
+  tokenizer.set("path", (folder / "moved.tiktoken").string());
+  learned.set("tokenizer", tokenizer);
+  recipe.set("learned", learned);
+  recipe.set_path("tokenizer.path", (folder / "moved.tiktoken").string());
+  write_weights(folder / "old.safetensors", trained->model(), recipe);
+  EXPECT_NO_THROW(load_text_classifier(folder / "old.safetensors"));
+  std::filesystem::remove(folder / "moved.tiktoken");
+  EXPECT_ERROR(load_text_classifier(folder / "old.safetensors"), "moved.tiktoken");
 }
 
 TEST(ClassifyText, OneTextThatIsNotUtf8DoesNotStopTheOthers) {

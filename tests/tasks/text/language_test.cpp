@@ -387,6 +387,17 @@ TEST(ScoreText, CountsTheSpacesBetweenWindows) {
   EXPECT_NEAR(find(metrics, "bits_per_byte"), find(metrics, "loss") * 13 / std::log(2.0) / 26, 1e-6);
 }
 
+TEST_F(LanguageTask, WeightsWriteWithoutTheirTokenizersFile) {
+  const auto file = folder_ / "tokenizer.json";
+  write_file(file, llama_tokenizer());
+  const auto task = make({{"tokenizer", Table{{"name", "huggingface"}, {"path", file.string()}}}});
+  save_task(*task, "language", folder_ / "w.safetensors");
+  const auto before = generated(*load_writer(folder_ / "w.safetensors"), {"the"}, {.tokens = 8});
+  std::filesystem::remove(file);
+  EXPECT_EQ(generated(*load_writer(folder_ / "w.safetensors"), {"the"}, {.tokens = 8}), before);
+  EXPECT_EQ(task_of_weights(folder_ / "w.safetensors")->learned(), task->learned());
+}
+
 TEST_F(LanguageTask, WritesSamplesWhereThePromptHasNoTokens) {
   write_file(folder_ / "tokenizer.json", llama_tokenizer());
   const Table more{{"tokenizer", Table{{"name", "huggingface"}, {"path", (folder_ / "tokenizer.json").string()}}},
