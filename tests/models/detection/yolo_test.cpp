@@ -230,13 +230,13 @@ TEST(Yolo, FreshHeadsAreWhatDependsOnTheClasses) {
   }
 }
 
-TEST(Yolo, LossesFallWithLearning) {
+TEST(Yolo, LearnsOnePicture) {
   for (const std::string name : {"yolov5n", "yolov8n", "yolo26n"}) {
     torch::manual_seed(5);
     const auto model = small(name);
     auto pixels = torch::full({1, 3, 64, 64}, 0.2);
     pixels.slice(2, 8, 50).slice(3, 4, 40).fill_(0.9);
-    torch::optim::Adam optimizer(model->parameters(), torch::optim::AdamOptions(3e-3));
+    torch::optim::Adam optimizer(model->parameters(), torch::optim::AdamOptions(1e-2));
     std::vector<double> sums;
     for (int step = 0; step < 60; ++step) {
       optimizer.zero_grad();
@@ -246,6 +246,12 @@ TEST(Yolo, LossesFallWithLearning) {
       optimizer.step();
       sums.push_back(sum.item<double>());
     }
-    EXPECT_LT(sums.back(), 0.7 * sums.front()) << name;
+    EXPECT_LT(sums.back(), 0.3 * sums.front()) << name;
+    if (name != "yolov8n") continue;  // in pictures as small as these the others' heads see too few places
+    model->eval();
+    const auto found = model->find(pixels, {}, {.conf = 0.5})[0];
+    ASSERT_GE(found.boxes.size(0), 1) << name;
+    EXPECT_LT((found.boxes[0] - one_target().boxes[0]).abs().max().item<double>(), 6) << name << found.boxes[0];
+    EXPECT_EQ(found.labels[0].item<int64_t>(), 0) << name;
   }
 }
