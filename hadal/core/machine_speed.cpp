@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "hadal/core/machine.h"
+#include "hadal/core/product_speed.h"
 
 namespace hadal {
 namespace {
@@ -13,7 +14,7 @@ double now() { return std::chrono::duration<double>(std::chrono::steady_clock::n
 
 /// The shortest time that `body` took, within about a quarter of a second; the first call only warms up.
 template <class Body>
-double best_time(const torch::Device& device, const Body& body) {
+double best_time(const torch::Device& device, const Body& body, int least = 3) {
   const auto settle = [&] {
     if (device.is_cuda()) torch::cuda::synchronize();
   };
@@ -21,7 +22,7 @@ double best_time(const torch::Device& device, const Body& body) {
   settle();
   double best = INFINITY;
   const auto begin = now();
-  for (int round = 0; round < 3 || now() - begin < 0.25; ++round) {
+  for (int round = 0; round < least || now() - begin < 0.25; ++round) {
     const auto start = now();
     body();
     settle();
@@ -30,12 +31,24 @@ double best_time(const torch::Device& device, const Body& body) {
   return best;
 }
 
+int64_t side_of(const torch::Device& device) { return device.is_cuda() ? 8192 : 1024; }
+
 }  // namespace
+
+double product_speed(const torch::Device& device, torch::Dtype type, const Product& own) {
+  const torch::NoGradGuard no_grad;
+  const auto n = side_of(device);
+  const auto a = torch::linspace(-1, 1, n * n, device).view({n, n}).to(type), b = a.flip(0).contiguous();
+  auto out = torch::empty_like(a);
+  auto seconds = best_time(device, [&] { at::mm_out(out, a, b); }, 1);
+  if (own) seconds = std::min(seconds, best_time(device, [&] { out = own(a, b); }, 1));
+  return 2.0 * static_cast<double>(n * n * n) / seconds;
+}
 
 Speeds measure_speeds(const torch::Device& device, const Product& linear) {
   torch::NoGradGuard no_grad;
   Speeds speeds;
-  const int64_t n = device.is_cuda() ? 8192 : 1024;
+  const auto n = side_of(device);
   const auto operations = 2.0 * static_cast<double>(n * n * n);
   const auto gflops = [&](const auto& body) { return operations / best_time(device, body) / 1e9; };
   {

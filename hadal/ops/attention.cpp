@@ -3,6 +3,7 @@
 #include <ATen/ExpandUtils.h>
 #include <ATen/TracerMode.h>
 #include <ATen/autocast_mode.h>
+#include <ATen/record_function.h>
 
 #include "hadal/core/error.h"
 #include "hadal/ops/attention_cpu.h"
@@ -106,6 +107,7 @@ bool learns(const Tensor& t) { return t.defined() && t.requires_grad() && at::Gr
 
 Tensor attention(const Tensor& q0, const Tensor& k0, const Tensor& v0, const AttentionOptions& options) {
   check(q0, k0, v0, options);
+  RECORD_FUNCTION("hadal::attention", std::vector<c10::IValue>({q0, k0, v0}));
   const bool cpu = q0.device().is_cpu();
   const auto q = cpu ? lowered(q0) : q0, k = cpu ? lowered(k0) : k0, v = cpu ? lowered(v0) : v0;
   const auto type = q.scalar_type();

@@ -2,6 +2,7 @@
 
 #include <ATen/TracerMode.h>
 #include <ATen/autocast_mode.h>
+#include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "hadal/ops/product.h"
@@ -58,6 +59,7 @@ bool wants_gradient(const Tensor& t) { return t.defined() && t.requires_grad(); 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   const auto maybe_bias = bias.defined() ? std::optional(bias) : std::nullopt;
   if (!fast(x, weight, bias)) return at::linear(x, weight, maybe_bias);
+  RECORD_FUNCTION("hadal::linear", std::vector<c10::IValue>({x, weight}));  // for nn/costs.h, as in attention
   if (at::GradMode::is_enabled() && (wants_gradient(x) || wants_gradient(weight) || wants_gradient(bias)))
     return FastLinear::apply(x, weight, maybe_bias);
   at::AutoDispatchBelowADInplaceOrView below;

@@ -2,6 +2,7 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/autocast_mode.h>
+#include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "hadal/core/error.h"
@@ -198,6 +199,7 @@ Tensor gelu_mlp(const Tensor& x, const Tensor& w1, const Tensor& b1, const Tenso
     const auto h = add_dropout(torch::gelu(linear(x, w1, b1)), {}, inner);
     return add_dropout(linear(h, w2, b2), residual, outer);
   }
+  RECORD_FUNCTION("hadal::gelu_mlp", std::vector<c10::IValue>({x, w1, w2}));
   const auto seed = inner > 0 || outer > 0 ? draw_seed() : 0;
   return GeluMlp::apply(x, w1, b1, w2, b2, maybe(residual), inner, outer, seed);
 }

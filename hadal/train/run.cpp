@@ -152,6 +152,7 @@ RunResult train_recipe(Recipe recipe, const RunOptions& options) {
   else if (outcome.done && task->has_split("val") && !files.has_best_figures())
     score_best(*task, recipe.train, options.folder, "val");  // for its pictures: an earlier sitting found the best
   files.finish(result);
+  if (const auto speed = files.speed(); !speed.empty()) log_line(options, speed);
   if (result.done)
     for (const auto& promise : promises_of(recipe.reaches, result))
       if (std::isnan(promise.reached))

@@ -32,11 +32,13 @@ RunFiles::RunFiles(std::filesystem::path folder, const Recipe& recipe, Task& tas
       history_(folder_ / "metrics.csv", trainer.state().step > 0 ? trainer.state().step : -1),
       board_(folder_ / "tensorboard", purge_step(trainer.state().step, resumed)),
       schedule_(schedule_curves(trainer.schedule(), trainer.lr(), trainer.state().steps)),
-      state_(trainer.state()) {
+      state_(trainer.state()),
+      speed_(recipe.train.device, recipe.train.precision) {
   if (state_.step == 0) board_.verbatim(0, "config", config_);
 }
 
 void RunFiles::on_step(const StepEvent& event) {
+  speed_.on_step(event);
   state_ = event.state;
   if (event.state.step % 10 != 0) return;
   Metrics values;
@@ -63,6 +65,7 @@ void RunFiles::on_evaluation(const EvaluationEvent& event) {
   const auto goal = task_.goal();
   const auto* best = best_row(history_.rows(), "val/" + goal, task_.higher_is_better(goal));
   write(RunResult{false, best ? best->values : event.values, event.values, event.state.seconds});
+  speed_.on_evaluation(event);
 }
 
 /// Grids of pictures go to TensorBoard too.
@@ -104,6 +107,7 @@ void RunFiles::write(const RunResult& result) {
       .config = config_,
       .machine = {machine_},
       .encode_png = has_image_formats() ? std::function<std::string(const Tensor&)>(encode_png) : nullptr};
+  if (const auto speed = speed_.text(); !speed.empty()) report.facts.emplace_back("Speed", speed);
   if (result.done)
     for (const auto& promise : promises_of(recipe_.reaches, result))
       report.facts.emplace_back(fmt::format("Asked: {}", promise.name),

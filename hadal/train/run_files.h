@@ -8,6 +8,7 @@
 #include "hadal/report/tensorboard.h"
 #include "hadal/train/callback.h"
 #include "hadal/train/recipe.h"
+#include "hadal/train/speed.h"
 #include "hadal/train/trainer.h"
 
 namespace hadal {
@@ -20,8 +21,12 @@ class RunFiles : public Callback {
   RunFiles(std::filesystem::path folder, const Recipe& recipe, Task& task, std::string config, const Trainer& trainer,
            bool resumed);
 
+  void on_start(const RunState& state) override { speed_.on_start(state); }
   void on_step(const StepEvent& event) override;
   void on_evaluation(const EvaluationEvent& event) override;
+  void on_end(const RunState& state, bool done) override { speed_.on_end(state, done); }
+  /// SpeedMeter::text().
+  std::string speed() { return speed_.text(); }
   /// False while the best evaluation is one of an earlier sitting: its pictures are not here.
   bool has_best_figures() const { return has_best_figures_; }
   /// The last words: test scores, promises, the report.
@@ -40,6 +45,7 @@ class RunFiles : public Callback {
   std::vector<CurveFigure> schedule_;
   std::vector<Figure> figures_;
   RunState state_;
+  SpeedMeter speed_;
   bool evaluated_ = false, has_best_figures_ = false;
 };
 

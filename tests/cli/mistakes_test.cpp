@@ -96,6 +96,9 @@ TEST_F(Mistakes, Names) {
   expect_mistake(train({"data.kind=shape"}), 2, "shapes");
   expect_mistake(train({"task=classfy"}), 2, "classify");
   expect_mistake(run({"models", "resnext"}), 2, "resnext");
+  expect_mistake(run({"models", "resnet", "size=64"}), 2, "size is for one model: give its whole name");
+  expect_mistake(run({"models", "mlp", "hiden=3"}), 2, "hidden");
+  expect_mistake(run({"models", "mlp", "size=0"}), 2, "size");
 }
 
 TEST_F(Mistakes, Recipes) {
