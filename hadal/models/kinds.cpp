@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "hadal/models/detection/detection_model.h"
+#include "hadal/models/detection/yolo_blocks.h"
 #include "hadal/models/forecast/forecaster.h"
 #include "hadal/models/forecast/series_classifier.h"
 #include "hadal/models/generative/vae.h"
@@ -69,8 +70,10 @@ Example of_detector(const std::shared_ptr<DetectionModel>& model, const Part&, i
   const auto stride = std::max<int64_t>(prepared.stride, 1);
   const auto side = ((asked > 0 ? asked : prepared.size) + stride - 1) / stride * stride;
   const auto pixels = picture(3, side), sizes = torch::full({1, 2}, side, torch::kInt64);
-  return {fmt::format("a picture of {0} x {0} in which nothing is found", side),
-          [=] { model->find(pixels, sizes, {.conf = 1}); }};
+  return {fmt::format("a picture of {0} x {0} in which nothing is found", side), [=] {
+            const yolo::WithoutFolding each;  // a layer's own weights do its products
+            model->find(pixels, sizes, {.conf = 1});
+          }};
 }
 
 Tensor ids(int64_t tokens) { return torch::zeros({1, tokens}, torch::kInt64); }
