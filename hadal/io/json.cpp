@@ -7,7 +7,7 @@
 namespace hadal {
 namespace {
 
-/// The code unit of the escape \uXXXX at `at`; 0 where there is none.
+/// The code unit of an escape such as \u00e9 at `at`; 0 where there is none.
 uint32_t escape_at(std::string_view text, size_t at) {
   if (text.substr(at, 2) != "\\u" || text.size() < at + 6) return 0;
   uint32_t unit = 0;

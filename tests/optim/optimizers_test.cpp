@@ -126,9 +126,9 @@ void compare(const std::string& type, at::ScalarType scalar, double tolerance, b
     for (size_t i = 0; i < kept.size(); ++i) {
       while (problem.step < kept[i]) problem.move();
       const auto error = problem.error(path[static_cast<int64_t>(i)]);
-      // Adamax divides by the largest gradient so far; where a parameter hardly gets any, that is rounding, which each
-      // kind of CPU does its own way. In doubles it is held like the others.
-      const auto allowed = which.part.name == "adamax" && scalar == at::kFloat ? 10 * tolerance : tolerance;
+      // On one kind of CPU Adamax in float ends 5.6e-5 from the reference; why is not known. In doubles it is held like
+      // the others.
+      const auto allowed = which.part.name == "adamax" && scalar == at::kFloat ? 6 * tolerance : tolerance;
       EXPECT_LT(error, allowed) << which.part.name << ", case " << which.index << ", step " << problem.step;
       if (!(error < allowed)) break;
     }
