@@ -12,6 +12,7 @@
 #include "hadal/io/file.h"
 #include "hadal/io/image.h"
 
+#include "cli/bar.h"
 #include "cli/verb.h"
 
 namespace hadal::cli {
@@ -30,32 +31,6 @@ std::string help(const Words&) {
   const auto settings = Schema::of<SceneFilesConfig>().help();
   return out + settings + "\n  hadal check data=cells/ out=cells-check\n";
 }
-
-/// A line that renews itself on a terminal; nothing in a log.
-class Bar {
- public:
-  Bar() : live_(isatty(STDERR_FILENO) != 0) {}
-  ~Bar() {
-    if (shown_) std::fputs("\r\033[K", stderr);
-  }
-  Bar(const Bar&) = delete;
-  Bar& operator=(const Bar&) = delete;
-  void show(int64_t done, int64_t of) {
-    const auto now = std::chrono::steady_clock::now();
-    if (!live_ || (shown_ && done < of && now - last_ < std::chrono::milliseconds(100))) return;
-    last_ = now, shown_ = true;
-    const auto width = static_cast<size_t>(of > 0 ? 30 * done / of : 0);
-    std::fputs(
-        fmt::format("\r[{:-<30}] {} of {} pictures", std::string(width, '#'), format_count(done), format_count(of))
-            .c_str(),
-        stderr);
-    std::fflush(stderr);
-  }
-
- private:
-  bool live_, shown_ = false;
-  std::chrono::steady_clock::time_point last_;
-};
 
 void write_results(const SceneReport& report, const std::filesystem::path& out) {
   nlohmann::json faults = nlohmann::json::array(), sums = nlohmann::json::object();
@@ -89,7 +64,7 @@ int run(Words words) {
   read_config(config, table, "data");
   SceneReport report;
   {
-    Bar bar;
+    Bar bar("pictures");
     report = check_scenes(kind, config, [&](int64_t done, int64_t of) { bar.show(done, of); });
   }
   fmt::print("{}", describe(report, show));

@@ -14,9 +14,15 @@ namespace {
 
 std::string help(const Words& words) {
   return "WHAT is a run folder, a weights file (with model=NAME and tokenizer=NAME where it does not say them), or a "
-         "folder as Hugging\nFace has it. One text is written to the terminal as it grows; of several, which are made "
-         "at "
-         "once, the later ones wait\nfor those before them.\n\n"
+         "folder as Hugging\nFace has it.\n\n"
+         "Of a model that makes pictures or sounds, samples are written to out=DIR (default: runs/generate, "
+         "runs/generate-2, ...):\na grid, single files and generations.jsonl, a line a sample. Its noise follows from "
+         "seed= and the sample's number alone.\n\n"
+         "  hadal generate runs/mnist-gan n=64 seed=1\n"
+         "  hadal generate runs/mnist-cgan class=7 n=10 out=sevens\n"
+         "  hadal generate model=dcgan weights=netG.pth latents=z.safetensors raw=true\n\n"
+         "Of a language model one text is written to the terminal as it grows; of several, which are made at once, the "
+         "later ones\nwait for those before them.\n\n"
          "  prompt=TEXT      what the text begins with; may come several times (default: a line end). Empty: only the\n"
          "                   tokenizer's start of a text, where it has one (Llama's <s>)\n"
          "  prompts=FILE     a prompt a line, from a file\n"
@@ -80,6 +86,7 @@ class Stream {
 
 int run(Words words) {
   const auto out = words.take("out");
+  const bool prompted = words.has("prompt") || words.has("prompts");
   const auto prompts = read_prompts(words);
   Table options;
   if (words.has("stop")) {  // a text may hold commas, so not as a list in one word
@@ -92,8 +99,12 @@ int run(Words words) {
     fail_usage("generate takes one run or weights file; what is \"{}\"? A prompt is written prompt=TEXT",
                words.plain[0]);
   const auto* section = trained().at(subject.recipe.task.name).schema.find("generate");
-  if (!section) fail_usage("the model of task {} writes no text; it is for hadal predict", subject.recipe.task.name);
+  if (!section) fail_usage("the model of task {} makes nothing; it is for hadal predict", subject.recipe.task.name);
   const auto trained = make_trained(subject);
+  if (trained->takes() == Takes::nothing) {
+    if (prompted) fail_usage("this model reads no prompt: class=NAME asks for a class, seed=N for other samples");
+    return make_samples(*trained, out);
+  }
   const auto* count = subject.recipe.task.settings.find_path("generate.count");
   const auto each = count ? read_integer(*count, "count", at_least(1)) : 1;
   std::vector<std::string> begun;
@@ -117,7 +128,8 @@ int run(Words words) {
 }  // namespace
 
 Verb generate_verb() {
-  return {"generate", "generate WHAT [prompt=TEXT] [key=value ...]", "let a language model write", help, run};
+  return {"generate", "generate WHAT [prompt=TEXT] [key=value ...]", "let a model write texts or make pictures", help,
+          run};
 }
 
 }  // namespace hadal::cli

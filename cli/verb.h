@@ -65,6 +65,8 @@ Table recipe_of_words(const Words& words);
 std::string section_help(const std::string& verb, const Table& recipe);
 
 std::unique_ptr<Trained> make_trained(const Subject& subject);
+/// Writes what a model makes of nothing but noise to `out` (empty: a folder of its own under runs/).
+int make_samples(Trained& trained, const std::string& out);
 /// The task with its data, to be scored.
 std::unique_ptr<Task> make_task(const Subject& subject);
 

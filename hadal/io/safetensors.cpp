@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <numeric>
 #include <set>
 
@@ -212,7 +213,11 @@ NamedTensors read_safetensors(std::span<const std::byte> bytes, const std::strin
   return out;
 }
 
-void write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors) {
+namespace {
+
+/// The format, piece by piece into `write`; `name` is for messages.
+void write_pieces(const NamedTensors& tensors, const std::string& name,
+                  const std::function<void(std::string_view)>& write) {
   check_writable(tensors);
   // Wide elements first: behind a header of a multiple of 8 bytes each tensor then lies aligned to its own.
   std::vector<size_t> order(tensors.size());
@@ -223,16 +228,29 @@ void write_safetensors(const std::filesystem::path& path, const NamedTensors& te
   const auto header = header_text(tensors, order);
   const uint64_t length = header.size();
   if (length > kMaxHeader)
-    throw FileError(path.string(), fmt::format("names, shapes and metadata would fill {} bytes; at most {} can be read",
-                                               length, kMaxHeader));
-  AtomicFile file(path);
-  file.write({reinterpret_cast<const char*>(&length), sizeof length});
-  file.write(header);
+    throw FileError(name, fmt::format("names, shapes and metadata would fill {} bytes; at most {} can be read", length,
+                                      kMaxHeader));
+  write({reinterpret_cast<const char*>(&length), sizeof length});
+  write(header);
   for (const auto i : order) {
     const auto tensor = tensors.entries[i].second.detach().resolve_conj().resolve_neg().cpu().contiguous();
-    if (tensor.numel() > 0) file.write({static_cast<const char*>(tensor.data_ptr()), tensor.nbytes()});
+    if (tensor.numel() > 0) write({static_cast<const char*>(tensor.data_ptr()), tensor.nbytes()});
   }
+}
+
+}  // namespace
+
+void write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors) {
+  check_writable(tensors);  // before a file is begun
+  AtomicFile file(path);
+  write_pieces(tensors, path.string(), [&](std::string_view bytes) { file.write(bytes); });
   file.commit();
+}
+
+std::string encode_safetensors(const NamedTensors& tensors) {
+  std::string out;
+  write_pieces(tensors, "tensors", [&](std::string_view bytes) { out += bytes; });
+  return out;
 }
 
 }  // namespace hadal

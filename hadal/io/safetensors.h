@@ -22,5 +22,7 @@ NamedTensors read_safetensors(std::span<const std::byte> bytes, const std::strin
 /// Writes all or nothing, one tensor at a time. Any strides, any device. Throws Error for a name that comes twice and
 /// for a type of element that the format has not.
 void write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors);
+/// The same into memory.
+std::string encode_safetensors(const NamedTensors& tensors);
 
 }  // namespace hadal

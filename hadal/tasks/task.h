@@ -81,6 +81,8 @@ class Task {
   virtual Metrics evaluate(const std::string&, int64_t /*limit*/) { return {}; }
   /// Pictures of the last evaluation.
   virtual std::vector<Figure> figures() { return {}; }
+  /// What whoever watches should know after the last evaluation: a line each. Said as often as it is so.
+  virtual std::vector<std::string> alarms() const { return {}; }
   /// A line about model and data for the start of a run and the report.
   virtual std::string summary() const { return ""; }
 };

@@ -1,3 +1,6 @@
+#include "hadal/tasks/making/gan.h"
+#include "hadal/tasks/making/vae.h"
+#include "hadal/tasks/making/vqvae.h"
 #include "hadal/tasks/series/classify_series.h"
 #include "hadal/tasks/series/forecast.h"
 #include "hadal/tasks/text/classify_text.h"
@@ -18,6 +21,9 @@ const TaskCatalog& tasks() {
     register_language(made);
     register_translate(made);
     register_classify_series(made);
+    register_gan(made);
+    register_vae(made);
+    register_vqvae(made);
     return made;
   }();
   return catalog;

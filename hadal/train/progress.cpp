@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "hadal/core/format.h"
+#include "hadal/tasks/task.h"
 
 namespace hadal {
 namespace {
@@ -196,6 +197,7 @@ void ProgressDisplay::draw(double now) {
 void ProgressDisplay::on_evaluation(const EvaluationEvent& event) {
   view_.state = event.state;
   note(evaluation_line(event));
+  for (const auto& alarm : event.task ? event.task->alarms() : std::vector<std::string>{}) note("  ! " + alarm);
   // The time of an evaluation counts for the time left, not for the rate.
   window_time_ = options_.clock(), window_samples_ = 0;
   if (!options_.live) last_draw_ = window_time_;

@@ -1,5 +1,8 @@
 #include "hadal/trained/trained.h"
 
+#include "hadal/trained/making/gan_maker.h"
+#include "hadal/trained/making/vae_maker.h"
+#include "hadal/trained/making/vqvae_maker.h"
 #include "hadal/trained/series/classifier.h"
 #include "hadal/trained/series/forecaster.h"
 #include "hadal/trained/text/classifier.h"
@@ -22,6 +25,9 @@ const TrainedCatalog& trained() {
     register_trained_embedder(made);
     register_trained_translator(made);
     register_trained_series_classifier(made);
+    register_gan_maker(made);
+    register_vae_maker(made);
+    register_vqvae_maker(made);
     return made;
   }();
   return catalog;

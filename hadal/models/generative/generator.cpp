@@ -28,6 +28,8 @@ constexpr std::array<Prefix, 9> kPrefixes = {{{"generator.", "generator."},
 /// What else lies in such a checkpoint.
 constexpr std::array<std::string_view, 4> kOthers = {"optimizerG_state_dict.", "optimizerD_state_dict.", "optimizerG.",
                                                      "optimizerD."};
+/// What a run keeps beside the nets, which begins anew with a new run.
+constexpr std::array<std::string_view, 2> kKept = {"ada.", "path_length."};
 
 template <class Rows>
 bool any_begins(const TensorsByName& weights, const Rows& rows) {
@@ -87,7 +89,8 @@ TensorsByName Gan::own_names(const TensorsByName& weights) const {
   TensorsByName out;
   for (const auto& [name, tensor] : weights) {
     const auto begins = [&name = name](std::string_view with) { return name.starts_with(with); };
-    if (std::any_of(kOthers.begin(), kOthers.end(), begins) || (averaged && begins("G."))) continue;
+    if (std::any_of(kOthers.begin(), kOthers.end(), begins) || std::any_of(kKept.begin(), kKept.end(), begins)) continue;
+    if (averaged && begins("G.")) continue;
     auto ours = alone ? "generator." + name : name;
     for (const auto& [theirs, with] : kPrefixes)
       if (begins(theirs)) {

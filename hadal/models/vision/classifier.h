@@ -17,6 +17,8 @@ struct PublishedSize {
 struct ImageClassifier : Model {
   /// (B, C, H, W) normalised pixels -> (B, classes) logits.
   virtual Tensor forward(const Tensor& pixels) = 0;
+  /// The same pixels -> (B, D): what the last layers are given, by which pictures can be compared.
+  virtual Tensor pooled(const Tensor& pixels) = 0;
   virtual PublishedSize published_size() const { return {}; }
 };
 

@@ -34,13 +34,15 @@ CnnImpl::CnnImpl(const CnnConfig& config) : channels_(config.channels) {
   head_ = register_module("head", Linear(width, config.classes));
 }
 
-Tensor CnnImpl::forward(const Tensor& pixels) {
+Tensor CnnImpl::pooled(const Tensor& pixels) {
   expect_shape("cnn", pixels, {kAny, channels_, kAny, kAny});
   const auto height = pixels.size(2), width = pixels.size(3);
   require(std::min(height, width) >= smallest_,
           "[cnn] a picture of {} x {} is too small; sides of at least {} are wanted", height, width, smallest_);
-  return head_(dropout_(features_->forward(pixels).mean({2, 3})));  // (B, C, h, w) -> (B, C) -> (B, classes)
+  return features_->forward(pixels).mean({2, 3});  // (B, C, h, w) -> (B, C)
 }
+
+Tensor CnnImpl::forward(const Tensor& pixels) { return head_(dropout_(pooled(pixels))); }
 
 void register_cnn(ClassifierCatalog& catalog) {
   catalog.add("cnn", "3x3 convolutions with batch norm, for small pictures", CnnConfig{},

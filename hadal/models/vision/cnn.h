@@ -21,6 +21,7 @@ struct CnnImpl : ImageClassifier {
   explicit CnnImpl(const CnnConfig& config);
   /// pixels (B, channels, H, W) -> logits (B, classes). Throws Error when a side is shorter than 2^(stages - 1).
   Tensor forward(const Tensor& pixels) override;
+  Tensor pooled(const Tensor& pixels) override;
   std::vector<std::string> heads() const override { return {"head"}; }
 
  private:

@@ -26,11 +26,13 @@ MlpImpl::MlpImpl(const MlpConfig& config) : channels_(config.channels), image_(c
   head_ = register_module("head", Linear(width, config.classes));
 }
 
-Tensor MlpImpl::forward(const Tensor& pixels) {
+Tensor MlpImpl::pooled(const Tensor& pixels) {
   expect_shape("mlp", pixels, {kAny, channels_, image_, image_});
   const auto flat = pixels.flatten(1);  // (B, channels image image)
-  return head_(hidden_->is_empty() ? flat : hidden_->forward(flat));
+  return hidden_->is_empty() ? flat : hidden_->forward(flat);
 }
+
+Tensor MlpImpl::forward(const Tensor& pixels) { return head_(pooled(pixels)); }
 
 void register_mlp(ClassifierCatalog& catalog) {
   catalog.add("mlp", "Fully connected layers on the pixels", MlpConfig{},

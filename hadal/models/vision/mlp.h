@@ -19,6 +19,7 @@ struct MlpImpl : ImageClassifier {
   explicit MlpImpl(const MlpConfig& config);
   /// pixels (B, channels, image, image) -> logits (B, classes). Throws Error on any other size.
   Tensor forward(const Tensor& pixels) override;
+  Tensor pooled(const Tensor& pixels) override;
   std::vector<std::string> heads() const override { return {"head"}; }
 
  private:

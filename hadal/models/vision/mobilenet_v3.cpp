@@ -151,10 +151,12 @@ MobileNetV3Impl::MobileNetV3Impl(const MobileNetV3Config& config) : channels_(co
   register_module("classifier", classifier_);
 }
 
-Tensor MobileNetV3Impl::forward(const Tensor& pixels) {
+Tensor MobileNetV3Impl::pooled(const Tensor& pixels) {
   expect_shape("mobilenet_v3", pixels, {kAny, channels_, kAny, kAny});
-  return classifier_->forward(features_->forward(pixels).mean({2, 3}));
+  return features_->forward(pixels).mean({2, 3});
 }
+
+Tensor MobileNetV3Impl::forward(const Tensor& pixels) { return classifier_->forward(pooled(pixels)); }
 
 void register_mobilenet_v3(ClassifierCatalog& catalog) {
   const auto add = [&](const char* name, const char* about, bool large) {

@@ -30,6 +30,7 @@ struct MobileNetV3Impl : ImageClassifier {
   explicit MobileNetV3Impl(const MobileNetV3Config& config);
   /// pixels (B, channels, H, W), normalised -> logits (B, classes)
   Tensor forward(const Tensor& pixels) override;
+  Tensor pooled(const Tensor& pixels) override;
   std::vector<std::string> heads() const override { return {"classifier.3"}; }
   PublishedSize published_size() const override { return {224, 256}; }
 

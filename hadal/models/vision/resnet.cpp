@@ -127,7 +127,9 @@ ResNetImpl::ResNetImpl(const ResNetConfig& config) : body_(*this, config) {
   fc_ = register_module("fc", Linear(body_.widths().back(), config.classes));
 }
 
-Tensor ResNetImpl::forward(const Tensor& pixels) { return fc_(features(pixels).back().mean({2, 3})); }
+Tensor ResNetImpl::pooled(const Tensor& pixels) { return features(pixels).back().mean({2, 3}); }
+
+Tensor ResNetImpl::forward(const Tensor& pixels) { return fc_(pooled(pixels)); }
 
 Fields<CifarResNetConfig> CifarResNetConfig::fields() {
   return {{"classes", &CifarResNetConfig::classes, "how many classes", at_least(1)},
@@ -154,12 +156,14 @@ CifarResNetImpl::CifarResNetImpl(const CifarResNetConfig& config) : channels_(co
   init::kaiming_normal(linear_->weight, false);
 }
 
-Tensor CifarResNetImpl::forward(const Tensor& pixels) {
+Tensor CifarResNetImpl::pooled(const Tensor& pixels) {
   expect_shape("resnet-cifar", pixels, {kAny, channels_, kAny, kAny});
   auto x = bn1_(conv1_(pixels)).relu_();
   for (auto& stage : stages_) x = stage->forward(x);
-  return linear_(x.mean({2, 3}));  // (B, 64, H / 4, W / 4) -> (B, classes)
+  return x.mean({2, 3});  // (B, 64, H / 4, W / 4) -> (B, 64)
 }
+
+Tensor CifarResNetImpl::forward(const Tensor& pixels) { return linear_(pooled(pixels)); }
 
 void register_resnet(ClassifierCatalog& catalog) {
   const auto add = [&](int depth, const std::vector<int64_t>& layers, bool bottleneck) {

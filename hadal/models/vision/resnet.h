@@ -40,6 +40,7 @@ struct ResNetImpl : ImageClassifier {
   explicit ResNetImpl(const ResNetConfig& config);
   /// pixels (B, channels, H, W), normalised -> logits (B, classes)
   Tensor forward(const Tensor& pixels) override;
+  Tensor pooled(const Tensor& pixels) override;
   std::vector<Tensor> features(const Tensor& pixels) { return body_.features(pixels); }
   std::vector<std::string> heads() const override { return {"fc"}; }
   PublishedSize published_size() const override { return {224, 256}; }
@@ -62,6 +63,7 @@ struct CifarResNetImpl : ImageClassifier {
   explicit CifarResNetImpl(const CifarResNetConfig& config);
   /// pixels (B, channels, H, W), normalised -> logits (B, classes)
   Tensor forward(const Tensor& pixels) override;
+  Tensor pooled(const Tensor& pixels) override;
   std::vector<std::string> heads() const override { return {"linear"}; }
   PublishedSize published_size() const override { return {32}; }
 

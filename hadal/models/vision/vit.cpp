@@ -63,12 +63,14 @@ VitImpl::VitImpl(const VitConfig& config) : channels_(config.channels), image_(c
   register_module("heads", heads_);
 }
 
-Tensor VitImpl::forward(const Tensor& pixels) {
+Tensor VitImpl::pooled(const Tensor& pixels) {
   expect_shape("vit", pixels, {kAny, channels_, image_, image_});
   const auto patches = conv_proj_(pixels).flatten(2).transpose(1, 2);                            // (B, N, dim)
   const auto tokens = torch::cat({class_token_.expand({patches.size(0), -1, -1}), patches}, 1);  // (B, 1 + N, dim)
-  return heads_->forward(encoder_(tokens).select(1, 0));                                         // (B, classes)
+  return encoder_(tokens).select(1, 0);                                                          // (B, dim)
 }
+
+Tensor VitImpl::forward(const Tensor& pixels) { return heads_->forward(pooled(pixels)); }
 
 Part vit_settings(const nlohmann::json& json, const std::string& name) {
   PublishedConfig config(json, name);

@@ -37,6 +37,7 @@ struct VitImpl : ImageClassifier {
   explicit VitImpl(const VitConfig& config);
   /// pixels (B, channels, image, image), normalised -> logits (B, classes). Throws Error on any other size.
   Tensor forward(const Tensor& pixels) override;
+  Tensor pooled(const Tensor& pixels) override;
   std::vector<std::string> heads() const override { return {"heads.head"}; }
   /// Weights for larger pictures were published without a border to cut off.
   PublishedSize published_size() const override { return {image_, image_ == 224 ? 256 : 0}; }

@@ -84,14 +84,24 @@ Tensor TrainedClassifier::laid_out(Tensor pixels) const {
   return use_.channels_last ? pixels.contiguous(at::MemoryFormat::ChannelsLast) : pixels;
 }
 
-Tensor TrainedClassifier::probabilities(std::span<const Tensor> images, const ClassificationTransform& transform) {
-  const Using guard(*model_, use_);
+Tensor TrainedClassifier::prepared(std::span<const Tensor> images, const ClassificationTransform& transform) const {
   const auto side = transform.size();
   auto pixels = torch::empty({std::ssize(images), channels_, side, side});
   Random random(0);
   auto* out = pixels.mutable_data_ptr<float>();
   for (const auto& image : images) transform(image, random, out), out += channels_ * side * side;
-  return model_->forward(laid_out(pixels).to(use_.device)).to(torch::kFloat32).softmax(1).cpu();
+  return laid_out(pixels).to(use_.device);
+}
+
+Tensor TrainedClassifier::probabilities(std::span<const Tensor> images, const ClassificationTransform& transform) {
+  const Using guard(*model_, use_);
+  return model_->forward(prepared(images, transform)).to(torch::kFloat32).softmax(1).cpu();
+}
+
+std::pair<Tensor, Tensor> TrainedClassifier::look(std::span<const Tensor> images) {
+  const Using guard(*model_, use_);
+  const auto pixels = prepared(images, *transform_);
+  return {model_->pooled(pixels).to(torch::kFloat32).cpu(), model_->forward(pixels).to(torch::kFloat32).cpu()};
 }
 
 std::vector<ScoredClass> TrainedClassifier::operator()(const Tensor& image) {

@@ -40,6 +40,10 @@ class TrainedClassifier : public Trained {
   /// images (H, W, 1 or 3) uint8 -> probabilities (images, classes), on the CPU.
   Tensor probabilities(std::span<const Tensor> images, const ClassificationTransform& transform);
 
+  /// images (H, W, 1 or 3) uint8 -> what the last layers are given (images, D), and logits (images, classes), float32
+  /// on the CPU.
+  std::pair<Tensor, Tensor> look(std::span<const Tensor> images);
+
   /// All that was left open is settled.
   const ClassifierConfig& config() const { return config_; }
   const LearnedClasses& classes() const { return learned_; }
@@ -51,6 +55,7 @@ class TrainedClassifier : public Trained {
 
  private:
   void settle(bool as_published);
+  Tensor prepared(std::span<const Tensor> images, const ClassificationTransform& transform) const;
 
   ClassifierConfig config_;
   Use use_;

@@ -1,0 +1,53 @@
+// How good samples are: a classifier of the same kind of data looks at them and at real ones.
+#pragma once
+#include "hadal/metrics/generative.h"
+#include "hadal/metrics/metrics.h"
+#include "hadal/tasks/making/picture_set.h"
+#include "hadal/tasks/task.h"
+#include "hadal/trained/making/picture_maker.h"
+#include "hadal/trained/vision/classifier.h"
+
+namespace hadal {
+
+struct JudgeConfig {
+  std::string weights;
+  int64_t samples = 10'000, quick = 2'000;
+  double confidence = 0.9;
+
+  static Fields<JudgeConfig> fields();
+};
+
+class SampleJudge {
+ public:
+  /// Throws UsageError where `weights` are not there or no classifier's.
+  SampleJudge(const JudgeConfig& config, const TaskContext& context, const PictureSet& set);
+
+  /// "judged by runs/mnist-cnn, 128 features a1b2c3d4"
+  std::string summary() const;
+  std::vector<Score> scores(bool by_class) const;
+  /// `count` samples of `maker` beside as many pictures of `split`, and these beside as many of the training split:
+  /// what a perfect generator would get.
+  Metrics score(PictureMaker& maker, PictureSet& set, const std::string& split, int64_t count, uint64_t seed);
+
+  struct Seen {
+    Tensor features;  // (N, D) float32
+    Tensor logits;    // (N, classes)
+  };
+  /// pictures (N, H, W, C) uint8
+  Seen look(const Tensor& pictures);
+
+ private:
+  Seen look_at(const std::vector<Tensor>& images);
+  const Seen& real(PictureMaker& maker, PictureSet& set, const std::string& split, int64_t count);
+
+  JudgeConfig config_;
+  std::unique_ptr<TrainedClassifier> classifier_;
+  std::vector<std::string> names_;  // of the classes it tells apart
+  bool stacked_ = false;            // a picture's channels are digits of one number: each is looked at alone
+  std::map<std::pair<std::string, int64_t>, Seen> real_;
+};
+
+/// FNV-1a over weights, by which features can be told from others: eight hexadecimal digits.
+std::string weights_hash(const nn::Module& module);
+
+}  // namespace hadal
