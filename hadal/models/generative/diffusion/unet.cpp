@@ -35,11 +35,10 @@ size_t UnetImpl::looks(int64_t place, size_t blocks) const {
   return std::find(config_.attention.begin(), config_.attention.end(), place) == config_.attention.end() ? 0 : blocks;
 }
 
-UnetImpl::UnetImpl(const UnetConfig& config)
-    : config_(config),
-      waves_{config.widths.front(), config.cosines_first, static_cast<double>(config.frequency_shift)} {
+UnetImpl::UnetImpl(const UnetConfig& config) : config_(config) {
   validate_config(config, "unet");
   const auto first = config.widths.front(), last = config.widths.back();
+  waves_ = {first, config.cosines_first, static_cast<double>(config.frequency_shift)};
   conv_in_ = register_module("conv_in", conv(config.channels, first));
   time_embedding_ = register_module("time_embedding", TimeMlp(first, config.embedding()));
   if (config.classes > 0)

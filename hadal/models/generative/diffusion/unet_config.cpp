@@ -35,20 +35,22 @@ Fields<UnetConfig> UnetConfig::fields() {
 void UnetConfig::validate() const {
   require(!widths.empty(), "[unet] widths must name at least one; example: widths=[32, 64, 64]");
   require(widths.front() >= 4, "[unet] widths must begin with at least 4, got {}", widths.front());
-  for (const auto width : widths) {
+  for (const auto width : widths)
     require(width % groups == 0, "[unet] widths ({}) must be divisible by groups ({}); nearest: {}", width, groups,
             nearest_multiple(width, groups));
-    require(head_dim == 0 || width % head_dim == 0,
-            "[unet] widths ({}) must be divisible by head_dim ({}); nearest: {}", width, head_dim,
-            nearest_multiple(width, head_dim));
-  }
   require(widths.size() <= 16, "[unet] widths has {} sizes; a picture is halved at most 15 times", widths.size());
   const auto step = int64_t{1} << (widths.size() - 1);
   require(image % step == 0, "[unet] image ({}) must be divisible by {}, as it is halved {} times; nearest: {}", image,
           step, widths.size() - 1, nearest_multiple(image, step));
-  for (const auto place : attention)
+  auto places = attention;
+  if (middle_attention) places.push_back(static_cast<int64_t>(widths.size()) - 1);
+  for (const auto place : places) {
     require(place < static_cast<int64_t>(widths.size()), "[unet] attention names place {}; widths has 0 to {}", place,
             widths.size() - 1);
+    if (const auto width = widths[place]; head_dim > 0 && width % head_dim != 0)
+      fail_usage("[unet] widths ({}) with attention must be divisible by head_dim ({}); nearest: {}", width, head_dim,
+                 nearest_multiple(width, head_dim));
+  }
 }
 
 }  // namespace hadal
