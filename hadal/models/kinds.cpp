@@ -6,6 +6,7 @@
 #include "hadal/models/detection/yolo_blocks.h"
 #include "hadal/models/forecast/forecaster.h"
 #include "hadal/models/forecast/series_classifier.h"
+#include "hadal/models/generative/diffusion/denoiser.h"
 #include "hadal/models/generative/vae.h"
 #include "hadal/models/generative/vqvae.h"
 #include "hadal/models/text/language_model.h"
@@ -136,6 +137,14 @@ Example of_vqvae(const std::shared_ptr<VqVaeImpl>& model, const Part&, int64_t) 
           [=] { model->forward(torch::zeros({1, shape.channels, shape.height, shape.width})); }};
 }
 
+Example of_denoiser(const std::shared_ptr<Denoiser>& model, const Part&, int64_t) {
+  const auto shape = model->pictures();
+  return {fmt::format("a picture of {}, one step", sides(shape)), [=] {
+            model->forward(torch::zeros({1, shape.channels, shape.height, shape.width}), torch::zeros({1}),
+                           label(model->classes()));
+          }};
+}
+
 }  // namespace
 
 bool ModelKind::has(const std::string& name) const {
@@ -152,7 +161,8 @@ const std::vector<ModelKind>& model_kinds() {
                                              kind(series_classifiers(), "", of_series_classifier, kSeries),
                                              kind(gan_models(), "", of_gan),
                                              kind(vaes(), "", of_vae),
-                                             kind(vqvaes(), "", of_vqvae)};
+                                             kind(vqvaes(), "", of_vqvae),
+                                             kind(denoiser_models(), "", of_denoiser)};
   return all;
 }
 

@@ -10,7 +10,8 @@
 namespace hadal {
 namespace {
 
-constexpr uint64_t kNoise = 0x6e6f697365, kBits = 0x62697473;  // streams of their own beside others of the same seed
+constexpr uint64_t kNoise = 0x6e6f697365, kBits = 0x62697473,
+                   kStep = 0x73746570;  // streams of their own beside others of the same seed
 
 /// Box and Muller's transform, both numbers of a pair used.
 void fill_normal(float* out, int64_t size, Random random) {
@@ -25,9 +26,9 @@ void fill_normal(float* out, int64_t size, Random random) {
 /// At least so many rows a piece that threads are worth it.
 int64_t grain(int64_t size) { return std::max<int64_t>(1, (1 << 14) / std::max<int64_t>(size, 1)); }
 
-}  // namespace
-
-Tensor sample_noise(uint64_t seed, int64_t first, int64_t count, at::IntArrayRef shape) {
+/// Row i from stream(first + i).
+template <class Stream>
+Tensor rows_of_noise(int64_t first, int64_t count, at::IntArrayRef shape, const Stream& stream) {
   require(first >= 0 && count >= 0, "[noise] samples are counted from 0, got {} from {} on", count, first);
   auto sizes = shape.vec();
   sizes.insert(sizes.begin(), count);
@@ -35,10 +36,20 @@ Tensor sample_noise(uint64_t seed, int64_t first, int64_t count, at::IntArrayRef
   const auto size = c10::multiply_integers(shape);
   auto* values = out.mutable_data_ptr<float>();
   parallel_for(0, count, grain(size), [&](int64_t from, int64_t to) {
-    for (auto i = from; i < to; ++i)
-      fill_normal(values + i * size, size, Random(seed, {kNoise, static_cast<uint64_t>(first + i)}));
+    for (auto i = from; i < to; ++i) fill_normal(values + i * size, size, stream(static_cast<uint64_t>(first + i)));
   });
   return out;
+}
+
+}  // namespace
+
+Tensor sample_noise(uint64_t seed, int64_t first, int64_t count, at::IntArrayRef shape) {
+  return rows_of_noise(first, count, shape, [&](uint64_t sample) { return Random(seed, {kNoise, sample}); });
+}
+
+Tensor step_noise(uint64_t seed, int64_t step, int64_t first, int64_t count, at::IntArrayRef shape) {
+  return rows_of_noise(first, count, shape,
+                       [&](uint64_t sample) { return Random(seed, {kStep, sample, static_cast<uint64_t>(step)}); });
 }
 
 Tensor draw_bits(const Tensor& p, uint64_t seed, const std::vector<int64_t>& index) {

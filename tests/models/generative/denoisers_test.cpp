@@ -1,0 +1,110 @@
+// The networks of diffusion against diffusers, and what they refuse.
+#include "hadal/models/generative/diffusion/denoiser.h"
+#include "hadal/models/generative/diffusion/unet.h"
+
+#include "tests/models/generative/golden.h"
+
+using namespace hadal;
+using namespace hadal::test;
+
+namespace {
+
+const GoldenFile& reference() {
+  static const GoldenFile file("denoisers");
+  return file;
+}
+
+class Denoisers : public testing::TestWithParam<std::string> {
+ protected:
+  void expect_the_same(torch::Dtype type, double tolerance, double gradients) const {
+    const auto& name = GetParam();
+    const auto about = reference().about(name);
+    const auto model =
+        denoiser_models().make({about["preset"], parse_toml(about["settings"].get<std::string>(), "golden")});
+    fill_from_hash(*model);
+    model->to(type);
+    model->eval();
+    const auto shape = about["shape"].get<std::vector<int64_t>>();
+    const auto x = uniform("x", shape).to(type).requires_grad_();
+    const auto count = shape[0], classes = about["classes"].get<int64_t>();
+    Tensor out;
+    if (name == "unet_table") {
+      out = std::dynamic_pointer_cast<UnetImpl>(model)->forward_embedded(x, noise("embedding", {count, 12}, type));
+    } else {
+      const auto labels = torch::tensor({int64_t{2}, int64_t{0}, classes}).slice(0, 0, count);
+      out = model->forward(x, torch::tensor({0.25, 7.0, 403.0}).slice(0, 0, count), classes > 0 ? labels : Tensor());
+    }
+    EXPECT_LT(relative_error(out, reference()[name + "/out"]), tolerance);
+    (out * uniform("target", shape)).sum().backward();
+    if (name == "unet_table")  // it makes no use of its embedding of time
+      for (const auto& item : model->named_parameters())
+        if (item.key().starts_with("time_embedding")) EXPECT_FALSE(item.value().grad().defined());
+    reference().expect_gradients(name + "/gradients", *model, {{"x", x}}, gradients);
+  }
+};
+
+TEST_P(Denoisers, OutputsAndGradientsAreTheReferences) { expect_the_same(torch::kFloat32, 1e-4, 2e-3); }
+TEST_P(Denoisers, InDoublesToo) { expect_the_same(torch::kFloat64, 1e-6, 1e-5); }  // its waves are floats
+
+TEST_P(Denoisers, HaveTheReferencesNames) {
+  const auto about = reference().about(GetParam());
+  const auto model =
+      denoiser_models().make({about["preset"], parse_toml(about["settings"].get<std::string>(), "golden")});
+  auto wanted = about["weights"].get<std::map<std::string, std::vector<int64_t>>>();
+  for (const auto& [name, tensor] : tensors_of(*model)) {
+    if (GetParam() == "unet_table" && name.starts_with("time_embedding")) continue;
+    ASSERT_TRUE(wanted.contains(name)) << name;
+    EXPECT_EQ(tensor.sizes().vec(), wanted[name]) << name;
+    wanted.erase(name);
+  }
+  EXPECT_TRUE(wanted.empty()) << wanted.begin()->first;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Denoisers, testing::Values("unet", "unet_scaled", "unet_plain", "unet_table"),
+                         [](const auto& info) { return info.param; });
+
+}  // namespace
+
+TEST(Unet, ReadsTheNamesOfOlderCheckpoints) {
+  const auto model = denoiser_models().make({"unet", {{"attention", List{Value(int64_t{2})}}}});
+  const auto renamed = model->own_names({{"mid_block.attentions.0.proj_attn.bias", {}},
+                                         {"down_blocks.2.attentions.0.query.weight", {}},
+                                         {"conv_in.weight", {}}});
+  EXPECT_EQ(renamed[0].first, "mid_block.attentions.0.to_out.0.bias");
+  EXPECT_EQ(renamed[1].first, "down_blocks.2.attentions.0.to_q.weight");
+  EXPECT_EQ(renamed[2].first, "conv_in.weight");
+}
+
+TEST(Denoiser, NoLabelIsTheLabelOfNone) {
+  torch::manual_seed(1);
+  for (const auto& name : denoiser_models().names()) {
+    if (name.ends_with("large")) continue;
+    const auto model = denoiser_models().make({name, {{"classes", 3}}});
+    fill_from_hash(*model);
+    model->eval();
+    const torch::NoGradGuard no_grad;
+    const auto shape = model->pictures();
+    const auto x = torch::randn({2, shape.channels, shape.height, shape.width}), time = torch::tensor({3.0, 500.0});
+    const auto none = model->forward(x, time);
+    EXPECT_TRUE(torch::equal(none, model->forward(x, time, torch::tensor({3, 3})))) << name;
+    EXPECT_FALSE(torch::allclose(none, model->forward(x, time, torch::tensor({1, 3})))) << name;
+  }
+  const auto labels = with_forgotten(torch::tensor({0, 1, 2}), torch::tensor({0.05, 0.5, 0.1}), 0.1, 3);
+  EXPECT_TRUE(torch::equal(labels, torch::tensor({3, 1, 2})));
+}
+
+TEST(Denoiser, SaysWhatItWants) {
+  const auto model = denoiser_models().make({"unet", {{"classes", 3}}});
+  const auto x = torch::zeros({2, 1, 28, 28}), time = torch::zeros({2});
+  EXPECT_ERROR(model->forward(torch::zeros({2, 1, 27, 28}), time), "wants (any, 1, 28, 28), got (2, 1, 27, 28)");
+  EXPECT_ERROR(model->forward(x, torch::zeros({3})), "time] wants (2), got (3)");
+  EXPECT_ERROR(model->forward(x, time, torch::tensor({1})), "labels] wants (2), got (1)");
+  EXPECT_ERROR(model->forward(x, time, torch::tensor({1, 4})), "there is no row for id 4");
+  EXPECT_ERROR(denoiser_models().make({"unet", {}})->forward(x, time, torch::tensor({1, 1})), "takes no labels");
+  EXPECT_ERROR(Unet(UnetConfig{.image = 30}),
+               "image (30) must be divisible by 4, as it is halved 2 times; nearest: 32");
+  EXPECT_ERROR(Unet(UnetConfig{.widths = {}}), "widths must name at least one");
+  EXPECT_ERROR(Unet(UnetConfig{.widths = {36, 64}}), "widths (36) must be divisible by groups (8); nearest: 40");
+  EXPECT_ERROR(Unet(UnetConfig{.widths = {32, 48}}), "widths (48) with attention must be divisible by head_dim (32)");
+  EXPECT_ERROR(Unet(UnetConfig{.attention = {3}}), "attention names place 3; widths has 0 to 2");
+}
