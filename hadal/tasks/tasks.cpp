@@ -1,3 +1,4 @@
+#include "hadal/tasks/making/diffusion.h"
 #include "hadal/tasks/making/gan.h"
 #include "hadal/tasks/making/vae.h"
 #include "hadal/tasks/making/vqvae.h"
@@ -24,6 +25,7 @@ const TaskCatalog& tasks() {
     register_gan(made);
     register_vae(made);
     register_vqvae(made);
+    register_diffusion(made);
     return made;
   }();
   return catalog;

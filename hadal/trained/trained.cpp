@@ -1,5 +1,6 @@
 #include "hadal/trained/trained.h"
 
+#include "hadal/trained/making/diffusion_maker.h"
 #include "hadal/trained/making/gan_maker.h"
 #include "hadal/trained/making/vae_maker.h"
 #include "hadal/trained/making/vqvae_maker.h"
@@ -28,6 +29,7 @@ const TrainedCatalog& trained() {
     register_gan_maker(made);
     register_vae_maker(made);
     register_vqvae_maker(made);
+    register_diffusion_maker(made);
     return made;
   }();
   return catalog;

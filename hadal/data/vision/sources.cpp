@@ -8,6 +8,7 @@
 #include "hadal/data/vision/idx.h"
 #include "hadal/data/vision/image_folder.h"
 #include "hadal/data/vision/shapes.h"
+#include "hadal/data/vision/stacked.h"
 
 namespace hadal {
 namespace {
@@ -92,6 +93,27 @@ ClassificationSource open_any(const AutoConfig& config) {
   return open_folder({.path = config.path});
 }
 
+struct StackedConfig : IdxConfig {
+  int64_t train = 60'000, scored = 26'000, seed = 0;
+
+  static Fields<StackedConfig> fields() {
+    return {IdxConfig::fields(),
+            {{"train", &StackedConfig::train, "pictures to train on", at_least(1)},
+             {"scored", &StackedConfig::scored, "pictures of val, and of test", at_least(1)},
+             {"seed", &StackedConfig::seed, "another seed stacks others", at_least(0)}}};
+  }
+};
+
+ClassificationSource open_stacked(const StackedConfig& config) {
+  const auto digits = open_idx(config);
+  return {digits.splits, true, [=](const std::string& split) {
+            const auto place = std::find(digits.splits.begin(), digits.splits.end(), split) - digits.splits.begin();
+            const auto count = split == "train" ? config.train : config.scored;
+            const auto seed = static_cast<uint64_t>(config.seed) * 4 + static_cast<uint64_t>(place);
+            return std::make_shared<StackedData>(digits.open(split), count, seed);
+          }};
+}
+
 ClassificationSource open_shapes(const ShapesClassificationConfig& config) {
   ClassificationSource source{
       {"train"}, true, [=](const std::string& split) { return std::make_shared<ShapesClassification>(config, split); }};
@@ -108,6 +130,8 @@ const ClassificationCatalog& classification_sources() {
     made.add("auto", "by what the path holds", AutoConfig{}, open_any);
     made.add("idx", "MNIST's files", IdxConfig{}, open_idx);
     made.add("folder", "pictures in class folders, in a folder or archive", FolderConfig{}, open_folder);
+    made.add("stacked", "three of MNIST's pictures as the colours of one, a thousand classes", StackedConfig{},
+             open_stacked);
     made.add("shapes", "shapes that Hadal draws itself", ShapesClassificationConfig{}, open_shapes);
     return made;
   }();

@@ -117,6 +117,8 @@ void Maker::generate(std::span<const Input> prompts, const Table& given, const T
       if (made == count) {
         const auto columns = options.columns > 0 || options.walk == 0 ? options.columns : options.walk + 2;
         answer.files.push_back({"grid.png", [&shown, columns] { return encode_png(plain_grid(shown, columns)); }});
+        for (const auto& [name, draw] : making.also)
+          answer.files.push_back({name, [&draw = draw] { return encode_png(draw()); }});
         if (options.raw)
           answer.files.push_back({"samples.safetensors",
                                   [&raws] { return encode_safetensors({{{"samples", torch::cat(raws)}}, {}, {}}); }});

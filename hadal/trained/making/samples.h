@@ -32,6 +32,8 @@ using HowFar = std::function<bool(double share)>;
 struct Making {
   MakeOptions options;
   std::function<Tensor(const Wanted&, const HowFar&)> make;
+  /// A picture besides the samples, (H, W, 3) uint8, once all are made: its file's name, and how it is drawn.
+  std::vector<std::pair<std::string, std::function<Tensor()>>> also = {};
 };
 
 /// The labels of `count` samples: of the classes in `of`, by name or number, each in turn; all classes in turn where

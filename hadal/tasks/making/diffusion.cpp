@@ -1,0 +1,118 @@
+#include "hadal/tasks/making/diffusion.h"
+
+#include "hadal/metrics/classification.h"
+#include "hadal/ops/noise.h"
+
+namespace hadal {
+namespace {
+
+constexpr uint64_t kScored = 0xd1ff;   // the seed of what is drawn for scores: the same in every run
+constexpr int64_t kMostScored = 2000;  // pictures that the loss of a split is taken over
+
+DiffusionConfig settled(DiffusionConfig config, const PictureSet& set) {
+  set.settle(config.model, denoiser_models().at(config.model.name).schema, config.conditional);
+  return config;
+}
+
+class DiffusionTask : public MakingTask {
+ public:
+  DiffusionTask(DiffusionConfig& config, const TaskContext& context)
+      : MakingTask(config, context), config_(context.learns ? settled(config, set_) : config) {
+    made_ = std::make_unique<DiffusionMaker>(config_, learned(), context);
+    static_cast<DiffusionMakerConfig&>(config_) = made_->config();
+    begin(*made_);
+  }
+
+  nn::Module& model() override { return made_->model(); }
+  nn::Module& averaged() override { return *made_->model().network; }
+  Table settings() const override { return write_config(config_); }
+  std::vector<Phase> phases() override { return {{"train", made_->model().network.get()}}; }
+
+  Losses losses(const Step& step) override {
+    auto& model = made_->model();
+    if (model.slow) model.follow(config_.slow_decay, step.number);
+    const auto& x = batch().pictures;
+    const auto count = x.size(0);
+    // Times spread evenly over the batch, by one share: its loss is steadier.
+    const auto share = (torch::arange(count, torch::kFloat64) + torch::rand({1}, torch::kFloat64)) / count;
+    auto wished = labels(batch());
+    if (wished.defined())
+      wished = with_forgotten(wished, torch::rand({count}, x.options()), config_.forget, model.network->classes());
+    return {loss(share, x, torch::randn_like(x), wished).mean(), {}};
+  }
+
+  std::vector<Score> scores() const override {
+    auto all = MakingTask::scores();
+    all.push_back({"loss", false});
+    return all;
+  }
+  Metrics evaluate(const std::string& split, int64_t limit) override {
+    Mean mean;
+    const auto most = limit > 0 ? std::min(limit, kMostScored) : kMostScored;
+    each_real(split, most, {}, [&](const PictureBatch& batch) {
+      std::vector<Tensor> noise;
+      auto share = torch::empty({batch.pictures.size(0)}, torch::kFloat64);
+      for (int64_t i = 0; i < share.size(0); ++i) {
+        const auto index = batch.index[static_cast<size_t>(i)];
+        noise.push_back(sample_noise(kScored, index, 1, made_->noise_shape()));
+        share[i] = Random(kScored, {static_cast<uint64_t>(index)}).uniform();
+      }
+      const auto each = loss(share, batch.pictures, torch::cat(noise).to(batch.pictures.device()), labels(batch));
+      mean.add(each.to(torch::kFloat64).mean().item<double>(), static_cast<double>(share.size(0)));
+    });
+    Metrics out = {{"loss", mean.value()}};
+    for (auto& metric : MakingTask::evaluate(split, limit)) out.push_back(std::move(metric));
+    return out;
+  }
+  std::vector<Figure> figures() override {
+    auto out = MakingTask::figures();
+    const auto& how = config_.generate.how;
+    std::vector<int64_t> steps;
+    for (const int64_t count : {1, 2, 5, 10, 20, 50})
+      if (made_->process().discrete_times() == 0 || count <= made_->process().discrete_times()) steps.push_back(count);
+    std::vector<Tensor> rows;
+    const auto row = [&](const std::string& key, const Value& value) {
+      const auto all = made_->making({{"n", int64_t{10}}, {"layout", "grid"}, {key, value}});
+      for (const auto& picture : made_->as_pictures(made_->samples(all)).unbind()) rows.push_back(picture.contiguous());
+    };
+    for (const auto count : steps) row("steps", count);
+    out.push_back(
+        PictureGrid{fmt::format("Samples after {} steps", fmt::join(steps, ", ")), {{plain_grid(rows, 10), "", {}}}});
+    if (!by_class()) return out;
+    rows.clear();
+    const std::vector<double> strengths = {1, 1.5, 2, 3, 5};
+    for (const auto strength : strengths) row("guidance", strength);
+    out.push_back(PictureGrid{fmt::format("Guidance of {}, {} steps", fmt::join(strengths, ", "), how.steps),
+                              {{plain_grid(rows, 10), "", {}}}});
+    return out;
+  }
+
+ private:
+  /// (N): of pictures at the times that these shares draw.
+  Tensor loss(const Tensor& share, const Tensor& x, const Tensor& noise, const Tensor& wished) {
+    const auto& process = made_->process();
+    return diffusion_loss(process.at(process.draw(share)), as_network(*made_->model().network), x, noise, wished);
+  }
+
+  DiffusionConfig config_;
+  std::unique_ptr<DiffusionMaker> made_;
+};
+
+}  // namespace
+
+Fields<DiffusionConfig> DiffusionConfig::fields() {
+  using C = DiffusionConfig;
+  return making_fields<C>(
+      DiffusionMakerConfig::fields(),
+      {{"forget", &C::forget, "how often a picture's class is left out, so that guidance can compare", between(0, 1)},
+       {"slow_decay", &C::slow_decay, "of the second average", between(0, 1)}});
+}
+
+void register_diffusion(TaskCatalog& catalog) {
+  catalog.add("diffusion", "pictures by a process that ends in noise, run backwards", DiffusionConfig{},
+              [](DiffusionConfig config, const TaskContext& context) {
+                return std::make_unique<DiffusionTask>(config, context);
+              });
+}
+
+}  // namespace hadal

@@ -1,0 +1,61 @@
+// A trained diffusion model or flow: noise becomes pictures step by step.
+#pragma once
+#include "hadal/models/generative/diffusion/denoiser.h"
+#include "hadal/models/generative/diffusion/sampler.h"
+#include "hadal/trained/making/picture_maker.h"
+
+namespace hadal {
+
+struct DiffusionOptions : MakeOptions {
+  SamplerConfig how;
+  std::string profile = "fast", image, mask;
+  double strength = 0.6;
+  int64_t path = 0;
+
+  static Fields<DiffusionOptions> fields();
+  void validate() const;
+};
+
+struct DiffusionMakerConfig {
+  Part model{"unet", {}}, process{"flow", {}};
+  bool slow = false;
+  DiffusionOptions generate;
+
+  static Fields<DiffusionMakerConfig> fields();
+};
+
+/// The network as child `network`, whose weights a run saves as its average; and, where it is wanted, a second average
+/// over more steps as child `slow`.
+struct Diffuser : Model {
+  Diffuser(std::shared_ptr<Denoiser> makes, std::shared_ptr<Denoiser> averaged);
+  /// A network's own file is taken for both.
+  TensorsByName own_names(const TensorsByName& weights) const override;
+  /// slow = d x slow + (1 - d) x network with d = min(decay, (1 + step) / (10 + step)).
+  void follow(double decay, int64_t step);
+
+  std::shared_ptr<Denoiser> network, slow;
+};
+
+class DiffusionMaker : public PictureMaker {
+ public:
+  DiffusionMaker(DiffusionMakerConfig config, const Table& learned, const Use& use);
+
+  Diffuser& model() override { return *model_; }
+  Making making(const Table& options = {}) override;
+  std::vector<int64_t> noise_shape() const override;
+  PictureShape pictures() const override { return model_->network->pictures(); }
+
+  const DiffusionMakerConfig& config() const { return config_; }
+  const Process& process() const { return *process_; }
+
+ private:
+  Tensor read_picture(const std::string& path, const char* what, int64_t channels) const;
+
+  DiffusionMakerConfig config_;
+  std::shared_ptr<Diffuser> model_;
+  std::shared_ptr<const Process> process_;
+};
+
+void register_diffusion_maker(TrainedCatalog& catalog);
+
+}  // namespace hadal
