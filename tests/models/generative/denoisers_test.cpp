@@ -1,5 +1,6 @@
 // The networks of diffusion against diffusers, and what they refuse.
 #include "hadal/models/generative/diffusion/denoiser.h"
+#include "hadal/models/generative/diffusion/dit.h"
 #include "hadal/models/generative/diffusion/unet.h"
 
 #include "tests/models/generative/golden.h"
@@ -44,7 +45,7 @@ class Denoisers : public testing::TestWithParam<std::string> {
 };
 
 TEST_P(Denoisers, OutputsAndGradientsAreTheReferences) { expect_the_same(torch::kFloat32, 1e-4, 2e-3); }
-TEST_P(Denoisers, InDoublesToo) { expect_the_same(torch::kFloat64, 1e-6, 1e-5); }  // its waves are floats
+TEST_P(Denoisers, InDoublesToo) { expect_the_same(torch::kFloat64, 1e-9, 1e-9); }
 
 TEST_P(Denoisers, HaveTheReferencesNames) {
   const auto about = reference().about(GetParam());
@@ -60,7 +61,8 @@ TEST_P(Denoisers, HaveTheReferencesNames) {
   EXPECT_TRUE(wanted.empty()) << wanted.begin()->first;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Denoisers, testing::Values("unet", "unet_scaled", "unet_plain", "unet_table"),
+INSTANTIATE_TEST_SUITE_P(All, Denoisers,
+                         testing::Values("unet", "unet_scaled", "unet_plain", "unet_table", "dit", "dit_out"),
                          [](const auto& info) { return info.param; });
 
 }  // namespace
@@ -75,10 +77,31 @@ TEST(Unet, ReadsTheNamesOfOlderCheckpoints) {
   EXPECT_EQ(renamed[2].first, "conv_in.weight");
 }
 
+TEST(Dit, CopiesOfTheEmbeddingAreLeftOut) {
+  const DitConfig config{.image = 4, .dim = 8, .depth = 2, .heads = 2, .shared = false};
+  Dit each(config);
+  auto own = config;
+  own.shared = true;
+  Dit shared(own);
+  auto weights = tensors_of(*each);
+  const auto kept = [&] { return shared->own_names(weights).size(); };
+  EXPECT_EQ(kept(), weights.size());  // each begins with other numbers
+  std::map<std::string, Tensor> by_name(weights.begin(), weights.end());
+  for (auto& [name, tensor] : weights)
+    if (const auto at = name.find(".norm1.emb."); at != std::string::npos)
+      tensor = by_name.at("transformer_blocks.0" + name.substr(at));
+  EXPECT_EQ(kept(), tensors_of(*shared).size());
+}
+
+TEST(Dit, BeginsAsNothing) {
+  Dit model(DitConfig{.image = 4, .dim = 8, .depth = 2, .heads = 2});
+  EXPECT_EQ(model->forward(torch::randn({2, 1, 4, 4}), torch::tensor({3.0, 4.0})).abs().max().item<double>(), 0);
+}
+
 TEST(Denoiser, NoLabelIsTheLabelOfNone) {
   torch::manual_seed(1);
   for (const auto& name : denoiser_models().names()) {
-    if (name.ends_with("large")) continue;
+    if (name != "unet" && name != "dit") continue;
     const auto model = denoiser_models().make({name, {{"classes", 3}}});
     fill_from_hash(*model);
     model->eval();
@@ -106,5 +129,8 @@ TEST(Denoiser, SaysWhatItWants) {
   EXPECT_ERROR(Unet(UnetConfig{.widths = {}}), "widths must name at least one");
   EXPECT_ERROR(Unet(UnetConfig{.widths = {36, 64}}), "widths (36) must be divisible by groups (8); nearest: 40");
   EXPECT_ERROR(Unet(UnetConfig{.widths = {32, 48}}), "widths (48) with attention must be divisible by head_dim (32)");
+  EXPECT_ERROR(Dit(DitConfig{.image = 27}), "image (27) must be a multiple of patch (2); nearest: 28");
+  EXPECT_ERROR(Dit(DitConfig{.dim = 130}), "dim (130) must be divisible by heads (4)");
+  EXPECT_ERROR(Dit(DitConfig{.channels = 3, .out = 2}), "out (2) must be 0 or at least channels (3)");
   EXPECT_ERROR(Unet(UnetConfig{.attention = {3}}), "attention names place 3; widths has 0 to 2");
 }

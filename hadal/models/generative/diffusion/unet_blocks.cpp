@@ -22,9 +22,9 @@ nn::Conv2d conv(int64_t in, int64_t out, int64_t kernel) {
 
 Tensor TimeWaves::operator()(const Tensor& time) const {
   const auto half = dim / 2;
-  const auto order = torch::arange(half, torch::TensorOptions(torch::kFloat32).device(time.device()));
+  const auto order = torch::arange(half, torch::TensorOptions(torch::kFloat64).device(time.device()));
   const auto frequency = (order * (-std::log(kLongest) / (static_cast<double>(half) - shift))).exp();
-  const auto angle = time.to(torch::kFloat32).unsqueeze(1) * frequency;
+  const auto angle = time.to(torch::kFloat64).unsqueeze(1) * frequency;
   const auto waves =
       cosines_first ? torch::cat({angle.cos(), angle.sin()}, 1) : torch::cat({angle.sin(), angle.cos()}, 1);
   return dim % 2 == 0 ? waves : F::pad(waves, F::PadFuncOptions({0, 1}));

@@ -13,7 +13,8 @@ void register_list(nn::Module& module, const std::string& name, const std::vecto
   module.register_module(name, list);
 }
 
-/// The time as sines and cosines, (N) -> (N, dim), of wavelengths from 2 pi to 10000 times that.
+/// The time as sines and cosines, (N) -> (N, dim) float64, of wavelengths from 2 pi to 10000 times that. In floats
+/// angles of times near 1000 would be wrong in the fourth digit.
 struct TimeWaves {
   int64_t dim = 128;
   bool cosines_first = true;
