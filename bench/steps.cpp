@@ -13,6 +13,7 @@
 #include "hadal/core/memory.h"
 #include "hadal/core/precision.h"
 #include "hadal/models/forecast/forecaster.h"
+#include "hadal/models/generative/diffusion/unet.h"
 #include "hadal/models/vision/classifier.h"
 #include "hadal/train/trainer.h"
 
@@ -104,6 +105,34 @@ class RandomWindows : public Task {
   OneBatch batches_{history_.size(0)};
 };
 
+// The U-Net of the table, which is given its embedding of time as it is; one batch of noise over and over.
+class RandomNoise : public Task {
+ public:
+  explicit RandomNoise(int64_t batch)
+      : model_(UnetConfig{.image = 32,
+                          .widths = {64, 128, 256},
+                          .middle_attention = false,
+                          .time_dim = 256,
+                          .resample = "pool",
+                          .skips = "last",
+                          .middle = 1,
+                          .last_norm = false}),
+        x_(torch::randn({batch, 1, 32, 32})),
+        embedding_(torch::randn({batch, 256})),
+        wanted_(torch::randn({batch, 1, 32, 32})) {}
+
+  nn::Module& model() override { return *model_; }
+  Batches& batches() override { return batches_; }
+  Losses losses(const Step&) override {
+    return {F::mse_loss(model_->forward_embedded(x_, embedding_).to(at::kFloat), wanted_), {}};
+  }
+
+ private:
+  Unet model_;
+  Tensor x_, embedding_, wanted_;
+  OneBatch batches_{x_.size(0)};
+};
+
 struct Stopwatch : Callback {
   void on_start(const RunState&) override { last = now_ms(); }
   void on_step(const StepEvent&) override {
@@ -166,6 +195,11 @@ const std::vector<std::pair<std::string, std::function<void(const Settings&, con
        train_pictures(s, name, "vit_s_16", 8, {"adamw", Table{{"lr", 1e-3}}});
      }},
     {"vit-infer", [](const Settings& s, const std::string& name) { infer(s, name, "vit_s_16"); }},
+    {"unet-train",
+     [](const Settings& s, const std::string& name) {
+       RandomNoise task(16);
+       train(s, name, task, 16, {"adamw", Table{{"lr", 1e-3}}}, 0);
+     }},
     {"patchtst-train",
      [](const Settings& s, const std::string& name) {
        RandomWindows task(128);
@@ -178,7 +212,7 @@ void run(const Settings& settings) {
   torch::manual_seed(0);
   for (const auto& wanted : settings.work)
     require(std::any_of(kWork.begin(), kWork.end(), [&](const auto& known) { return known.first == wanted; }),
-            "unknown workload \"{}\"; known: resnet18-train, vit-train, vit-infer, patchtst-train", wanted);
+            "unknown workload \"{}\"; known: resnet18-train, vit-train, vit-infer, unet-train, patchtst-train", wanted);
   for (const auto& [name, work] : kWork)
     if (settings.work.empty() || std::find(settings.work.begin(), settings.work.end(), name) != settings.work.end())
       work(settings, name);

@@ -91,7 +91,7 @@ TORCH_MODULE(UnetLevel);
 
 /// (N, C, H, W) -> (N, C, 2 H, 2 W), each pixel four times.
 Tensor doubled_pixels(const Tensor& x);
-/// silu(norm(x)).
-Tensor norm_silu(const Tensor& x, nn::GroupNorm& norm);
+/// silu(norm(x + added)), added (N, C) or undefined.
+Tensor norm_silu(const Tensor& x, nn::GroupNorm& norm, const Tensor& added = {});
 
 }  // namespace hadal
