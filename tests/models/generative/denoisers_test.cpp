@@ -1,6 +1,9 @@
 // The networks of diffusion against diffusers, and what they refuse.
+#include <torch/optim/adam.h>
+
 #include "hadal/models/generative/diffusion/denoiser.h"
 #include "hadal/models/generative/diffusion/dit.h"
+#include "hadal/models/generative/diffusion/sampler.h"
 #include "hadal/models/generative/diffusion/unet.h"
 
 #include "tests/models/generative/golden.h"
@@ -114,6 +117,42 @@ TEST(Denoiser, NoLabelIsTheLabelOfNone) {
   }
   const auto labels = with_forgotten(torch::tensor({0, 1, 2}), torch::tensor({0.05, 0.5, 0.1}), 0.1, 3);
   EXPECT_TRUE(torch::equal(labels, torch::tensor({3, 1, 2})));
+}
+
+TEST(Denoiser, LearnsTwoPicturesByClass) {
+  torch::manual_seed(4);
+  const torch::NoGradGuard outside;
+  const auto threads = at::get_num_threads();
+  at::set_num_threads(1);  // maps of 8 x 8 are not worth more
+  auto pictures = torch::full({2, 1, 8, 8}, -1.0);
+  pictures[0].slice(2, 0, 4).fill_(1);
+  pictures[1].slice(1, 0, 4).fill_(1);
+  const auto flow = processes().make({"flow", {}});
+  for (const auto& [name, settings] : std::vector<std::pair<std::string, Table>>{
+           {"unet", {{"widths", List{Value(int64_t{8}), Value(int64_t{16})}}, {"head_dim", 8}}},
+           {"dit", {{"dim", 32}, {"depth", 2}}}}) {
+    auto all = settings;
+    all.set("image", Value(int64_t{8}));
+    all.set("classes", Value(int64_t{2}));
+    const auto model = denoiser_models().make({name, all});
+    torch::optim::Adam optimizer(model->parameters(), torch::optim::AdamOptions(5e-3));
+    for (int64_t step = 0; step < 120; ++step) {
+      const torch::AutoGradMode on(true);
+      const auto labels = torch::arange(16) % 2;
+      const auto levels = flow->at(flow->draw((torch::arange(16) + torch::rand({})) / 16).index({torch::randperm(16)}));
+      const auto seen = with_forgotten(labels, torch::rand({16}), 0.1, 2);
+      const auto x = pictures.index({labels});
+      optimizer.zero_grad();
+      diffusion_loss(levels, as_network(*model), x, torch::randn_like(x), seen).mean().backward();
+      optimizer.step();
+    }
+    model->eval();
+    const auto labels = torch::arange(8) % 2;
+    const SampleInput input{.noise = torch::randn({8, 1, 8, 8}), .labels = labels, .classes = 2};
+    const auto made = sample(*flow, as_network(*model), input, {.sampler = "heun", .steps = 6, .guidance = 1.5});
+    EXPECT_LT((made - pictures.index({labels})).abs().mean().item<double>(), 0.25) << name;
+  }
+  at::set_num_threads(threads);
 }
 
 TEST(Denoiser, SaysWhatItWants) {

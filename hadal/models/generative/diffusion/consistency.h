@@ -25,8 +25,8 @@ struct ConsistencyPair {
 
 /// Of each share (N) in [0, 1) a pair, when `done` (0 to 1) of training is over. "ratio": t as the process draws it,
 /// and 1 - r / t halves from stage to stage, weighted by 1 + 8 / (1 + e^t) as in ECT; in the first stages r is 0 where
-/// that would be more than 1. "steps": those among N + 1 times, spaced as Karras et al. do, between which the process's t
-/// lies; N is doubled from `from` to `to` in stages of equal length.
+/// that would be more than 1. "steps": those among N + 1 times, spaced as Karras et al. do, between which the process's
+/// t lies; N is doubled from `from` to `to` in stages of equal length.
 ConsistencyPair consistency_pair(const ConsistencyConfig& config, const Process& process, const Tensor& share,
                                  double done);
 
