@@ -80,6 +80,13 @@ TEST(Unet, ReadsTheNamesOfOlderCheckpoints) {
   EXPECT_EQ(renamed[2].first, "conv_in.weight");
 }
 
+TEST(Unet, HasAsManyParametersAsDdpmsOnCifar) {
+  const WithoutInit unset;
+  int64_t count = 0;
+  for (const auto& parameter : denoiser_models().make({"ddpm-cifar10", {}})->parameters()) count += parameter.numel();
+  EXPECT_EQ(count, 35'746'307);
+}
+
 TEST(Dit, CopiesOfTheEmbeddingAreLeftOut) {
   const DitConfig config{.image = 4, .dim = 8, .depth = 2, .heads = 2, .shared = false};
   Dit each(config);
@@ -136,7 +143,7 @@ TEST(Denoiser, LearnsTwoPicturesByClass) {
     all.set("classes", Value(int64_t{2}));
     const auto model = denoiser_models().make({name, all});
     torch::optim::Adam optimizer(model->parameters(), torch::optim::AdamOptions(5e-3));
-    for (int64_t step = 0; step < 120; ++step) {
+    for (int64_t step = 0; step < 80; ++step) {
       const torch::AutoGradMode on(true);
       const auto labels = torch::arange(16) % 2;
       const auto levels = flow->at(flow->draw((torch::arange(16) + torch::rand({})) / 16).index({torch::randperm(16)}));
