@@ -13,6 +13,8 @@
 #include "hadal/core/memory.h"
 #include "hadal/core/precision.h"
 #include "hadal/models/forecast/forecaster.h"
+#include "hadal/models/generative/diffusion/sampler.h"
+#include "hadal/models/generative/diffusion/unet.h"
 #include "hadal/models/vision/classifier.h"
 #include "hadal/train/trainer.h"
 
@@ -104,6 +106,34 @@ class RandomWindows : public Task {
   OneBatch batches_{history_.size(0)};
 };
 
+// The U-Net of the table, which is given its embedding of time as it is; one batch of noise over and over.
+class RandomNoise : public Task {
+ public:
+  explicit RandomNoise(int64_t batch)
+      : model_(UnetConfig{.image = 32,
+                          .widths = {64, 128, 256},
+                          .middle_attention = false,
+                          .time_dim = 256,
+                          .resample = "pool",
+                          .skips = "last",
+                          .middle = 1,
+                          .last_norm = false}),
+        x_(torch::randn({batch, 1, 32, 32})),
+        embedding_(torch::randn({batch, 256})),
+        wanted_(torch::randn({batch, 1, 32, 32})) {}
+
+  nn::Module& model() override { return *model_; }
+  Batches& batches() override { return batches_; }
+  Losses losses(const Step&) override {
+    return {F::mse_loss(model_->forward_embedded(x_, embedding_).to(at::kFloat), wanted_), {}};
+  }
+
+ private:
+  Unet model_;
+  Tensor x_, embedding_, wanted_;
+  OneBatch batches_{x_.size(0)};
+};
+
 struct Stopwatch : Callback {
   void on_start(const RunState&) override { last = now_ms(); }
   void on_step(const StepEvent&) override {
@@ -156,6 +186,22 @@ void infer(const Settings& settings, const std::string& work, const std::string&
   report(settings, work, times, 3);
 }
 
+// Sixteen pictures in ten steps of a flow, by the preset's U-Net.
+void sample_pictures(const Settings& settings, const std::string& work) {
+  const auto model = denoiser_models().make({"unet", {{"classes", 10}}});
+  model->eval();
+  const auto flow = processes().make({"flow", {}});
+  const SampleInput input{.noise = torch::randn({16, 1, 28, 28}), .labels = torch::arange(16) % 10, .classes = 10};
+  std::vector<double> times;
+  for (int i = 0; i < 2 + settings.runs; ++i) {
+    const auto begin = now_ms();
+    const Autocast autocast(torch::kCPU, settings.precision);
+    sample(*flow, as_network(*model), input, {.sampler = "euler", .steps = 10});
+    times.push_back(now_ms() - begin);
+  }
+  report(settings, work, times, 2);
+}
+
 const std::vector<std::pair<std::string, std::function<void(const Settings&, const std::string&)>>> kWork{
     {"resnet18-train",
      [](const Settings& s, const std::string& name) {
@@ -166,6 +212,12 @@ const std::vector<std::pair<std::string, std::function<void(const Settings&, con
        train_pictures(s, name, "vit_s_16", 8, {"adamw", Table{{"lr", 1e-3}}});
      }},
     {"vit-infer", [](const Settings& s, const std::string& name) { infer(s, name, "vit_s_16"); }},
+    {"unet-train",
+     [](const Settings& s, const std::string& name) {
+       RandomNoise task(16);
+       train(s, name, task, 16, {"adamw", Table{{"lr", 1e-3}}}, 0);
+     }},
+    {"unet-sample", [](const Settings& s, const std::string& name) { sample_pictures(s, name); }},
     {"patchtst-train",
      [](const Settings& s, const std::string& name) {
        RandomWindows task(128);
@@ -178,7 +230,9 @@ void run(const Settings& settings) {
   torch::manual_seed(0);
   for (const auto& wanted : settings.work)
     require(std::any_of(kWork.begin(), kWork.end(), [&](const auto& known) { return known.first == wanted; }),
-            "unknown workload \"{}\"; known: resnet18-train, vit-train, vit-infer, patchtst-train", wanted);
+            "unknown workload \"{}\"; known: resnet18-train, vit-train, vit-infer, unet-train, "
+            "unet-sample, patchtst-train",
+            wanted);
   for (const auto& [name, work] : kWork)
     if (settings.work.empty() || std::find(settings.work.begin(), settings.work.end(), name) != settings.work.end())
       work(settings, name);

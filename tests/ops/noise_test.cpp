@@ -15,6 +15,18 @@ TEST(Noise, BelongsToItsSampleAlone) {
   EXPECT_ERROR(sample_noise(7, -1, 2, {4}), "counted from 0");
 }
 
+TEST(Noise, OfAStepIsAnotherOneEachTime) {
+  const auto third = step_noise(7, 3, 0, 20, {40, 40});
+  EXPECT_TRUE(torch::equal(third.slice(0, 5, 8), step_noise(7, 3, 5, 3, {40, 40})));
+  const auto correlation = [&](const Tensor& other) { return (third * other).mean().item<double>(); };
+  EXPECT_NEAR(correlation(third), 1, 0.05);
+  EXPECT_NEAR(correlation(step_noise(7, 4, 0, 20, {40, 40})), 0, 0.03);
+  EXPECT_NEAR(correlation(step_noise(8, 3, 0, 20, {40, 40})), 0, 0.03);
+  EXPECT_NEAR(correlation(step_noise(7, 3, 1, 20, {40, 40})), 0, 0.03);
+  EXPECT_NEAR(correlation(sample_noise(7, 0, 20, {40, 40})), 0, 0.03);
+  EXPECT_ERROR(step_noise(7, 0, -1, 2, {4}), "counted from 0");
+}
+
 TEST(Noise, IsStandardNormal) {
   const auto x = sample_noise(1, 0, 10'000, {100}).to(torch::kFloat64);
   EXPECT_NEAR(x.mean().item<double>(), 0, 4e-3);

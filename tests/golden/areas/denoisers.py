@@ -5,11 +5,22 @@ import sys
 
 import torch
 import torch.nn.functional as F
-from diffusers import UNet2DModel
+from diffusers import DiTTransformer2DModel, UNet2DModel
+from diffusers.models import embeddings
 from torch import nn
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from generative import Golden, fill, noise, value  # noqa: E402
+
+
+def waves(times, dim, flip_sin_to_cos=False, downscale_freq_shift=1.0, scale=1.0, max_period=10000):
+    """diffusers' get_timestep_embedding, which is in floats, in doubles."""
+    angle = scale * times.double()[:, None] * max_period ** (-torch.arange(dim // 2).double() / (dim // 2 - downscale_freq_shift))
+    parts = [angle.sin(), angle.cos()]
+    return torch.cat(parts[::-1] if flip_sin_to_cos else parts, 1)
+
+
+embeddings.get_timestep_embedding = waves
 
 
 def put(golden, name, preset, settings, model, run, shape, classes, extra=None):
@@ -91,9 +102,22 @@ class PlainUnet(nn.Module):
         return self.conv_out(u)
 
 
+def dits(golden):
+    def run(model, x, time, labels):
+        return model.eval()(x, time, labels).sample[:, :x.shape[1]]
+
+    put(golden, "dit", "dit", "channels = 2\nimage = 6\nclasses = 3\ndim = 12\ndepth = 2\nheads = 3\nshared = false",
+        DiTTransformer2DModel(num_attention_heads=3, attention_head_dim=4, in_channels=2, num_layers=2, sample_size=6,
+                              num_embeds_ada_norm=3), run, (3, 2, 6, 6), 3)
+    model = DiTTransformer2DModel(num_attention_heads=2, attention_head_dim=4, in_channels=1, out_channels=2, num_layers=1,
+                                  patch_size=3, sample_size=6, num_embeds_ada_norm=4)
+    put(golden, "dit_out", "dit", "image = 6\nclasses = 4\npatch = 3\ndim = 8\ndepth = 1\nheads = 2\nout = 2", model, run, (3, 1, 6, 6), 4)
+
+
 def make(save):
     golden = Golden()
     unets(golden)
+    dits(golden)
     put(golden, "unet_table", "unet",
         'image = 8\nwidths = [8, 16, 32]\ntime_dim = 12\ngroups = 8\nmiddle = 1\nmiddle_attention = false\nresample = "pool"\n'
         'skips = "last"\nlast_norm = false\nhead_dim = 0', PlainUnet(8, 12),

@@ -117,6 +117,37 @@ def processes(golden):
         of_flow(golden, weight)
 
 
+# --- consistency
+
+def consistency(golden):
+    """arXiv:2310.14189's loss and times, arXiv:2406.14548's pairs."""
+    t, r = torch.tensor([0.4, 0.9, 0.05], dtype=torch.float64), torch.tensor([0.1, 0.0, 0.04], dtype=torch.float64)
+    x, e = pictures(), noise("noise", *SHAPE)
+
+    def edm(s):
+        s = s.view(-1, 1, 1, 1)
+        total, x_t = (s ** 2 + 0.25).sqrt(), x + s * e
+        return 0.25 / total ** 2 * x_t + s * 0.5 / total * weight * network(x_t / total, s.flatten().log() / 4, LABELS)
+
+    def flow(s):
+        x_t = (1 - s.view(-1, 1, 1, 1)) * x + s.view(-1, 1, 1, 1) * e
+        return x_t - s.view(-1, 1, 1, 1) * weight * network(x_t, 1000 * s, LABELS)
+
+    for name, f in (("edm", edm), ("flow", flow)):
+        weight = torch.tensor(1.3, dtype=torch.float64, requires_grad=True)
+        teacher = torch.stack([x[i] if r[i] == 0 else f(r)[i] for i in range(3)]).detach()
+        c = 0.03 * x[0].numel() ** 0.5
+        loss = (((f(t) - teacher) ** 2).flatten(1).sum(1) + c ** 2).sqrt() - c
+        golden.put(f"consistency/{name}/loss", loss / (t - r))
+        (loss / (t - r)).mean().backward()
+        golden.put(f"consistency/{name}/slope", weight.grad)
+    golden.put("consistency/t", t)
+    golden.put("consistency/r", r)
+    for n in (10, 40, 1280):
+        i = torch.arange(n + 1, dtype=torch.float64)
+        golden.put(f"consistency/times{n}", ((0.002 ** (1 / 7) + i / n * (80 ** (1 / 7) - 0.002 ** (1 / 7))) ** 7)[::n // 10])
+
+
 # --- paths
 
 def put_path(golden, name, process, settings, sampler, path):
@@ -245,6 +276,7 @@ def flow_paths(golden):
 def make(save):
     golden = Golden()
     processes(golden)
+    consistency(golden)
     ddpm_paths(golden)
     edm_paths(golden)
     flow_paths(golden)

@@ -1,6 +1,7 @@
 #include "hadal/models/generative/diffusion/denoiser.h"
 
 #include "hadal/core/shape.h"
+#include "hadal/models/generative/diffusion/dit.h"
 #include "hadal/models/generative/diffusion/unet.h"
 
 namespace hadal {
@@ -27,6 +28,7 @@ const DenoiserCatalog& denoiser_models() {
   static const auto catalog = [] {
     DenoiserCatalog made("model", "model");
     register_unet(made);
+    register_dit(made);
     return made;
   }();
   return catalog;

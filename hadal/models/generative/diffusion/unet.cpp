@@ -157,6 +157,19 @@ void register_unet(DenoiserCatalog& catalog) {
     catalog.add(name, about, preset, [](const UnetConfig& config) { return std::make_shared<UnetImpl>(config); });
   };
   add("unet", "A U-Net that sees the noise in small pictures", {});
+  // google/ddpm-cifar10-32 has these settings; its process is ddpm with linear betas, predicting noise.
+  add("ddpm-cifar10", "The U-Net of the DDPM paper for 32 x 32 pixels",
+      {.channels = 3,
+       .image = 32,
+       .widths = {128, 256, 256, 256},
+       .blocks = 2,
+       .attention = {1},
+       .head_dim = 0,
+       .groups = 32,
+       .eps = 1e-6,
+       .down_padding = 0,
+       .cosines_first = false,
+       .frequency_shift = 1});
   add("unet-large", "A U-Net for pictures of 32 or 64 pixels, for a GPU",
       {.channels = 3,
        .image = 32,

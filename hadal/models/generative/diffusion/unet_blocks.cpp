@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "hadal/ops/attention.h"
+#include "hadal/ops/group_norm.h"
 #include "hadal/ops/tokens.h"
 
 namespace hadal {
@@ -22,9 +23,9 @@ nn::Conv2d conv(int64_t in, int64_t out, int64_t kernel) {
 
 Tensor TimeWaves::operator()(const Tensor& time) const {
   const auto half = dim / 2;
-  const auto order = torch::arange(half, torch::TensorOptions(torch::kFloat32).device(time.device()));
+  const auto order = torch::arange(half, torch::TensorOptions(torch::kFloat64).device(time.device()));
   const auto frequency = (order * (-std::log(kLongest) / (static_cast<double>(half) - shift))).exp();
-  const auto angle = time.to(torch::kFloat32).unsqueeze(1) * frequency;
+  const auto angle = time.to(torch::kFloat64).unsqueeze(1) * frequency;
   const auto waves =
       cosines_first ? torch::cat({angle.cos(), angle.sin()}, 1) : torch::cat({angle.sin(), angle.cos()}, 1);
   return dim % 2 == 0 ? waves : F::pad(waves, F::PadFuncOptions({0, 1}));
@@ -41,7 +42,9 @@ Tensor doubled_pixels(const Tensor& x) {
   return torch::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)}, std::nullopt, std::nullopt);
 }
 
-Tensor norm_silu(const Tensor& x, nn::GroupNorm& norm) { return torch::silu(norm(x)); }
+Tensor norm_silu(const Tensor& x, nn::GroupNorm& norm, const Tensor& added) {
+  return group_norm_silu(x, norm->options.num_groups(), norm->weight, norm->bias, norm->options.eps(), added);
+}
 
 UnetResidualImpl::UnetResidualImpl(const UnetBlockShape& shape) : shape_(shape) {
   norm1_ = register_module("norm1", group_norm(shape.groups, shape.in, shape.eps));
@@ -54,12 +57,14 @@ UnetResidualImpl::UnetResidualImpl(const UnetBlockShape& shape) : shape_(shape) 
 
 Tensor UnetResidualImpl::forward(const Tensor& x, const Tensor& active) {
   auto h = conv1_(norm_silu(x, norm1_));
-  const auto time = time_emb_proj_(active).unsqueeze(-1).unsqueeze(-1);
+  const auto time = time_emb_proj_(active);
   if (shape_.scaled) {
     const auto parts = time.chunk(2, 1);
-    h = torch::silu(norm2_(h) * (1 + parts[0]) + parts[1]);
+    const auto scale = 1 + parts[0];
+    h = group_norm_silu(h, shape_.groups, norm2_->weight * scale, torch::addcmul(parts[1], norm2_->bias, scale),
+                        shape_.eps);
   } else {
-    h = norm_silu(h + time, norm2_);
+    h = norm_silu(h, norm2_, time);
   }
   h = conv2_(dropped(h, shape_.dropout, is_training()));
   return (conv_shortcut_ ? conv_shortcut_(x) : x) + h;

@@ -13,7 +13,8 @@ void register_list(nn::Module& module, const std::string& name, const std::vecto
   module.register_module(name, list);
 }
 
-/// The time as sines and cosines, (N) -> (N, dim), of wavelengths from 2 pi to 10000 times that.
+/// The time as sines and cosines, (N) -> (N, dim) float64, of wavelengths from 2 pi to 10000 times that. In floats
+/// angles of times near 1000 would be wrong in the fourth digit.
 struct TimeWaves {
   int64_t dim = 128;
   bool cosines_first = true;
@@ -90,7 +91,7 @@ TORCH_MODULE(UnetLevel);
 
 /// (N, C, H, W) -> (N, C, 2 H, 2 W), each pixel four times.
 Tensor doubled_pixels(const Tensor& x);
-/// silu(norm(x)).
-Tensor norm_silu(const Tensor& x, nn::GroupNorm& norm);
+/// silu(norm(x + added)), added (N, C) or undefined.
+Tensor norm_silu(const Tensor& x, nn::GroupNorm& norm, const Tensor& added = {});
 
 }  // namespace hadal
