@@ -6,6 +6,7 @@
 #include <set>
 
 #include "hadal/core/parallel.h"
+#include "hadal/data/sound/spec_augment.h"
 #include "hadal/io/sound.h"
 
 namespace hadal {
@@ -102,8 +103,10 @@ Fields<SeriesAugment> SeriesAugment::fields() {
   using C = SeriesAugment;
   return {{"stretch", &C::stretch, "faster or slower by up to this share", from_below(0, 1)},
           {"gain", &C::gain, "deviation of a number added to all of a sample", at_least(0)},
-          {"mask_bands", &C::mask_bands, "up to so many neighbouring channels are masked, twice", at_least(0)},
-          {"mask_steps", &C::mask_steps, "up to so many neighbouring steps are masked, twice", at_least(0)}};
+          {"mask_bands", &C::mask_bands, "up to so many neighbouring channels are masked, `masks` times", at_least(0)},
+          {"mask_steps", &C::mask_steps, "up to so many neighbouring steps are masked, `masks` times", at_least(0)},
+          {"masks", &C::masks, "masks of each kind", at_least(0)},
+          {"mask_share", &C::mask_share, "a mask of steps covers at most this share of them", between(0, 1)}};
 }
 
 Tensor place_series(const Tensor& features, int64_t length, const SeriesAugment& augment, Random* random) {
@@ -122,15 +125,10 @@ Tensor place_series(const Tensor& features, int64_t length, const SeriesAugment&
       .copy_(x.slice(1, std::max<int64_t>(-begin, 0), std::max<int64_t>(-begin, 0) + kept));
   if (!random) return out;
   if (augment.gain > 0) out += augment.gain * random->normal();
-  const auto mask = [&](int64_t dimension, int64_t most) {
-    for (int twice = 0; most > 0 && twice < 2; ++twice) {
-      const auto size = out.size(dimension), width = std::min(random->between(0, most), size);
-      const auto from = random->between(0, size - width);
-      out.slice(dimension, from, from + width).zero_();
-    }
-  };
-  mask(0, augment.mask_bands);
-  mask(1, augment.mask_steps);
+  spec_augment(
+      out,
+      {.bands = augment.mask_bands, .steps = augment.mask_steps, .masks = augment.masks, .share = augment.mask_share},
+      *random);
   return out;
 }
 

@@ -47,7 +47,8 @@ class Sounds {
 
 struct SeriesAugment {
   double stretch = 0, gain = 0;
-  int64_t mask_bands = 0, mask_steps = 0;
+  int64_t mask_bands = 0, mask_steps = 0, masks = 2;
+  double mask_share = 1;
 
   static Fields<SeriesAugment> fields();
 };
