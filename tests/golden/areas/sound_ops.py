@@ -67,4 +67,15 @@ def make(save):
     z = x[:700].double().numpy()
     for old, new in ((8000, 16000), (44100, 8000), (16000, 11025), (8000, 8001), (48000, 44100)):
         tensors[f"resample/{old}/{new}"] = resampled(z, old, new)
+    real = x.double().numpy()
+    made = np.ascontiguousarray(real[::-1]) * 0.8
+    far = logs = 0.0
+    for n_fft, hop, win in ((256, 40, 200), (512, 80, 400), (128, 16, 80)):
+        a, b = (np.sqrt(np.maximum(np.abs(librosa.stft(s, n_fft=n_fft, hop_length=hop, win_length=win, pad_mode="reflect")) ** 2, 1e-7))
+                for s in (made, real))
+        far += np.linalg.norm(b - a) / np.linalg.norm(b) / 3
+        logs += np.abs(np.log(a) - np.log(b)).mean() / 3
+    a, b = (10 * np.log10(librosa.feature.melspectrogram(y=s, sr=8000, n_fft=256, hop_length=80, n_mels=40, pad_mode="reflect") + 1e-6)
+            for s in (made, real))
+    tensors["distances"] = torch.tensor([far + logs, np.abs(a - b).mean()], dtype=torch.float64)
     save("sound_ops", tensors, {"reference": f"librosa {librosa.__version__}, PyTorch {torch.__version__}"})
