@@ -60,13 +60,13 @@ Tensor mel_to_magnitude(const Tensor& mel, const MelBands& bands, int64_t points
     fail("[mel] wants (..., {}, frames), got {}", bands.bands, shape_text(mel));
   const torch::NoGradGuard no_grad;
   constexpr double kLeast = 1e-20;
-  const auto filters = mel_filters(bands, points).to(torch::kFloat64).to(mel.device());
-  const auto wanted = mel.to(torch::kFloat64).clamp_min(0), back = filters.t(), both = torch::mm(back, filters);
+  const auto filters = mel_filters(bands, points).to(torch::kFloat64);
+  const auto wanted = mel.cpu().to(torch::kFloat64).clamp_min(0), back = filters.t(), both = torch::mm(back, filters);
   const auto pulled = torch::matmul(back, wanted);
   // From each bin's share of its bands on; a bin in no band stays silent.
   auto x = pulled / filters.sum(0).clamp_min(kLeast).unsqueeze(1);
   for (int64_t i = 0; i < iterations; ++i) x = x * pulled / torch::matmul(both, x).clamp_min(kLeast);
-  return (power == 2 ? x.sqrt() : x).to(mel.scalar_type());
+  return (power == 2 ? x.sqrt() : x).to(mel.options());
 }
 
 }  // namespace hadal

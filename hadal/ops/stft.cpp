@@ -49,7 +49,7 @@ Tensor stft_window(const StftShape& shape, const Tensor& like) {
   const auto options =
       like.options().dtype(like.is_complex() ? c10::toRealValueType(like.scalar_type()) : like.scalar_type());
   const auto window = shape.taper == StftShape::Taper::hann
-                          ? torch::hann_window(shape.window, options.dtype(torch::kFloat64)).to(options.dtype())
+                          ? torch::hann_window(shape.window, torch::kFloat64).to(options)
                           : torch::ones({shape.window}, options);
   const auto more = shape.points() - shape.window;
   return more > 0 ? torch::constant_pad_nd(window, {more / 2, more - more / 2}) : window;

@@ -84,7 +84,8 @@ TEST(Stft, TakesASignalShorterThanAWindow) {
 }
 
 TEST(Stft, SaysWhatIsWrong) {
-  EXPECT_ERROR(stft(torch::ones({9}, torch::kInt64), StftShape{}), "[stft] wants a signal (..., T) float32 or float64, got (9)");
+  EXPECT_ERROR(stft(torch::ones({9}, torch::kInt64), StftShape{}),
+               "[stft] wants a signal (..., T) float32 or float64, got (9)");
   EXPECT_ERROR(stft(torch::ones({0}), StftShape{}), "a signal without a sample");
   EXPECT_ERROR(stft(torch::ones({9}), {.window = 1}), "[stft] window (1) must be at least 2");
   EXPECT_ERROR(stft(torch::ones({9}), {.window = 64, .fft = 32}), "[stft] fft (32) must be at least the window (64)");

@@ -80,8 +80,7 @@ class ClassifySeries : public Task {
   }
 
   void make_loader() {
-    if (!has_split("train"))
-      fail_usage("the data has no sound for training: data.test and data.val take all of it");
+    if (!has_split("train")) fail_usage("the data has no sound for training: data.test and data.val take all of it");
     batches_.emplace(shuffled(sounds_->size("train"), context_.batch, context_.seed), context_.workers, context_.device,
                      [this](const BatchPlan& plan) { return make_batch("train", plan, true); });
   }
