@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "hadal/models/audio/diffwave.h"
+#include "hadal/models/audio/vocos.h"
 #include "hadal/models/detection/detection_model.h"
 #include "hadal/models/detection/yolo_blocks.h"
 #include "hadal/models/forecast/forecaster.h"
@@ -145,6 +147,24 @@ Example of_denoiser(const std::shared_ptr<Denoiser>& model, const Part&, int64_t
           }};
 }
 
+Example of_vocoder(const std::shared_ptr<VocosImpl>& model, const Part&, int64_t) {
+  constexpr int64_t kFrames = 100;
+  const auto bands = model->config().bands;
+  return {fmt::format("{} frames of {} bands", kFrames, bands),
+          [=] { model->forward(torch::zeros({1, bands, kFrames})); }};
+}
+
+Example of_wave_diffuser(const std::shared_ptr<DiffWaveImpl>& model, const Part&, int64_t) {
+  constexpr int64_t kSamples = 4096;
+  return {fmt::format("a sound of {} samples, one step", kSamples), [=] {
+            const auto& config = model->config();
+            const auto frames = (kSamples + config.hop() - 1) / config.hop();
+            model->forward(torch::zeros({1, kSamples}), torch::zeros({1}, torch::kInt64),
+                           config.bands > 0 ? torch::zeros({1, config.bands, frames}) : Tensor(),
+                           label(config.classes));
+          }};
+}
+
 }  // namespace
 
 bool ModelKind::has(const std::string& name) const {
@@ -162,7 +182,9 @@ const std::vector<ModelKind>& model_kinds() {
                                              kind(gan_models(), "", of_gan),
                                              kind(vaes(), "", of_vae),
                                              kind(vqvaes(), "", of_vqvae),
-                                             kind(denoiser_models(), "", of_denoiser)};
+                                             kind(denoiser_models(), "", of_denoiser),
+                                             kind(vocoders(), "", of_vocoder),
+                                             kind(wave_diffusers(), "", of_wave_diffuser)};
   return all;
 }
 

@@ -1,5 +1,6 @@
 // The pieces that report.cpp puts together; each function returns HTML.
 #pragma once
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,6 +38,9 @@ std::string draw(const PictureGrid& grid, const std::function<std::string(const 
 std::string draw(const MatrixFigure& figure);
 /// Texts as they are, one below the other.
 std::string draw(const TextFigure& figure);
+
+/// Waves above players; `encode_wav` is ReportInput's.
+std::string draw(const SoundFigure& figure, const std::function<std::string(const Tensor&, int64_t)>& encode_wav);
 
 extern const char* const kStyle;
 extern const char* const kScript;

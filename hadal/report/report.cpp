@@ -94,6 +94,7 @@ struct Drawing {
   void operator()(const PictureGrid& grid) { out += draw(grid, in.encode_png); }
   void operator()(const MatrixFigure& matrix) { out += draw(matrix); }
   void operator()(const TextFigure& text) { out += draw(text); }
+  void operator()(const SoundFigure& sounds) { out += draw(sounds, in.encode_wav); }
   void operator()(const CurveFigure& curve) { cards += draw(chart_of(curve)); }
 };
 
@@ -126,7 +127,8 @@ std::string make_report(const ReportInput& in) {
   return fmt::format(
              "<!doctype html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport "
              "content=\"width=device-width, initial-scale=1\"><meta http-equiv=\"Content-Security-Policy\" "
-             "content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:\">"
+             "content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; "
+             "media-src data:\">"
              "<title>{0}</title><style>{1}{2}</style></head>\n<body><main><header><h1>{0}</h1>{3}</header>\n",
              title, kStyle, legend_rules(), in.about.empty() ? "" : "<p>" + escape(in.about) + "</p>") +
          tiles(in) + facts(in) + '\n' + curves(in) + '\n' + figures(in) + '\n' + schedule(in) + evaluations(in) +

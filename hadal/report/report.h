@@ -26,6 +26,8 @@ struct ReportInput {
   std::vector<std::string> machine;  // lines
   /// The bytes of a PNG file for (H, W, C) uint8, C 1 or 3. Without it pictures are left out.
   std::function<std::string(const Tensor&)> encode_png;
+  /// The bytes of a WAV file for samples (T) at a rate. Without it sounds are left out.
+  std::function<std::string(const Tensor&, int64_t)> encode_wav;
 };
 
 /// The page. Throws Error when a figure is not what figure.h says.

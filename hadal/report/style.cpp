@@ -61,6 +61,13 @@ dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 .picture figcaption { margin-top: 3px; overflow-wrap: anywhere; }
 .picture.good img { border-color: var(--good); } .picture.bad img { border-color: var(--bad); }
 .good .sign { color: var(--good); } .bad .sign { color: var(--bad); }
+.sounds { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 230px), 1fr)); gap: 14px; }
+.sound { margin: 0; min-width: 0; font-size: 12px; line-height: 1.3; }
+.sound svg { display: block; width: 100%; height: 60px; background: var(--paper); border: 2px solid transparent; border-radius: 5px; }
+.sound path { fill: none; stroke: var(--train); stroke-width: 1; vector-effect: non-scaling-stroke; }
+.sound audio { display: block; width: 100%; height: 36px; margin: 4px 0; }
+.sound figcaption { overflow-wrap: anywhere; }
+.sound.good svg { border-color: var(--good); } .sound.bad svg { border-color: var(--bad); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13px; }
 th { font-weight: 500; color: var(--soft); text-align: left; white-space: nowrap; }

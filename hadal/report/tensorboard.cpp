@@ -24,7 +24,7 @@ namespace event_field {
 enum : protozero::pbf_tag_type { wall_time = 1, step = 2, file_version = 3, summary = 5, session_log = 7 };
 }
 namespace value_field {
-enum : protozero::pbf_tag_type { tag = 1, simple_value = 2, image = 4, tensor = 8, metadata = 9 };
+enum : protozero::pbf_tag_type { tag = 1, simple_value = 2, image = 4, sound = 6, tensor = 8, metadata = 9 };
 }
 constexpr int32_t kSessionStart = 1, kString = 7;
 constexpr std::string_view kPrefix = "events.out.tfevents.";
@@ -159,6 +159,18 @@ void TensorBoard::image(int64_t step, std::string_view tag, std::string_view png
     image.add_int32(2, static_cast<int32_t>(width));
     image.add_int32(3, static_cast<int32_t>(channels));
     image.add_bytes(4, png.data(), png.size());
+  }));
+}
+
+void TensorBoard::sound(int64_t step, std::string_view tag, std::string_view wav, int64_t rate, int64_t channels,
+                        int64_t samples) {
+  write(summary_event(clock_(), step, tag, [&](pbf_writer& value) {
+    pbf_writer sound(value, value_field::sound);
+    sound.add_float(1, static_cast<float>(rate));
+    sound.add_int64(2, channels);
+    sound.add_int64(3, samples);
+    sound.add_bytes(4, wav.data(), wav.size());
+    sound.add_string(5, "audio/wav");
   }));
 }
 

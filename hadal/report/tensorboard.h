@@ -32,6 +32,8 @@ class TensorBoard {
   void scalars(int64_t step, const Metrics& values);
   /// `png` is a whole PNG file of `channels` (1, 3 or 4) channels.
   void image(int64_t step, std::string_view tag, std::string_view png, int64_t height, int64_t width, int64_t channels);
+  /// `wav` is a whole WAV file of `channels` channels, each of `samples` samples.
+  void sound(int64_t step, std::string_view tag, std::string_view wav, int64_t rate, int64_t channels, int64_t samples);
   /// TensorBoard shows it as Markdown.
   void text(int64_t step, std::string_view tag, std::string_view markdown);
   /// The same for text that is to stay as it is, such as a config file.

@@ -47,6 +47,18 @@ struct TextFigure {
   std::vector<Item> items;
 };
 
-using Figure = std::variant<PictureGrid, MatrixFigure, CurveFigure, TextFigure>;
+/// Recordings to listen to.
+struct SoundFigure {
+  struct Item {
+    Tensor samples;    // (T) float, in [-1, 1]
+    int64_t rate = 0;  // samples a second
+    std::string caption;
+    std::optional<bool> good;  // whether the model was right, where that is a question
+  };
+  std::string title;
+  std::vector<Item> items;
+};
+
+using Figure = std::variant<PictureGrid, MatrixFigure, CurveFigure, TextFigure, SoundFigure>;
 
 }  // namespace hadal

@@ -6,6 +6,7 @@
 #include "hadal/io/draw.h"
 #include "hadal/io/file.h"
 #include "hadal/io/image.h"
+#include "hadal/io/sound.h"
 #include "hadal/report/report.h"
 #include "hadal/report/schedule_curve.h"
 #include "hadal/train/run.h"
@@ -59,7 +60,7 @@ void RunFiles::on_evaluation(const EvaluationEvent& event) {
   has_best_figures_ = has_best_figures_ || event.best;
   if (event.best || figures_.empty()) {
     figures_ = task_.figures();
-    show_pictures(event.state.step);
+    show_figures(event.state.step);
   }
   // From the rows: in a resumed run the best may be of an earlier sitting.
   const auto goal = task_.goal();
@@ -68,8 +69,9 @@ void RunFiles::on_evaluation(const EvaluationEvent& event) {
   speed_.on_evaluation(event);
 }
 
-/// Grids of pictures go to TensorBoard too.
-void RunFiles::show_pictures(int64_t step) {
+/// Grids of pictures, and sounds, go to TensorBoard too.
+void RunFiles::show_figures(int64_t step) {
+  show_sounds(step);
   if (!has_image_formats()) return;
   for (const auto& figure : figures_) {
     const auto* grid = std::get_if<PictureGrid>(&figure);
@@ -79,6 +81,17 @@ void RunFiles::show_pictures(int64_t step) {
     const auto picture = picture_grid(cells);
     board_.image(step, grid->title, encode_png(picture), picture.size(0), picture.size(1), picture.size(2));
   }
+}
+
+void RunFiles::show_sounds(int64_t step) {
+  if (!has_sound_formats()) return;
+  for (const auto& figure : figures_)
+    if (const auto* sounds = std::get_if<SoundFigure>(&figure))
+      for (size_t i = 0; i < sounds->items.size(); ++i) {
+        const auto& [samples, rate, caption, good] = sounds->items[i];
+        board_.sound(step, fmt::format("{}/{} {}", sounds->title, i + 1, caption),
+                     encode_wav(samples.nan_to_num(0, 0, 0), rate), rate, 1, samples.size(0));
+      }
 }
 
 void RunFiles::finish(const RunResult& result) {
@@ -106,7 +119,9 @@ void RunFiles::write(const RunResult& result) {
       .figures = figures_,
       .config = config_,
       .machine = {machine_},
-      .encode_png = has_image_formats() ? std::function<std::string(const Tensor&)>(encode_png) : nullptr};
+      .encode_png = has_image_formats() ? std::function<std::string(const Tensor&)>(encode_png) : nullptr,
+      .encode_wav = has_sound_formats() ? [](const Tensor& samples, int64_t rate) { return encode_wav(samples, rate); }
+                                        : std::function<std::string(const Tensor&, int64_t)>()};
   if (const auto speed = speed_.text(); !speed.empty()) report.facts.emplace_back("Speed", speed);
   if (result.done)
     for (const auto& promise : promises_of(recipe_.reaches, result))

@@ -33,7 +33,8 @@ class RunFiles : public Callback {
   void finish(const RunResult& result);
 
  private:
-  void show_pictures(int64_t step);
+  void show_figures(int64_t step);
+  void show_sounds(int64_t step);
   void write(const RunResult& result);
 
   std::filesystem::path folder_;

@@ -31,10 +31,12 @@ ReportInput run() {
                              {torch::zeros({4, 5, 3}, torch::kUInt8), "one, said two", false},
                              {torch::zeros({4, 5, 3}, torch::kUInt8), "made up", {}}}},
                 MatrixFigure{"Confusion", {"cat", "dog"}, torch::tensor({{3, 1}, {0, 4}})},
+                SoundFigure{"Voices", {{torch::tensor({0.f, 1.f, -1.f, 0.5f}), 8000, "a <seven>", false}}},
                 CurveFigure{"Recall", "threshold", "share", {{"cat", {{0, 1}, {1, 0}}}}}};
   in.config = "task = \"classify\"\n";
   in.machine = {"AMD EPYC (Zen 5), 2 cores"};
   in.encode_png = [](const Tensor& image) { return fmt::format("png {}", fmt::join(image.sizes(), "x")); };
+  in.encode_wav = [](const Tensor& x, int64_t rate) { return fmt::format("wav {} at {}", x.size(0), rate); };
   return in;
 }
 
@@ -229,6 +231,36 @@ TEST(Report, ShowsTextsAsTheyAre) {
   EXPECT_THAT(html, HasSubstr("<h2>Samples</h2>"));
   EXPECT_THAT(html, HasSubstr("<h3>behind &lt;b&gt;</h3><pre class=text>one\n  two &amp; \xEF\xBF\xBD</pre>"));
   EXPECT_EQ(report::draw(TextFigure{"Samples", {}}), "");
+}
+
+TEST(Report, LetsOneListen) {
+  const auto wav = run().encode_wav;
+  const auto html = make_report(run());
+  EXPECT_THAT(html, HasSubstr("media-src data:"));
+  EXPECT_THAT(html, HasSubstr("<h2>Voices</h2>"));
+  // One column a sample, the loudest reaching the edges of 60.
+  EXPECT_THAT(html,
+              HasSubstr("<figure class=\"sound bad\"><svg viewBox=\"0 0 240 60\" preserveAspectRatio=none "
+                        "aria-hidden=true><path d=\"M30 29.7V30.3M90 0.7V1.3M150 58.7V59.3M210 15.2V15.8\"/></svg>"));
+  EXPECT_THAT(html, HasSubstr("<audio controls preload=metadata aria-label=\"a &lt;seven&gt;\" "
+                              "src=\"data:audio/wav;base64,d2F2IDQgYXQgODAwMA==\"></audio>"));
+  EXPECT_THAT(html, HasSubstr("<span class=sign>✗</span> a &lt;seven&gt;</figcaption>"));
+  auto without = run();
+  without.encode_wav = nullptr;
+  EXPECT_THAT(make_report(without), Not(HasSubstr("<audio")));
+  const auto draw = [&](Tensor samples, int64_t rate) {
+    return report::draw(SoundFigure{"v", {{std::move(samples), rate, "long", {}}}}, wav);
+  };
+  const auto hours = draw(torch::rand({720000}), 100);
+  EXPECT_LT(hours.size(), 8000u);
+  EXPECT_THAT(hours, HasSubstr("long (the first 60 s)"));
+  EXPECT_THAT(hours, HasSubstr("base64,d2F2IDYwMDAgYXQgMTAw"));  // wav 6000 at 100
+  EXPECT_THAT(draw(torch::zeros({4}), 8000), HasSubstr("M30 29.7V30.3M90 29.7V30.3"));
+  EXPECT_THAT(draw(torch::full({1}, NAN), 8000), Not(HasSubstr("nan")));
+  EXPECT_ERROR(draw(torch::zeros({2, 4}), 8000),
+               "[report] \"v\": sounds must be samples (T) at a rate, got (2, 4) Float");
+  EXPECT_ERROR(draw({}, 8000), "got none at 8000");
+  EXPECT_ERROR(draw(torch::zeros({4}), 0), "got (4) Float at 0");
 }
 
 TEST(Report, FiguresThatAreNotWhatTheySay) {

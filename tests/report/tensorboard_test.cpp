@@ -105,6 +105,7 @@ TEST(TensorBoard, BytesEqualThoseOfTensorBoardsOwnWriter) {
   TensorBoard board(folder.path(), 5, [] { return 1700000000.5; });
   board.scalars(6, {{"train/loss", 0.25}, {"val/accuracy", NAN}});
   board.image(300, "samples", "\x89PNG\r\n\x1a\nnot really", 2, 3, 3);
+  board.sound(300, "voices", "RIFF, not really", 8000, 1, 5);
   board.verbatim(300, "config", "lr = 0.1\n");
   const auto golden = read_safetensors(test::golden("tensorboard_events.safetensors")).at("bytes");
   EXPECT_EQ(read_file(board.file()), std::string(static_cast<const char*>(golden.data_ptr()), golden.numel()));

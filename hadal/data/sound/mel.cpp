@@ -1,66 +1,87 @@
 #include "hadal/data/sound/mel.h"
 
-#include <cmath>
-
 namespace hadal {
-namespace {
-
-// Slaney's scale (Auditory Toolbox, 1998): linear up to 1 kHz, logarithmic above.
-constexpr double kLinear = 200.0 / 3, kKnee = 1000, kKneeMel = kKnee / kLinear;
-const double kLogStep = std::log(6.4) / 27;
-
-double to_mel(double hertz) { return hertz < kKnee ? hertz / kLinear : kKneeMel + std::log(hertz / kKnee) / kLogStep; }
-double to_hertz(double mel) { return mel < kKneeMel ? mel * kLinear : kKnee * std::exp(kLogStep * (mel - kKneeMel)); }
-
-}  // namespace
 
 Fields<MelConfig> MelConfig::fields() {
   using C = MelConfig;
-  return {{"rate", &C::rate, "samples a second that sounds must have", at_least(1)},
+  return {{"rate", &C::rate, "samples a second; sounds of another rate are brought to it", at_least(1)},
           {"window", &C::window, "samples of a window", at_least(2)},
           {"hop", &C::hop, "samples from one window to the next", at_least(1)},
           {"bands", &C::bands, "mel bands: the channels of the series", at_least(1)},
           {"low", &C::low, "lowest frequency, in Hz", at_least(0)},
           {"high", &C::high, "highest frequency, in Hz (0: half the rate)", at_least(0)},
-          {"floor", &C::floor, "added to the energy before the logarithm", above(0)}};
+          {"floor", &C::floor, "added before the logarithm", above(0)},
+          {"scale", &C::scale, "of the bands: slaney is librosa's, htk torchaudio's", one_of({"slaney", "htk"})},
+          {"norm", &C::norm, "of the bands: slaney gives each the same area, none the same height",
+           one_of({"slaney", "none"})},
+          {"power", &C::power, "2: the bands hold energies, 1: magnitudes", between(1, 2)}};
+}
+
+MelBands MelConfig::shape() const {
+  return {.rate = rate,
+          .bands = bands,
+          .low = low,
+          .high = high,
+          .scale = scale == "htk" ? MelBands::Scale::htk : MelBands::Scale::slaney,
+          .even = norm == "slaney"};
 }
 
 void MelConfig::validate() const {
-  const auto top = high > 0 ? high : static_cast<double>(rate) / 2;
+  const auto top = shape().top();
   require(low < top && top <= static_cast<double>(rate) / 2,
           "[mel] frequencies from {} to {} Hz do not fit a rate of {}", low, top, rate);
 }
 
 Tensor mel_filters(const MelConfig& config) {
   validate_config(config, "mel");
-  const auto bins = config.window / 2 + 1;
-  const auto top = to_mel(config.high > 0 ? config.high : static_cast<double>(config.rate) / 2),
-             bottom = to_mel(config.low);
-  const auto corner = [&](int64_t i) {
-    return to_hertz(bottom + (top - bottom) * static_cast<double>(i) / static_cast<double>(config.bands + 1));
-  };
-  auto filters = torch::zeros({config.bands, bins});
-  auto view = filters.accessor<float, 2>();
-  for (int64_t band = 0; band < config.bands; ++band) {
-    const auto left = corner(band), peak = corner(band + 1), right = corner(band + 2);
-    for (int64_t bin = 0; bin < bins; ++bin) {
-      const auto hertz = static_cast<double>(bin * config.rate) / static_cast<double>(config.window);
-      const auto height = std::min((hertz - left) / (peak - left), (right - hertz) / (right - peak));
-      view[band][bin] = static_cast<float>(std::max(0.0, height) * 2 / (right - left));
-    }
-  }
-  return filters;
+  return mel_filters(config.shape(), config.window);
 }
 
 Tensor log_mel(const Tensor& samples, const MelConfig& config) {
-  const auto half = config.window / 2;
-  const auto batch = samples.view({1, 1, -1});
-  const auto padded = samples.numel() > half ? torch::reflection_pad1d(batch, {half, half})
-                                             : torch::constant_pad_nd(batch, {half, half});
-  const auto spectrum = torch::stft(padded.view({-1}), config.window, config.hop, config.window,
-                                    torch::hann_window(config.window), /*center=*/false, /*pad_mode=*/"reflect",
-                                    /*normalized=*/false, /*onesided=*/true, /*return_complex=*/true);
-  return (torch::mm(mel_filters(config), torch::view_as_real(spectrum).square().sum(-1)) + config.floor).log();
+  validate_config(config, "mel");
+  return (mel_spectrogram(samples, config.stft(), config.shape(), config.power) + config.floor).log();
+}
+
+LogMelStream::LogMelStream(const MelConfig& config)
+    : config_(config), inside_(config.stft()), kept_(torch::empty({0})), last_(torch::empty({0})) {
+  validate_config(config, "mel");
+  inside_.ends = StftShape::Ends::cut;
+}
+
+void LogMelStream::take_frames() {
+  const auto length = kept_.size(0);
+  if (length < config_.window) return;
+  const auto frames = (length - config_.window) / config_.hop + 1;
+  out_.push_back((mel_spectrogram(kept_, inside_, config_.shape(), config_.power) + config_.floor).log());
+  kept_ = kept_.slice(0, std::min(length, frames * config_.hop)).clone();
+  skip_ = std::max<int64_t>(frames * config_.hop - length, 0);
+}
+
+void LogMelStream::push(const Tensor& samples) {
+  const torch::NoGradGuard no_grad;
+  const auto half = config_.window / 2;
+  const auto dropped = std::min(skip_, samples.size(0));
+  skip_ -= dropped;
+  last_ = torch::cat({last_, samples});
+  last_ = last_.slice(0, std::max<int64_t>(0, last_.size(0) - half - 1)).clone();
+  kept_ = torch::cat({kept_, samples.slice(0, dropped)});
+  if (!begun_) {
+    if (kept_.size(0) <= half) return;
+    kept_ = torch::cat({kept_.slice(0, 1, half + 1).flip(0), kept_});
+    begun_ = true;
+  }
+  take_frames();
+}
+
+Tensor LogMelStream::finish() {
+  const torch::NoGradGuard no_grad;
+  if (!begun_) {
+    if (kept_.size(0) == 0) fail("[mel] a sound without a sample has no spectrogram");
+    return log_mel(kept_, config_);
+  }
+  const auto half = config_.window / 2, there = last_.size(0);
+  push(last_.slice(0, there - 1 - half, there - 1).flip(0));
+  return torch::cat(out_, 1);
 }
 
 }  // namespace hadal

@@ -6,7 +6,8 @@
 #include <set>
 
 #include "hadal/core/parallel.h"
-#include "hadal/io/sound.h"
+#include "hadal/data/sound/spec_augment.h"
+#include "hadal/ops/resample.h"
 
 namespace hadal {
 namespace {
@@ -21,14 +22,11 @@ std::pair<std::string, int64_t> parts_of(const std::string& path, const std::str
     const auto [end, error] = std::from_chars(begin, stem.data() + stem.size(), index);
     if (error != std::errc() || end != stem.data() + stem.size()) index = -1;
   }
-  if (index < 0) throw FileError(name, "a sound's name must be LABEL_..._INDEX, such as 7_theo_12.wav");
+  if (index < 0)
+    throw FileError(
+        name,
+        "a sound's name must be LABEL_..._INDEX, such as 7_theo_12.wav; class folders are data.kind=sound_folder");
   return {stem.substr(0, first), index};
-}
-
-bool is_sound(const std::string& path) {
-  auto ending = std::filesystem::path(path).extension().string();
-  std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
-  return ending == ".wav" || ending == ".flac" || ending == ".ogg";
 }
 
 }  // namespace
@@ -44,47 +42,77 @@ Fields<SoundsConfig> SoundsConfig::fields() {
 
 void SoundsConfig::validate() const { mel.validate(); }
 
-Tensor sound_features(std::span<const std::byte> bytes, std::string_view name, const MelConfig& config) {
-  const auto sound = decode_sound(bytes, name);
-  if (sound.rate != config.rate)
-    throw FileError(name, fmt::format("has {} samples a second, data.mel.rate is {}", sound.rate, config.rate));
-  const auto mel = log_mel(sound.samples.mean(0), config);
+bool is_sound(const std::string& path) {
+  auto ending = std::filesystem::path(path).extension().string();
+  std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
+  return ending == ".wav" || ending == ".flac" || ending == ".ogg";
+}
+
+Tensor sound_features(SoundReader& sound, const MelConfig& config, const SoundLimits& limits) {
+  const torch::NoGradGuard no_grad;
+  // So long a piece that what becomes of it is small too.
+  const auto size = std::max<int64_t>(1, (1 << 18) / std::max<int64_t>(1, config.rate / sound.rate()));
+  Resampler resampler(sound.rate(), config.rate);
+  LogMelStream stream(config);
+  const bool another = sound.rate() != config.rate;
+  for (int64_t taken = 0;;) {
+    const auto piece = sound.read(size);
+    if (piece.size(1) == 0) {
+      if (taken == 0) throw FileError(sound.name(), "a sound without a sample");
+      break;
+    }
+    taken += piece.size(1);
+    if (resampled_length(taken, sound.rate(), config.rate) > limits.max_samples)
+      throw FileError(sound.name(),
+                      fmt::format("more than {} samples at {} a second", limits.max_samples, config.rate));
+    const auto mono = piece.mean(0);
+    stream.push(another ? resampler.push(mono.unsqueeze(0))[0] : mono);
+  }
+  if (another) stream.push(resampler.finish()[0]);
+  const auto mel = stream.finish();
   return (mel - mel.mean()) / mel.std(false).clamp_min(1e-5);
 }
 
-Sounds::Sounds(const FileTree& tree, const SoundsConfig& config, const std::vector<std::string>& labels)
-    : classes_(labels) {
-  struct Found {
-    int64_t file, index;
-    std::string label;
-  };
-  std::vector<Found> found;
-  std::set<std::string> there;
+Tensor sound_features(std::span<const std::byte> bytes, std::string_view name, const MelConfig& config) {
+  SoundReader sound(bytes, name);
+  return sound_features(sound, config);
+}
+
+std::vector<SoundPlace> sounds_by_name(const FileTree& tree, const SoundsConfig& config) {
+  std::vector<SoundPlace> found;
   for (int64_t i = 0; i < tree.size(); ++i) {
     if (!is_sound(tree.path(i))) continue;
     const auto [label, index] = parts_of(tree.path(i), tree.name(i));
+    found.push_back({i, label, index < config.test ? "test" : index < config.test + config.val ? "val" : "train"});
+  }
+  return found;
+}
+
+Sounds::Sounds(const FileTree& tree, const std::vector<SoundPlace>& places, const MelConfig& mel,
+               const std::vector<std::string>& labels)
+    : classes_(labels) {
+  std::set<std::string> there;
+  for (const auto& [file, label, split] : places) {
     if (!labels.empty() && std::find(labels.begin(), labels.end(), label) == labels.end())
-      throw FileError(tree.name(i),
+      throw FileError(tree.name(file),
                       fmt::format("the label \"{}\" is none of the model's: {}", label, fmt::join(labels, ", ")));
     there.insert(label);
-    found.push_back({i, index, label});
   }
-  if (found.empty()) throw FileError(tree.root(), "holds no sound (wav, flac, ogg)");
+  if (places.empty()) throw FileError(tree.root(), "holds no sound (wav, flac, ogg)");
   if (classes_.empty()) classes_.assign(there.begin(), there.end());
-  std::vector<Item> items(found.size());
-  parallel_for(0, static_cast<int64_t>(found.size()), 16, [&](int64_t first, int64_t last) {
-    const torch::NoGradGuard no_grad;
+  std::vector<Item> items(places.size());
+  parallel_for(0, static_cast<int64_t>(places.size()), 16, [&](int64_t first, int64_t last) {
     for (auto i = first; i < last; ++i) {
-      const auto& [file, index, label] = found[static_cast<size_t>(i)];
+      const auto& [file, label, split] = places[static_cast<size_t>(i)];
       const auto bytes = tree.read(file);
       items[static_cast<size_t>(i)] = {
-          sound_features(std::as_bytes(std::span(bytes.data(), bytes.size())), tree.name(file), config.mel),
+          sound_features(std::as_bytes(std::span(bytes.data(), bytes.size())), tree.name(file), mel),
           std::find(classes_.begin(), classes_.end(), label) - classes_.begin()};
     }
   });
-  for (size_t i = 0; i < found.size(); ++i) {
-    auto& into = found[i].index < config.test ? test_ : found[i].index < config.test + config.val ? val_ : train_;
-    into.push_back(std::move(items[i]));
+  for (size_t i = 0; i < places.size(); ++i) {
+    const auto& split = places[i].split;
+    (split == "test" ? test_ : split == "val" ? val_ : train_).push_back(std::move(items[i]));
   }
 }
 
@@ -102,8 +130,10 @@ Fields<SeriesAugment> SeriesAugment::fields() {
   using C = SeriesAugment;
   return {{"stretch", &C::stretch, "faster or slower by up to this share", from_below(0, 1)},
           {"gain", &C::gain, "deviation of a number added to all of a sample", at_least(0)},
-          {"mask_bands", &C::mask_bands, "up to so many neighbouring channels are masked, twice", at_least(0)},
-          {"mask_steps", &C::mask_steps, "up to so many neighbouring steps are masked, twice", at_least(0)}};
+          {"mask_bands", &C::mask_bands, "up to so many neighbouring channels are masked, `masks` times", at_least(0)},
+          {"mask_steps", &C::mask_steps, "up to so many neighbouring steps are masked, `masks` times", at_least(0)},
+          {"masks", &C::masks, "masks of each kind", at_least(0)},
+          {"mask_share", &C::mask_share, "a mask of steps covers at most this share of them", between(0, 1)}};
 }
 
 Tensor place_series(const Tensor& features, int64_t length, const SeriesAugment& augment, Random* random) {
@@ -122,15 +152,10 @@ Tensor place_series(const Tensor& features, int64_t length, const SeriesAugment&
       .copy_(x.slice(1, std::max<int64_t>(-begin, 0), std::max<int64_t>(-begin, 0) + kept));
   if (!random) return out;
   if (augment.gain > 0) out += augment.gain * random->normal();
-  const auto mask = [&](int64_t dimension, int64_t most) {
-    for (int twice = 0; most > 0 && twice < 2; ++twice) {
-      const auto size = out.size(dimension), width = std::min(random->between(0, most), size);
-      const auto from = random->between(0, size - width);
-      out.slice(dimension, from, from + width).zero_();
-    }
-  };
-  mask(0, augment.mask_bands);
-  mask(1, augment.mask_steps);
+  spec_augment(
+      out,
+      {.bands = augment.mask_bands, .steps = augment.mask_steps, .masks = augment.masks, .share = augment.mask_share},
+      *random);
   return out;
 }
 

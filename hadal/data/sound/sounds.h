@@ -6,6 +6,7 @@
 #include "hadal/core/random.h"
 #include "hadal/data/sound/mel.h"
 #include "hadal/io/archive.h"
+#include "hadal/io/sound.h"
 
 namespace hadal {
 
@@ -18,16 +19,33 @@ struct SoundsConfig {
   void validate() const;
 };
 
-/// One sound as a model sees it: its log-mel spectrogram at mean 0 and deviation 1, (bands, frames).
+/// One sound as a model sees it: its log-mel spectrogram at mean 0 and deviation 1, (bands, frames); all 0 where it is
+/// silent. Channels are mixed and other rates brought to the spectrogram's, piece by piece. Throws FileError for what
+/// is no sound, is cut short or would be longer than `limits` at the spectrogram's rate.
+Tensor sound_features(SoundReader& sound, const MelConfig& config, const SoundLimits& limits = {});
 Tensor sound_features(std::span<const std::byte> bytes, std::string_view name, const MelConfig& config);
 
-/// WAV, FLAC and Ogg files called LABEL_..._INDEX.wav, in a folder or archive: those with an index below `test` are the
-/// test split, those below test + val the val split. Classes are `labels` in their order, of which not all need occur;
-/// without them the labels that there are, sorted. Throws FileError for a name without label or index, for a label that
-/// is not among `labels`, and for a broken sound.
+/// Whether a file is named like a sound: wav, flac, ogg.
+bool is_sound(const std::string& path);
+
+/// A sound in its tree, with the label and the split (train, val, test) that it belongs to.
+struct SoundPlace {
+  int64_t file;
+  std::string label, split;
+};
+/// WAV, FLAC and Ogg files called LABEL_..._INDEX.wav: those with an index below `test` are the test split, those below
+/// test + val the val split. Throws FileError for a name without label or index.
+std::vector<SoundPlace> sounds_by_name(const FileTree& tree, const SoundsConfig& config);
+
+/// Sounds, read. Classes are `labels` in their order, of which not all need occur; without them the labels that there
+/// are, sorted. Throws FileError where there is no sound, for a label that is not among `labels`, and for a broken
+/// sound.
 class Sounds {
  public:
-  Sounds(const FileTree& tree, const SoundsConfig& config, const std::vector<std::string>& labels = {});
+  Sounds(const FileTree& tree, const std::vector<SoundPlace>& places, const MelConfig& mel,
+         const std::vector<std::string>& labels = {});
+  Sounds(const FileTree& tree, const SoundsConfig& config, const std::vector<std::string>& labels = {})
+      : Sounds(tree, sounds_by_name(tree, config), config.mel, labels) {}
 
   int64_t size(const std::string& split) const { return static_cast<int64_t>(of(split).size()); }
   /// (bands, frames), and the class number.
@@ -47,7 +65,8 @@ class Sounds {
 
 struct SeriesAugment {
   double stretch = 0, gain = 0;
-  int64_t mask_bands = 0, mask_steps = 0;
+  int64_t mask_bands = 0, mask_steps = 0, masks = 2;
+  double mask_share = 1;
 
   static Fields<SeriesAugment> fields();
 };

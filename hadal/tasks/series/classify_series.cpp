@@ -73,15 +73,14 @@ class ClassifySeries : public Task {
     for (size_t i = 0; i < plan.indices.size(); ++i) {
       auto random = plan.sample(plan.indices[i]);
       const auto [features, label] = sounds_->get(split, plan.indices[i]);
-      series.push_back(place_series(features, source_.config.length, config_.augment, vary ? &random : nullptr));
+      series.push_back(place_series(features, source_.length, config_.augment, vary ? &random : nullptr));
       labels[static_cast<int64_t>(i)] = label;
     }
     return {torch::stack(series), labels};
   }
 
   void make_loader() {
-    if (!has_split("train"))
-      fail_usage("the data has no sound for training: every index is below data.test + data.val");
+    if (!has_split("train")) fail_usage("the data has no sound for training: data.test and data.val take all of it");
     batches_.emplace(shuffled(sounds_->size("train"), context_.batch, context_.seed), context_.workers, context_.device,
                      [this](const BatchPlan& plan) { return make_batch("train", plan, true); });
   }

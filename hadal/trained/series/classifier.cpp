@@ -5,16 +5,28 @@
 
 namespace hadal {
 
-std::shared_ptr<const Sounds> SoundsSource::open(const std::vector<std::string>& labels) const {
-  require(!config.path.empty(), "say which sounds: data=FOLDER or data=ARCHIVE");
-  return std::make_shared<Sounds>(FileTree(data_path(config.path)), config, labels);
+namespace {
+
+/// `find` says which sounds of a tree are which.
+template <class Config>
+SoundsSource source_of(const Config& config,
+                       std::vector<SoundPlace> (*find)(const FileTree& tree, const Config& config)) {
+  return {config.length, config.mel, [config, find](const std::vector<std::string>& labels) {
+            require(!config.path.empty(), "say which sounds: data=FOLDER or data=ARCHIVE");
+            const FileTree tree(data_path(config.path));
+            return std::make_shared<const Sounds>(tree, find(tree, config), config.mel, labels);
+          }};
 }
+
+}  // namespace
 
 const Catalog<SoundsSource>& sound_sources() {
   static const auto catalog = [] {
     Catalog<SoundsSource> made("kind of data", "data");
     made.add("sounds", "sounds called LABEL_..._INDEX.wav, as spectrograms", SoundsConfig{},
-             [](const SoundsConfig& config) { return SoundsSource{config}; });
+             [](const SoundsConfig& config) { return source_of(config, sounds_by_name); });
+    made.add("sound_folder", "sounds in class folders, of any length and rate, as spectrograms", SoundFolderConfig{},
+             [](const SoundFolderConfig& config) { return source_of(config, sounds_in_folders); });
     return made;
   }();
   return catalog;
@@ -29,7 +41,7 @@ Fields<SoundClassifierConfig> SoundClassifierConfig::fields() {
 }
 
 TrainedSoundClassifier::TrainedSoundClassifier(SoundClassifierConfig config, const Table& learned, const Use& use)
-    : config_(std::move(config)), use_(use), hearing_(sound_sources().make(config_.data).config) {
+    : config_(std::move(config)), use_(use), hearing_(sound_sources().make(config_.data)) {
   if (config_.names.empty()) config_.names = LearnedClasses::from(learned).names;
   require(!config_.names.empty(), "say which classes there are: names=a,b,c");
   torch::manual_seed(use_.seed);

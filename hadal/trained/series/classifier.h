@@ -1,6 +1,6 @@
 // A trained classifier of sounds, which it sees as spectrograms.
 #pragma once
-#include "hadal/data/sound/sounds.h"
+#include "hadal/data/sound/sound_folder.h"
 #include "hadal/models/forecast/series_classifier.h"
 #include "hadal/trained/classes.h"
 #include "hadal/trained/open.h"
@@ -9,8 +9,9 @@ namespace hadal {
 
 /// Kinds of data by name, each read when it is asked for.
 struct SoundsSource {
-  SoundsConfig config;
-  std::shared_ptr<const Sounds> open(const std::vector<std::string>& labels) const;
+  int64_t length = 64;  // steps that a model sees
+  MelConfig mel;
+  std::function<std::shared_ptr<const Sounds>(const std::vector<std::string>& labels)> open;
 };
 const Catalog<SoundsSource>& sound_sources();
 
@@ -40,7 +41,7 @@ class TrainedSoundClassifier : public Trained {
  private:
   SoundClassifierConfig config_;
   Use use_;
-  SoundsConfig hearing_;
+  SoundsSource hearing_;
   SeriesClassifier model_{nullptr};
 };
 

@@ -1,6 +1,7 @@
-#include "hadal/data/sound/sounds.h"
+#include "hadal/data/sound/sound_folder.h"
 #include "hadal/io/file.h"
 #include "hadal/io/sound.h"
+#include "hadal/ops/resample.h"
 
 #include "tests/data/sound/sounds_drawn.h"
 #include "tests/io/hostile.h"
@@ -13,54 +14,6 @@ namespace {
 std::span<const std::byte> bytes(const std::string& text) { return std::as_bytes(std::span(text.data(), text.size())); }
 
 }  // namespace
-
-TEST(Sound, ReadsWhatAWavHolds) {
-  const auto file = wav({0, 16384, -32768, 8192}, 11025, 2);
-  const auto sound = decode_sound(bytes(file), "s.wav");
-  EXPECT_EQ(sound.rate, 11025);
-  EXPECT_TRUE(torch::equal(sound.samples, torch::tensor({{0.f, -1.f}, {0.5f, 0.25f}})));
-  EXPECT_ERROR(decode_sound(bytes(file), "s.wav", {.max_samples = 2}), "s.wav: more than 1 samples of 2 channels");
-}
-
-TEST(Sound, RefusesWhatIsNone) {
-  EXPECT_ERROR(decode_sound(bytes(std::string("RIFF")), "s.wav"), "s.wav: not a sound that can be read");
-  EXPECT_ERROR(decode_sound(bytes(wav({})), "s.wav"), "s.wav: a sound without a sample");
-  auto cut = wav(std::vector<int16_t>(100, 7));
-  cut.resize(cut.size() - 60);
-  EXPECT_ERROR(decode_sound(bytes(cut), "s.wav"), "s.wav: cut short: 184 of 244 bytes");
-  cut.replace(4, 4, "\xFF\xFF\xFF\xFF");
-  EXPECT_ERROR(decode_sound(bytes(cut), "s.wav"), "s.wav: cut short: 184 of 244 bytes");
-  cut.replace(40, 4, "\xFF\xFF\xFF\xFF");  // written to a pipe
-  EXPECT_EQ(decode_sound(bytes(cut), "s.wav").samples.size(1), 70);
-  damage_everywhere([](std::span<const std::byte> data) { decode_sound(data, "s.wav"); }, wav({1, 2, 3, 4}), false);
-}
-
-TEST(Sound, OnlyTheSizeOfItsDataCounts) {
-  const std::vector<int16_t> samples(100, 7);
-  const auto whole = wav(samples);
-  const auto with = [](std::string file, size_t at, uint32_t size) {
-    for (int i = 0; i < 4; ++i) file[at + static_cast<size_t>(i)] = static_cast<char>(size >> (8 * i));
-    return file;
-  };
-  const auto read = [](const std::string& file) {
-    const auto sound = decode_sound(bytes(file), "s.wav").samples;
-    return sound.eq(7 / 32768.f).all().item<bool>() ? sound.size(1) : -1;
-  };
-  const auto size = static_cast<uint32_t>(whole.size());
-  for (const uint32_t riff : {size - 8, size, size + 1, 2 * size, 36u, 8u, 0u, 0x7FFFFFFFu, 0x80000000u, 0xFFFFFFFFu}) {
-    EXPECT_EQ(read(with(whole, 4, riff)), 100) << riff;
-    EXPECT_EQ(read(with(whole + "LIST\4", 4, riff)), 100) << riff << ", cut short behind the data";
-    EXPECT_ERROR(read(with(whole.substr(0, size - 2), 4, riff)), "s.wav: cut short: 242 of 244 bytes");
-    for (const uint32_t data : {0x7FFFFFFFu, 0xFFFFFFFFu, 0xFFFFFFFFu - 44})
-      EXPECT_EQ(read(with(with(whole, 4, riff), 40, data)), 100) << riff << " " << data << ", written to a pipe";
-  }
-  for (const uint32_t riff : {36u, 8u, 0u, 0xFFFFFFFFu})
-    EXPECT_EQ(read(with(with(whole, 4, riff), 40, 0)), 100) << riff;
-  EXPECT_ERROR(read(with(whole, 40, 0)), "s.wav: a sound without a sample");
-  // Another chunk before the data, of an odd size.
-  const auto note = std::string("note\3\0\0\0abc\0", 12);
-  EXPECT_EQ(read(with(whole.substr(0, 36) + note + whole.substr(36), 4, size)), 100);
-}
 
 TEST(Sounds, AreSplitByTheirIndex) {
   const TemporaryFolder folder;
@@ -95,9 +48,88 @@ TEST(Sounds, SayWhatIsWrong) {
   EXPECT_ERROR(Sounds(FileTree(folder.path()), {}), "holds no sound (wav, flac, ogg)");
   write_file(folder / "seven.wav", tone(1));
   EXPECT_ERROR(Sounds(FileTree(folder.path()), {}), "seven.wav: a sound's name must be LABEL_..._INDEX");
-  const TemporaryFolder other;
-  write_file(other / "7_x_0.wav", wav({1, 2}, 16000));
-  EXPECT_ERROR(Sounds(FileTree(other.path()), {}), "7_x_0.wav: has 16000 samples a second, data.mel.rate is 8000");
+}
+
+TEST(Sounds, OfAnyRateAndChannelsAreHeardAlike) {
+  torch::manual_seed(1);
+  const auto sound = resample(0.1 * torch::randn({6000}), 4000, 8000);  // nothing above 2 kHz
+  const auto features = [](const Tensor& samples, int64_t rate) {
+    const auto file = encode_wav(samples, rate, WavSamples::float32);
+    return sound_features(bytes(file), "s.wav", {.high = 1500});
+  };
+  const auto wanted = features(sound, 8000);
+  for (const int64_t rate : {11025, 16000, 44100, 4000}) {
+    const auto got = features(resample(sound, 8000, rate), rate);
+    ASSERT_NEAR(got.size(1), wanted.size(1), 1) << rate;
+    const auto most = std::min(got.size(1), wanted.size(1)) - 3;
+    EXPECT_LT((got.slice(1, 3, most) - wanted.slice(1, 3, most)).abs().mean().item<double>(), 0.05) << rate;
+  }
+  const auto stereo = torch::stack({1.5 * sound, 0.5 * sound});
+  EXPECT_LT(relative_error(features(stereo, 8000), wanted), 1e-4);
+}
+
+TEST(Sounds, SilenceAndShreds) {
+  const auto silent = wav(std::vector<int16_t>(3000, 0)), shred = wav({900});
+  EXPECT_TRUE(torch::equal(sound_features(bytes(silent), "s.wav", {}), torch::zeros({40, 38})));
+  const auto features = sound_features(bytes(shred), "s.wav", {});
+  EXPECT_EQ(features.sizes(), (std::vector<int64_t>{40, 1}));
+  EXPECT_TRUE(features.isfinite().all().item<bool>());
+  const auto loud = wav(std::vector<int16_t>(3000, 32767));
+  EXPECT_TRUE(sound_features(bytes(loud), "s.wav", {}).isfinite().all().item<bool>());
+}
+
+TEST(Sounds, ALongOneIsNotHeld) {
+  torch::manual_seed(2);
+  const TemporaryFolder folder;
+  const auto samples = (0.1 * torch::randn({2, 700000})).clamp(-1, 1);
+  write_file(folder / "long.wav", encode_wav(samples, 16000));
+  SoundReader reader(folder / "long.wav");
+  EXPECT_EQ(reader.length(), 700000);
+  const auto features = sound_features(reader, {});
+  auto mel =
+      log_mel(resample(decode_sound(bytes(read_file(folder / "long.wav")), "l").samples.mean(0), 16000, 8000), {});
+  EXPECT_LT(relative_error(features, (mel - mel.mean()) / mel.std(false)), 1e-4);
+  reader.seek(0);
+  EXPECT_ERROR(sound_features(reader, {}, {.max_samples = 349999}),
+               "long.wav: more than 349999 samples at 8000 a second");
+}
+
+TEST(Sounds, InClassFolders) {
+  const TemporaryFolder folder;
+  for (const auto* label : {"high", "low"})
+    for (int64_t i = 0; i < 20; ++i)
+      write_file(folder / fmt::format("all/{}/clips/{}.WAV", label, i),
+                 tone(*label == 'h' ? 1.5 : 0.2, 1000 + 100 * i));
+  const FileTree tree(folder.path());
+  const SoundFolderConfig config{.path = "x", .val = 0.1, .test = 0.25};
+  const auto places = sounds_in_folders(tree, config);
+  const Sounds sounds(tree, places, config.mel);
+  EXPECT_EQ(sounds.classes(), (std::vector<std::string>{"high", "low"}));
+  EXPECT_EQ(sounds.size("train"), 26);
+  EXPECT_EQ(sounds.size("val"), 4);
+  EXPECT_EQ(sounds.size("test"), 10);
+  int64_t lows = 0;
+  for (int64_t i = 0; i < 10; ++i) lows += sounds.get("test", i).second;
+  EXPECT_EQ(lows, 5);
+  const auto again = sounds_in_folders(tree, config);
+  for (size_t i = 0; i < places.size(); ++i) EXPECT_EQ(places[i].split, again[i].split);
+  // Folders that say the split.
+  const TemporaryFolder divided;
+  for (const auto* path : {"Train/a/1.wav", "Train/b/1.wav", "validation/a/2.wav", "testing/b/deep/3.wav"})
+    write_file(divided / path, tone(1));
+  const FileTree splits(divided.path());
+  const Sounds three(splits, sounds_in_folders(splits, config), config.mel);
+  EXPECT_EQ(three.classes(), (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(three.size("train"), 2);
+  EXPECT_EQ(three.get("val", 0).second, 0);
+  EXPECT_EQ(three.get("test", 0).second, 1);
+  // Classes that are called like splits.
+  const TemporaryFolder named;
+  for (const auto* path : {"train/1.wav", "car/1.wav"}) write_file(named / path, tone(1));
+  EXPECT_EQ(sounds_in_folders(FileTree(named.path()), config)[1].label, "train");
+  write_file(named / "loose.wav", tone(1));
+  EXPECT_ERROR(sounds_in_folders(FileTree(named.path()), config), "loose.wav: lies in no class folder");
+  EXPECT_ERROR(validate_config(SoundFolderConfig{.val = 0.5, .test = 0.5}), "leave nothing to train on");
 }
 
 TEST(PlaceSeries, CentresToScoreAndVariesToTrain) {

@@ -44,6 +44,8 @@ def event_file(save):
             Value(tag="train/loss", simple_value=0.25), Value(tag="val/accuracy", simple_value=float("nan")))),
         event_pb2.Event(step=300, summary=summary(Value(tag="samples", image=summary_pb2.Summary.Image(
             height=2, width=3, colorspace=3, encoded_image_string=b"\x89PNG\r\n\x1a\nnot really")))),
+        event_pb2.Event(step=300, summary=summary(Value(tag="voices", audio=summary_pb2.Summary.Audio(
+            sample_rate=8000, num_channels=1, length_frames=5, encoded_audio_string=b"RIFF, not really", content_type="audio/wav")))),
         event_pb2.Event(step=300, summary=summary(Value(tag="config", tensor=text, metadata=metadata))),
     ]
     with tempfile.TemporaryDirectory() as folder:

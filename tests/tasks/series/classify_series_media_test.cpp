@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "hadal/io/file.h"
+#include "hadal/io/sound.h"
 #include "hadal/tasks/series/classify_series.h"
 #include "hadal/train/trainer.h"
 
@@ -68,4 +69,29 @@ TEST(ClassifySeries, LearnsSoundsAndKnowsThemByTheirLabels) {
   const auto json = test::predicted(*loaded, {(folder / "low_anna_0.wav").string()}).at(0);
   EXPECT_EQ(json["top"][0]["class"], "a hum");
   EXPECT_EQ(json["top"].size(), 2u);
+}
+
+TEST(ClassifySeries, LearnsClassFoldersOfAnyRateAndLength) {
+  const test::TemporaryFolder folder;
+  for (const std::string label : {"high", "low"})
+    for (int64_t i = 0; i < 12; ++i) {
+      const auto rate = std::vector<int64_t>{8000, 16000, 11025}[static_cast<size_t>(i % 3)];
+      const auto t = torch::arange(rate / 4 + 977 * i, torch::kFloat32) / rate;
+      const auto sound = 0.3 * (2 * M_PI * (label == "high" ? 2000 : 300) * t).sin();
+      write_file(folder / fmt::format("{}/{}.wav", label, i),
+                 encode_wav(i % 2 ? sound : torch::stack({sound, sound}), rate));
+    }
+  auto own = settings(folder);
+  own.set("data", Table{{"kind", "sound_folder"}, {"path", folder.path().string()}, {"length", 32}, {"test", 0.25}});
+  own.set("augment", Table{{"mask_bands", 3}, {"mask_steps", 3}, {"masks", 1}});
+  const auto task = make(own);
+  EXPECT_EQ(task->splits(), (std::vector<std::string>{"train", "val", "test"}));
+  Trainer trainer(*task, {.epochs = 30,
+                          .optimizer = {"adam", {{"lr", 3e-3}}},
+                          .precision = "fp32",
+                          .device = "cpu",
+                          .evaluate_every = 30,
+                          .checkpoint_seconds = 0});
+  trainer.run();
+  EXPECT_EQ(task->evaluate("test", 0).at(1), (Metrics::value_type{"accuracy", 1.0}));
 }
