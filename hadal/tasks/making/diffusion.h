@@ -1,5 +1,6 @@
 // Diffusion models and flows: a network learns to see the noise in pictures.
 #pragma once
+#include "hadal/models/generative/diffusion/consistency.h"
 #include "hadal/tasks/making/making_task.h"
 #include "hadal/trained/making/diffusion_maker.h"
 
@@ -7,6 +8,7 @@ namespace hadal {
 
 struct DiffusionConfig : DiffusionMakerConfig, MakingConfig {
   double forget = 0.1, slow_decay = 0.9995;
+  ConsistencyConfig consistency;
 
   static Fields<DiffusionConfig> fields();
 };

@@ -52,7 +52,8 @@ class VqVaeTask : public MakingTask {
   std::string goal() const override { return "bits_per_dim"; }
   std::vector<Score> scores() const override {
     auto all = MakingTask::scores();
-    all.insert(all.end(), {{"bits_per_dim", false}, {"nats", false}, {"reconstruction", false}, {"prior", false}, {"codes_used"}});
+    all.insert(all.end(),
+               {{"bits_per_dim", false}, {"nats", false}, {"reconstruction", false}, {"prior", false}, {"codes_used"}});
     return all;
   }
   Metrics evaluate(const std::string& split, int64_t limit) override {

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "hadal/io/image.h"
+#include "hadal/models/generative/diffusion/consistency.h"
+#include "hadal/ops/noise.h"
 
 namespace hadal {
 namespace {
@@ -48,6 +50,10 @@ Fields<DiffusionMakerConfig> DiffusionMakerConfig::fields() {
   using C = DiffusionMakerConfig;
   return {{"model", &C::model, "the network that sees noise", denoiser_models().kinds()},
           {"process", &C::process, "how pictures become noise", processes().kinds()},
+          {"objective", &C::objective,
+           "what the network learns: to see noise, or to say the same picture all along a path, so that one step is "
+           "enough",
+           one_of({"denoising", "consistency"})},
           {"slow", &C::slow, "keep a second average of the weights, over more steps"},
           {"generate", &C::generate, "what generate makes"}};
 }
@@ -125,6 +131,14 @@ Making DiffusionMaker::making(const Table& given) {
   const auto most = process_->discrete_times();
   require(most == 0 || options.how.steps <= most, "steps={} are more than the {} times of the process {}",
           options.how.steps, most, process_->name());
+  const bool at_once = config_.objective == "consistency";
+  const auto unused = [&](bool given, const char* what) {
+    if (given)
+      fail_usage("{} wants steps that see noise; this model was trained for consistency: steps=1 or a few", what);
+  };
+  unused(at_once && options.how.guidance != 1, "guidance");
+  unused(at_once && !options.image.empty(), "image");
+  unused(at_once && options.path > 0, "path");
   SampleInput given_input;
   if (!options.image.empty()) {
     given_input.picture = read_picture(options.image, "the picture", pictures().channels) * 2 - 1;
@@ -136,6 +150,10 @@ Making DiffusionMaker::making(const Table& given) {
   }
   const auto way = std::make_shared<Way>();
   Making out{options, {}, {}};
+  if (at_once) {
+    out.make = [this, options](const Wanted& wanted, const HowFar& told) { return looks(wanted, options, told); };
+    return out;
+  }
   out.make = [this, options, given_input, classes, way](const Wanted& wanted, const HowFar& told) {
     auto input = given_input;
     input.noise = wanted.noise, input.labels = wanted.labels;
@@ -159,6 +177,17 @@ Making DiffusionMaker::making(const Table& given) {
       return plain_grid(cells, std::ssize(way->stops));
     });
   return out;
+}
+
+Tensor DiffusionMaker::looks(const Wanted& wanted, const DiffusionOptions& options, const HowFar& told) {
+  auto times = sampling_times(*process_, options.how);
+  times.erase(times.begin()), times.pop_back();  // behind the first look, and before what is clean
+  const auto fresh = [&](int64_t step) {
+    told(static_cast<double>(step + 1) / static_cast<double>(options.how.steps));
+    return step_noise(static_cast<uint64_t>(options.seed), step, wanted.first, wanted.noise.size(0), noise_shape());
+  };
+  auto& network = options.profile == "slow" ? *model_->slow : *model_->network;
+  return consistency_sample(*process_, as_network(network), wanted.noise, wanted.labels, times, fresh);
 }
 
 void register_diffusion_maker(TrainedCatalog& catalog) {

@@ -18,6 +18,7 @@ struct DiffusionOptions : MakeOptions {
 
 struct DiffusionMakerConfig {
   Part model{"unet", {}}, process{"flow", {}};
+  std::string objective = "denoising";
   bool slow = false;
   DiffusionOptions generate;
 
@@ -49,6 +50,8 @@ class DiffusionMaker : public PictureMaker {
   const Process& process() const { return *process_; }
 
  private:
+  /// `steps` looks, the first at noise alone: what a network trained for consistency takes them for.
+  Tensor looks(const Wanted& wanted, const DiffusionOptions& options, const HowFar& told);
   Tensor read_picture(const std::string& path, const char* what, int64_t channels) const;
 
   DiffusionMakerConfig config_;

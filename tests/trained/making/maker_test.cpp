@@ -15,15 +15,18 @@ namespace {
 
 /// A small maker of each task, by class where it can be.
 std::vector<std::pair<std::string, Table>> small() {
-  return {{"gan", {{"model", Table{{"name", "dcgan"}, {"width", 4}, {"classes", 3}}}}},
-          {"vae", {{"model", Table{{"name", "vae"}, {"hidden", 8}, {"latent", 4}, {"classes", 3}}}}},
-          {"vqvae",
-           {{"model", Table{{"name", "vqvae"}, {"width", 8}, {"codes", 16}, {"dim", 4}, {"blocks", 1}}},
-            {"prior", Table{{"dim", 8}, {"depth", 1}, {"heads", 2}}},
-            {"classes", 3}}},
-          {"diffusion",
-           {{"model", Table{{"name", "unet"}, {"image", 16}, {"classes", 3}, {"widths", List{8, 8}}, {"head_dim", 8}}},
-            {"generate", Table{{"sampler", "heun"}, {"steps", 3}}}}}};
+  return {
+      {"gan", {{"model", Table{{"name", "dcgan"}, {"width", 4}, {"classes", 3}}}}},
+      {"vae", {{"model", Table{{"name", "vae"}, {"hidden", 8}, {"latent", 4}, {"classes", 3}}}}},
+      {"vqvae",
+       {{"model", Table{{"name", "vqvae"}, {"width", 8}, {"codes", 16}, {"dim", 4}, {"blocks", 1}}},
+        {"prior", Table{{"dim", 8}, {"depth", 1}, {"heads", 2}}},
+        {"classes", 3}}},
+      {"diffusion",
+       {{"model",
+         Table{
+             {"name", "unet"}, {"image", 16}, {"classes", 3}, {"widths", List{8, 8}}, {"head_dim", 8}, {"groups", 2}}},
+        {"generate", Table{{"sampler", "heun"}, {"steps", 3}, {"bound", 0.0}}}}}};
 }
 
 std::unique_ptr<Maker> make(const std::string& task, const Table& settings, int64_t batch = 16) {
@@ -35,7 +38,7 @@ std::unique_ptr<Maker> make(const std::string& task, const Table& settings, int6
   const torch::NoGradGuard no_grad;
   torch::manual_seed(3);
   for (auto& parameter : maker->model().parameters())
-    if (parameter.dim() > 1) parameter.add_(torch::randn_like(parameter) * 0.05);
+    if (parameter.dim() > 1) parameter.add_(torch::randn_like(parameter) * 0.2);
   return std::unique_ptr<Maker>(maker);
 }
 
@@ -69,7 +72,8 @@ TEST(Maker, AClassIsAskedForByNameOrNumber) {
   for (const auto& [task, settings] : small()) {
     EXPECT_ERROR(samples(*make(task, settings), {{"class", List{"9"}}}), "there is no class \"9\"");
     const auto each = samples(*make(task, settings), {{"n", 3}, {"class", List{"0"}}});
-    EXPECT_GT((each - samples(*make(task, settings), {{"n", 3}, {"class", List{"2"}}})).abs().max().item<double>(), 1e-4)
+    EXPECT_GT((each - samples(*make(task, settings), {{"n", 3}, {"class", List{"2"}}})).abs().max().item<double>(),
+              1e-4)
         << task;
   }
 }
@@ -173,6 +177,19 @@ TEST(DiffusionMaker, BeginsAtAPictureOrWithinAMask) {
   EXPECT_ERROR(make("diffusion", settings)->making({{"steps", 1001}}), "are more than the 1000 times");
   settings.set_path("model.classes", 0);
   EXPECT_ERROR(make("diffusion", settings)->making({{"guidance", 2.0}}), "wants a model with classes");
+}
+
+TEST(DiffusionMaker, ConsistencyTakesOneLookOrAFew) {
+  auto settings = small()[3].second;
+  settings.set("objective", "consistency");
+  settings.set("process", "edm");
+  const auto maker = make("diffusion", settings);
+  const auto once = samples(*maker, {{"n", 3}, {"steps", 1}}), thrice = samples(*maker, {{"n", 3}, {"steps", 3}});
+  EXPECT_EQ(once.sizes(), thrice.sizes());
+  EXPECT_FALSE(once.equal(thrice));
+  EXPECT_TRUE(thrice.equal(samples(*maker, {{"n", 3}, {"steps", 3}})));
+  EXPECT_ERROR(maker->making({{"guidance", 2.0}}), "guidance wants steps that see noise");
+  EXPECT_ERROR(maker->making({{"path", 3}}), "path wants steps that see noise");
 }
 
 TEST(DiffusionMaker, TheSlowAverageFollowsTheNetwork) {
