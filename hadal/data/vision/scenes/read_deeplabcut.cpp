@@ -148,7 +148,12 @@ void read_project(const std::string& text, const std::string& name, SceneAbout& 
   const auto project = parse_yaml(text, name);
   if (!project.is_object()) throw FileError(name, "is no list of settings");
   about.keypoints = texts(project.value("bodyparts", nlohmann::json()));
-  if (about.keypoints.empty()) about.keypoints = texts(project.value("multianimalbodyparts", nlohmann::json()));
+  if (about.keypoints.empty()) {
+    // Of several animals; what there is one of in a picture, as a corner of the box, is an animal "single" with these.
+    about.keypoints = texts(project.value("multianimalbodyparts", nlohmann::json()));
+    for (auto& name : texts(project.value("uniquebodyparts", nlohmann::json())))
+      about.keypoints.push_back(std::move(name));
+  }
   if (about.keypoints.empty()) throw FileError(name, "names no body parts");
   about.swap = mirrored_keypoints(about.keypoints);
   const auto lines = project.value("skeleton", nlohmann::json::array());

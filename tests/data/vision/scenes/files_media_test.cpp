@@ -265,6 +265,30 @@ TEST(SceneFiles, ReadDeepLabCut) {
   EXPECT_ERROR(open(f.path()), "the project has no body part \"tail\"");
 }
 
+TEST(SceneFiles, ReadDeepLabCutsSeveralAnimals) {
+  test::TemporaryFolder f;
+  write_file(f / "config.yaml",
+             "Task: mice\nmultianimalproject: true\nindividuals:\n- m1\n- m2\nuniquebodyparts:\n- corner\n"
+             "multianimalbodyparts:\n- snout\n- tail\nbodyparts: MULTI!\nskeleton:\n- - snout\n  - tail\n"
+             "- - snout\n  - wing\n");
+  write_file(f / "labeled-data/v/img1.png", picture(300, 200));
+  write_file(f / "labeled-data/v/img2.png", picture(300, 200));
+  write_file(f / "labeled-data/v/CollectedData_Me.csv",
+             "scorer,,,Me,Me,Me,Me,Me,Me,Me,Me,Me,Me\nindividuals,,,m1,m1,m1,m1,m2,m2,m2,m2,single,single\n"
+             "bodyparts,,,snout,snout,tail,tail,snout,snout,tail,tail,corner,corner\ncoords,,,x,y,x,y,x,y,x,y,x,y\n"
+             "labeled-data,v,img1.png,10,20,30,40,110,120,,,5,6\nlabeled-data,v,img2.png,,,,,1,2,3,4,,\n");
+  const auto source = open(f.path());
+  EXPECT_EQ(source.about.keypoints, (std::vector<std::string>{"snout", "tail", "corner"}));
+  EXPECT_EQ(source.about.skeleton, (std::vector<std::array<int64_t, 2>>{{0, 1}})) << "there is no wing";
+  EXPECT_EQ(source.faults->count(Fault::skeleton_wrong), 1);
+  const auto data = source.open("train");
+  ASSERT_EQ(data->size(), 2);
+  EXPECT_EQ(floats(data->truth(0).keypoints), (std::vector<float>{10,  20,  2, 30, 40, 2, 0, 0, 0,     // m1
+                                                                  110, 120, 2, 0,  0,  0, 0, 0, 0,     // m2
+                                                                  0,   0,   0, 0,  0,  0, 5, 6, 2}));  // single
+  EXPECT_EQ(data->truth(1).keypoints.size(0), 1) << "an animal without a point is not there";
+}
+
 TEST(SceneFiles, SayWhatIsThere) {
   test::TemporaryFolder f;
   write_file(f / "a.png", picture());
