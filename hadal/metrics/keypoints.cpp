@@ -27,6 +27,20 @@ double sum_as_numpy(std::span<const double> values) {
   return sum;
 }
 
+double share_within(const std::vector<double>& distances, double pixels) {
+  const auto close = std::count_if(distances.begin(), distances.end(), [&](double d) { return d <= pixels; });
+  return distances.empty() ? kNone : static_cast<double>(close) / static_cast<double>(distances.size());
+}
+
+/// Of an even number the mean of the two in the middle.
+double median_of(std::vector<double> values) {
+  if (values.empty()) return kNone;
+  const auto middle = values.begin() + std::ssize(values) / 2;
+  std::nth_element(values.begin(), middle, values.end());
+  if (values.size() % 2 == 1) return *middle;
+  return (*middle + *std::max_element(values.begin(), middle)) / 2;
+}
+
 }  // namespace
 
 double keypoint_similarity(std::span<const double> found, std::span<const double> truth,
@@ -91,13 +105,14 @@ void KeypointErrors::add(std::span<const double> found, std::span<const double> 
     if (!(truth[3 * k + 2] > 0)) continue;
     const auto distance = std::hypot(found[3 * k] - truth[3 * k], found[3 * k + 1] - truth[3 * k + 1]);
     sums_[k].relative.push_back(distance / size);
+    sums_[k].pixels.push_back(distance);
     sums_[k].squares += distance * distance;
   }
 }
 
 std::vector<double> KeypointErrors::pck(double share) const {
   std::vector<double> out;
-  for (const auto& [relative, squares] : sums_) {
+  for (const auto& [relative, pixels, squares] : sums_) {
     const auto close = std::count_if(relative.begin(), relative.end(), [&](double value) { return value < share; });
     out.push_back(relative.empty() ? kNone : static_cast<double>(close) / static_cast<double>(relative.size()));
   }
@@ -106,23 +121,44 @@ std::vector<double> KeypointErrors::pck(double share) const {
 
 std::vector<double> KeypointErrors::rmse() const {
   std::vector<double> out;
-  for (const auto& [relative, squares] : sums_)
+  for (const auto& [relative, pixels, squares] : sums_)
     out.push_back(relative.empty() ? kNone : std::sqrt(squares / static_cast<double>(relative.size())));
   return out;
 }
 
 double KeypointErrors::mean_pck(double share) const {
   double close = 0, count = 0;
-  for (const auto& [relative, squares] : sums_) {
+  for (const auto& [relative, pixels, squares] : sums_) {
     for (const auto value : relative) close += value < share;
     count += static_cast<double>(relative.size());
   }
   return count > 0 ? close / count : kNone;
 }
 
+std::vector<double> KeypointErrors::within(double pixels) const {
+  std::vector<double> out;
+  for (const auto& sums : sums_) out.push_back(share_within(sums.pixels, pixels));
+  return out;
+}
+
+std::vector<double> KeypointErrors::median() const {
+  std::vector<double> out;
+  for (const auto& sums : sums_) out.push_back(median_of(sums.pixels));
+  return out;
+}
+
+double KeypointErrors::mean_within(double pixels) const { return share_within(all_distances(), pixels); }
+double KeypointErrors::median_of_all() const { return median_of(all_distances()); }
+
+std::vector<double> KeypointErrors::all_distances() const {
+  std::vector<double> out;
+  for (const auto& sums : sums_) out.insert(out.end(), sums.pixels.begin(), sums.pixels.end());
+  return out;
+}
+
 double KeypointErrors::mean_rmse() const {
   double sum = 0, count = 0;
-  for (const auto& [relative, squares] : sums_) sum += squares, count += static_cast<double>(relative.size());
+  for (const auto& [relative, pixels, squares] : sums_) sum += squares, count += static_cast<double>(relative.size());
   return count > 0 ? std::sqrt(sum / count) : kNone;
 }
 

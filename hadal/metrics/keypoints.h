@@ -35,17 +35,26 @@ class KeypointErrors {
   /// The share of keypoints closer than `share` of the size, in the order the keypoints have; NaN where none was
   /// visible.
   std::vector<double> pck(double share) const;
+  /// The share of keypoints at most so many pixels away.
+  std::vector<double> within(double pixels) const;
   /// In pixels; NaN where none was visible.
   std::vector<double> rmse() const;
+  std::vector<double> median() const;
+  /// Every distance of keypoint k in pixels, in the order they came.
+  const std::vector<double>& distances(size_t k) const { return sums_.at(k).pixels; }
   /// Over all visible keypoints.
   double mean_pck(double share) const;
+  double mean_within(double pixels) const;
   double mean_rmse() const;
+  double median_of_all() const;
 
  private:
   struct Sums {
-    std::vector<double> relative;  // distance / size
+    std::vector<double> relative, pixels;  // distance / size, distance
     double squares = 0;
   };
+  std::vector<double> all_distances() const;
+
   std::vector<Sums> sums_;
 };
 
