@@ -263,6 +263,21 @@ TEST(SceneFiles, ReadDeepLabCut) {
   EXPECT_NEAR(scene.boxes[0][0].item<double>(), 100 - 15.075, 1e-3);
   write_file(f / "labeled-data/video/CollectedData_Me.csv", "scorer,Me,Me\nbodyparts,tail,tail\ncoords,x,y\n");
   EXPECT_ERROR(open(f.path()), "the project has no body part \"tail\"");
+  write_file(f / "labeled-data/video/CollectedData_Me.csv", "scorer,Me,Me\nbodyparts,snout,snout\ncoords,x,x\n");
+  EXPECT_ERROR(open(f.path()), "two columns are the x of snout");
+}
+
+TEST(SceneFiles, DeepLabCutsHeadsAskForNoGigabytes) {
+  SceneAbout about;
+  std::string heads[] = {"scorer", "individuals", "bodyparts", "coords"};
+  for (int i = 0; i < 400; ++i) {
+    about.keypoints.push_back(fmt::format("p{}", i));
+    const std::string fields[] = {"Me", fmt::format("m{}", i), fmt::format("p{}", i), "x"};
+    for (size_t row = 0; row < 4; ++row) heads[row] += "," + fields[row];
+  }
+  FaultLog log;
+  EXPECT_ERROR(parse_deeplabcut(fmt::format("{}\n", fmt::join(heads, "\n")), "t.csv", about, log),
+               "400 animals of 400 points each are too many");
 }
 
 TEST(SceneFiles, ReadDeepLabCutsSeveralAnimals) {
