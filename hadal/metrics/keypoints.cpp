@@ -27,11 +27,6 @@ double sum_as_numpy(std::span<const double> values) {
   return sum;
 }
 
-double share_within(const std::vector<double>& distances, double pixels) {
-  const auto close = std::count_if(distances.begin(), distances.end(), [&](double d) { return d <= pixels; });
-  return distances.empty() ? kNone : static_cast<double>(close) / static_cast<double>(distances.size());
-}
-
 /// Of an even number the mean of the two in the middle.
 double median_of(std::vector<double> values) {
   if (values.empty()) return kNone;
@@ -110,56 +105,60 @@ void KeypointErrors::add(std::span<const double> found, std::span<const double> 
   }
 }
 
+void KeypointErrors::add_missed(std::span<const double> truth) {
+  if (truth.size() != 3 * sums_.size())
+    fail("[keypoints] {} numbers are true, expected {}: three for each of {} keypoints", truth.size(), 3 * sums_.size(),
+         sums_.size());
+  for (size_t k = 0; k < sums_.size(); ++k) sums_[k].missed += truth[3 * k + 2] > 0;
+}
+
+KeypointErrors::Sums KeypointErrors::together() const {
+  Sums out;
+  for (const auto& sums : sums_) {
+    out.relative.insert(out.relative.end(), sums.relative.begin(), sums.relative.end());
+    out.pixels.insert(out.pixels.end(), sums.pixels.begin(), sums.pixels.end());
+    out.squares += sums.squares, out.missed += sums.missed;
+  }
+  return out;
+}
+
+double KeypointErrors::Sums::pck(double share) const {
+  return part(std::count_if(relative.begin(), relative.end(), [&](double value) { return value < share; }));
+}
+double KeypointErrors::Sums::within(double most) const {
+  return part(std::count_if(pixels.begin(), pixels.end(), [&](double value) { return value <= most; }));
+}
+double KeypointErrors::Sums::part(int64_t close) const {
+  const auto all = std::ssize(pixels) + missed;
+  return all == 0 ? kNone : static_cast<double>(close) / static_cast<double>(all);
+}
+double KeypointErrors::Sums::rmse() const {
+  return pixels.empty() ? kNone : std::sqrt(squares / static_cast<double>(pixels.size()));
+}
+
+template <class Measure>
+std::vector<double> KeypointErrors::each(const Measure& measure) const {
+  std::vector<double> out;
+  for (const auto& sums : sums_) out.push_back(measure(sums));
+  return out;
+}
+
 std::vector<double> KeypointErrors::pck(double share) const {
-  std::vector<double> out;
-  for (const auto& [relative, pixels, squares] : sums_) {
-    const auto close = std::count_if(relative.begin(), relative.end(), [&](double value) { return value < share; });
-    out.push_back(relative.empty() ? kNone : static_cast<double>(close) / static_cast<double>(relative.size()));
-  }
-  return out;
+  return each([&](const Sums& sums) { return sums.pck(share); });
 }
-
-std::vector<double> KeypointErrors::rmse() const {
-  std::vector<double> out;
-  for (const auto& [relative, pixels, squares] : sums_)
-    out.push_back(relative.empty() ? kNone : std::sqrt(squares / static_cast<double>(relative.size())));
-  return out;
-}
-
-double KeypointErrors::mean_pck(double share) const {
-  double close = 0, count = 0;
-  for (const auto& [relative, pixels, squares] : sums_) {
-    for (const auto value : relative) close += value < share;
-    count += static_cast<double>(relative.size());
-  }
-  return count > 0 ? close / count : kNone;
-}
-
 std::vector<double> KeypointErrors::within(double pixels) const {
-  std::vector<double> out;
-  for (const auto& sums : sums_) out.push_back(share_within(sums.pixels, pixels));
-  return out;
+  return each([&](const Sums& sums) { return sums.within(pixels); });
 }
-
+std::vector<double> KeypointErrors::rmse() const {
+  return each([](const Sums& sums) { return sums.rmse(); });
+}
 std::vector<double> KeypointErrors::median() const {
-  std::vector<double> out;
-  for (const auto& sums : sums_) out.push_back(median_of(sums.pixels));
-  return out;
+  return each([](const Sums& sums) { return median_of(sums.pixels); });
 }
 
-double KeypointErrors::mean_within(double pixels) const { return share_within(all_distances(), pixels); }
-double KeypointErrors::median_of_all() const { return median_of(all_distances()); }
-
-std::vector<double> KeypointErrors::all_distances() const {
-  std::vector<double> out;
-  for (const auto& sums : sums_) out.insert(out.end(), sums.pixels.begin(), sums.pixels.end());
-  return out;
-}
-
-double KeypointErrors::mean_rmse() const {
-  double sum = 0, count = 0;
-  for (const auto& [relative, pixels, squares] : sums_) sum += squares, count += static_cast<double>(relative.size());
-  return count > 0 ? std::sqrt(sum / count) : kNone;
-}
+double KeypointErrors::mean_pck(double share) const { return together().pck(share); }
+double KeypointErrors::mean_within(double pixels) const { return together().within(pixels); }
+double KeypointErrors::mean_rmse() const { return together().rmse(); }
+double KeypointErrors::median_of_all() const { return median_of(together().pixels); }
 
 }  // namespace hadal

@@ -128,6 +128,11 @@ Metrics Pose::evaluate(const std::string& split, int64_t limit) {
         return out;
       },
       [&](const Pictures& batch) {
+        if (!config_.predict.detector.empty()) {
+          auto found = made_->poses(batch.images, config_.predict);
+          for (size_t i = 0; i < found.size(); ++i) judge_->add(batch.indices[i], std::move(found[i]));
+          return;
+        }
         std::vector<std::vector<PosedBox>> boxes;
         for (const auto index : batch.indices) {
           const auto truth = data->truth(index);

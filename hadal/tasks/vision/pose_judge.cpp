@@ -14,11 +14,19 @@ namespace {
 constexpr size_t kShown = 12;
 constexpr int64_t kShownSide = 400;
 constexpr double kNear = 15;  // pixels
+constexpr double kMatched = 1.0 / 3;
 constexpr const char* kCoco[] = {"AP", "AP50", "AP75", "AP_medium", "AP_large",
                                  "AR", "AR50", "AR75", "AR_medium", "AR_large"};
 
 std::span<const double> numbers_of(const Tensor& row) {
   return {row.const_data_ptr<double>(), static_cast<size_t>(row.numel())};
+}
+
+/// The share that two boxes have in common of what both cover.
+double overlap(const Window& a, const Window& b) {
+  const auto area = [](const Window& w) { return std::max(0.0, w[2] - w[0]) * std::max(0.0, w[3] - w[1]); };
+  const auto both = area({std::max(a[0], b[0]), std::max(a[1], b[1]), std::min(a[2], b[2]), std::min(a[3], b[3])});
+  return both > 0 ? both / (area(a) + area(b) - both) : 0;
 }
 
 std::string percent(double share) { return std::isnan(share) ? "–" : fmt::format("{:.1f} %", 100 * share); }
@@ -53,8 +61,55 @@ void PoseJudge::add(int64_t index, const Tensor& given) {
   const auto truth = data_->truth(index);
   const auto objects = posed_objects(truth);
   require(given.size(0) == std::ssize(objects), "[pose] {} poses for {} objects", given.size(0), objects.size());
+  std::vector<Detection> found;
+  std::vector<int64_t> of;
+  for (size_t i = 0; i < objects.size(); ++i) {
+    const auto box = pose_box(truth, objects[i], PoseBox::data);
+    const auto label = truth.labels[objects[i]].item<int64_t>();
+    Detection object{.name = data_->about().classes.at(static_cast<size_t>(label)),
+                     .label = label,
+                     .keypoints = given[static_cast<int64_t>(i)]};
+    for (size_t k = 0; k < 4; ++k) object.box[k] = static_cast<float>(box[k]);
+    const auto points = object.keypoints.to(torch::kCPU, torch::kFloat64).contiguous();
+    object.score = keypoint_score(1, numbers_of(points));
+    found.push_back(std::move(object));
+    of.push_back(static_cast<int64_t>(i));
+  }
+  take(index, truth, objects, std::move(found), of);
+}
+
+void PoseJudge::add(int64_t index, std::vector<Detection> found) {
+  const auto truth = data_->truth(index);
+  const auto objects = posed_objects(truth);
+  struct Pair {
+    double overlap;
+    size_t object, found;
+  };
+  std::vector<Pair> pairs;
+  for (size_t i = 0; i < objects.size(); ++i)
+    for (size_t d = 0; d < found.size(); ++d) {
+      const auto& f = found[d].box;
+      const auto both = overlap(pose_box(truth, objects[i], PoseBox::data), {f[0], f[1], f[2], f[3]});
+      if (both >= kMatched) pairs.push_back({both, i, d});
+    }
+  std::stable_sort(pairs.begin(), pairs.end(), [](const Pair& a, const Pair& b) { return a.overlap > b.overlap; });
+  std::vector<int64_t> of(objects.size(), -1);
+  std::vector<bool> taken(found.size(), false);
+  for (const auto& pair : pairs)
+    if (of[pair.object] < 0 && !taken[pair.found])
+      of[pair.object] = static_cast<int64_t>(pair.found), taken[pair.found] = true;
+  take(index, truth, objects, std::move(found), of);
+}
+
+void PoseJudge::take(int64_t index, const SceneTruth& truth, const std::vector<int64_t>& objects,
+                     std::vector<Detection> found, const std::vector<int64_t>& of) {
   const auto picture = data_->picture_id(index);
-  const auto found = given.to(torch::kCPU, torch::kFloat64).index_select(1, torch::tensor(order_, torch::kInt64));
+  const auto order = torch::tensor(order_, torch::kInt64);
+  std::vector<Tensor> points;
+  for (auto& object : found) {
+    object.keypoints = object.keypoints.cpu().index_select(0, order);
+    points.push_back(object.keypoints.to(torch::kFloat64).contiguous());
+  }
   if (coco_) {
     auto all = coco_objects(picture, truth.boxes, torch::zeros_like(truth.labels), {}, {}, truth.keypoints);
     for (size_t i = 0; i < all.size(); ++i) {
@@ -63,33 +118,26 @@ void PoseJudge::add(int64_t index, const Tensor& given) {
       if (truth.area.defined()) all[i].area = truth.area[row].item<double>();
       coco_->add_truth(std::move(all[i]));
     }
-  }
-  std::vector<Detection> shown;
-  for (size_t i = 0; i < objects.size(); ++i) {
-    const auto object = objects[i];
-    const auto points = found[static_cast<int64_t>(i)].contiguous();
-    const auto wanted = truth.keypoints[object].to(torch::kFloat64).contiguous();
-    auto box = pose_box(truth, object, PoseBox::data);
-    errors_.add(numbers_of(points), numbers_of(wanted), std::max(box[2] - box[0], box[3] - box[1]));
-    const auto score = keypoint_score(1, numbers_of(points));
-    const std::array<float, 4> corners = {static_cast<float>(box[0]), static_cast<float>(box[1]),
-                                          static_cast<float>(box[2]), static_cast<float>(box[3])};
-    if (coco_) {
-      const auto flat = numbers_of(points);
+    for (size_t d = 0; d < found.size(); ++d) {
+      const auto& b = found[d].box;
+      const auto flat = numbers_of(points[d]);
       coco_->add_found({.picture = picture,
-                        .score = score,
-                        .box = {box[0], box[1], box[2] - box[0], box[3] - box[1]},
+                        .score = found[d].score,
+                        .box = {b[0], b[1], b[2] - b[0], b[3] - b[1]},
                         .keypoints = {flat.begin(), flat.end()}});
     }
-    const auto label = truth.labels[object].item<int64_t>();
-    shown.push_back({.name = data_->about().classes.at(static_cast<size_t>(label)),
-                     .label = label,
-                     .score = score,
-                     .box = corners,
-                     .keypoints = points.to(torch::kFloat32)});
+  }
+  for (size_t i = 0; i < objects.size(); ++i) {
+    const auto wanted = truth.keypoints[objects[i]].to(torch::kFloat64).contiguous();
+    const auto box = pose_box(truth, objects[i], PoseBox::data);
+    if (of[i] < 0)
+      errors_.add_missed(numbers_of(wanted));
+    else
+      errors_.add(numbers_of(points[static_cast<size_t>(of[i])]), numbers_of(wanted),
+                  std::max(box[2] - box[0], box[3] - box[1]));
   }
   const auto every = std::max<int64_t>(1, data_->size() / static_cast<int64_t>(kShown));
-  if (seen_++ % every == 0 && shown_.size() < kShown) shown_.push_back({index, std::move(shown)});
+  if (seen_++ % every == 0 && shown_.size() < kShown) shown_.push_back({index, std::move(found)});
 }
 
 Metrics PoseJudge::metrics() const {

@@ -21,8 +21,11 @@ class PoseJudge {
   /// nobody knows.
   PoseJudge(const TrainedPose& pose, std::shared_ptr<const SceneData> data, std::vector<int64_t> order,
             const std::vector<double>& sigmas);
-  /// What was found, (N, K, 3), for those objects of the picture of which a point is there, in their order.
+  /// What was found, (N, K, 3), in the boxes of those objects of the picture of which a point is there, in their order.
   void add(int64_t index, const Tensor& found);
+  /// What a detector's boxes held. An object's points are those of the box that overlaps its own most, each box being
+  /// one object's; where none overlaps by a third it was missed.
+  void add(int64_t index, std::vector<Detection> found);
   /// median_px, rmse_px, within_15, pck50, pck10 over all points that are there; with sigmas COCO's ten numbers
   /// before them, keypoint_AP to keypoint_AR_large.
   Metrics metrics() const;
@@ -37,6 +40,9 @@ class PoseJudge {
     int64_t index;
     std::vector<Detection> found;
   };
+  /// `of`: for each of `objects` which one was found for it, -1: none.
+  void take(int64_t index, const SceneTruth& truth, const std::vector<int64_t>& objects, std::vector<Detection> found,
+            const std::vector<int64_t>& of);
   const std::vector<std::string>& names() const { return data_->about().keypoints; }
 
   const TrainedPose& pose_;

@@ -192,10 +192,16 @@ std::vector<std::vector<Detection>> TrainedPose::posed(std::span<const Tensor> i
   return objects;
 }
 
+std::vector<std::vector<Detection>> TrainedPose::poses(std::span<const Tensor> images, const PoseOptions& options) {
+  auto still = options;
+  still.track = false;
+  std::vector<Tensor> pictures;
+  for (const auto& image : images) pictures.push_back(to_channels(image, 3));
+  return posed(pictures, objects(pictures, {}, still), still);
+}
+
 std::vector<Detection> TrainedPose::operator()(const Tensor& image) {
-  const Input input{.image = image, .frame = 0};
-  const auto picture = to_channels(image, 3);
-  return posed({&picture, 1}, objects({&picture, 1}, {&input, 1}, config_.predict), config_.predict).at(0);
+  return poses({&image, 1}, config_.predict).at(0);
 }
 
 std::vector<Answer> TrainedPose::predict(std::span<const Input> inputs, const Table& given) {

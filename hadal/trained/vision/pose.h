@@ -49,6 +49,8 @@ class TrainedPose : public Trained {
 
   /// image (H, W, 3) uint8 -> its objects, those of predict.detector or the whole picture.
   std::vector<Detection> operator()(const Tensor& image);
+  /// The same for several, with other options; nothing is followed.
+  std::vector<std::vector<Detection>> poses(std::span<const Tensor> images, const PoseOptions& options);
   /// Keypoints (N, K, 3) x, y, score in the picture's pixels, an object a box.
   Tensor find(const Tensor& image, std::span<const PosedBox> boxes, const PoseOptions& options);
   /// The same for several pictures, whose boxes share batches.

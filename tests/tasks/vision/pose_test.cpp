@@ -75,6 +75,15 @@ class OneObject : public SceneData {
   SceneAbout about_;
 };
 
+std::unique_ptr<TrainedPose> untrained(const std::vector<std::string>& keypoints) {
+  List names;
+  for (const auto& name : keypoints) names.push_back(name);
+  TrainedPoseConfig config;
+  config.model = {"simplebaseline_resnet18", *settings().find("model")->get_if<Table>()};
+  config.model.settings.erase("name");
+  return std::make_unique<TrainedPose>(config, Table{{"names", List{"mouse"}}, {"keypoints", names}}, Use{});
+}
+
 TEST(Pose, LearnsAndIsScored) {
   const auto task = make(settings());
   task->batches().set_epochs(8);
@@ -137,6 +146,20 @@ TEST(Pose, LooksIntoBoxesOrAtTheWholePicture) {
   EXPECT_EQ(scores("data").size(), scores("whole").size());
 }
 
+TEST(Pose, GoesOnFromWeightsOfOtherPoints) {
+  const test::TemporaryFolder folder;
+  const auto before = untrained({"snout", "tail"});
+  write_weights(folder / "w.safetensors", before->model(), {{"task", "pose"}});
+  const auto weights = read_passport(folder / "w.safetensors");
+  TaskContext context;
+  context.batch = 4, context.workers = 0, context.learns = true, context.weights = &weights;
+  const auto task = tasks().make({"pose", settings()}, context);
+  const auto now = task->model().named_parameters(), then = before->model().named_parameters();
+  EXPECT_TRUE(torch::equal(now["backbone.conv1.weight"], then["backbone.conv1.weight"]));
+  EXPECT_TRUE(torch::equal(now["head.deconv_layers.3.weight"], then["head.deconv_layers.3.weight"]));
+  EXPECT_EQ(now["head.final_layer.weight"].size(0), 5);
+}
+
 TEST(Pose, SigmasMakeItCocosScores) {
   auto table = settings();
   table.set("sigmas", List{0.1, 0.1, 0.1, 0.05, 0.05});
@@ -149,6 +172,22 @@ TEST(Pose, SigmasMakeItCocosScores) {
   EXPECT_ERROR(make(table), "sigmas lists 1 and the data has 5 keypoints");
   table.set("sigmas", List{0.1, 0.1, 0.1, 0.05, 0.0});
   EXPECT_ERROR(make(table), "sigmas");
+}
+
+TEST(Pose, IsScoredInADetectorsBoxesToo) {
+  const test::TemporaryFolder folder;
+  TrainedDetector detector({.model = {"yolov8n", {{"width", 0.125}}}, .names = {"circle", "dog"}, .size = 64}, {}, {});
+  Table recipe{{"task", "detect"}};
+  recipe.merge(write_config(detector.config()));
+  write_weights(folder / "d.safetensors", detector.model(), recipe);
+  auto table = settings();
+  const auto scores = [&](double conf) {
+    table.set("predict", Table{{"detector", (folder / "d.safetensors").string()}, {"conf", conf}, {"most", 3}});
+    return make(table)->evaluate("val", 0);
+  };
+  EXPECT_EQ(value_of(scores(1), "within_15"), 0) << "nobody is found";
+  EXPECT_TRUE(std::isnan(value_of(scores(1), "median_px")));
+  EXPECT_GE(value_of(scores(0), "within_15"), 0);
 }
 
 TEST(Pose, WhatModelAndDataDoNotShareIsRefused) {
@@ -174,14 +213,30 @@ TEST(PoseKeypoints, AreMatchedByName) {
                "a keypoint \"tial\" that the model does not know; nearest: tail");
 }
 
+TEST(PoseJudge, ADetectorsBoxesAreMatchedWithTheObjects) {
+  const auto data = std::make_shared<OneObject>();
+  const auto pose = untrained({"snout", "tail"});
+  PoseJudge judge(*pose, data, {0, 1}, data->about().sigmas);
+  const auto at = [](float x, float y, std::array<float, 4> box) {
+    return Detection{
+        .name = "mouse", .score = 0.5, .box = box, .keypoints = torch::tensor({{x, y, 1.0F}, {50.0F, 40.0F, 1.0F}})};
+  };
+  // The nearer box has the object, whatever comes first; a second one is nobody's.
+  judge.add(0, {at(90, 20, {10, 10, 60, 30}), at(20, 23, {10, 10, 60, 49})});
+  judge.add(1, {at(20, 20, {70, 60, 90, 80})});
+  const auto metrics = judge.metrics();
+  EXPECT_EQ(value_of(metrics, "median_px"), 1.5) << "3 and 0 pixels; what was missed has no distance";
+  EXPECT_NEAR(value_of(metrics, "within_15"), 2.0 / 3, 1e-9) << "and is not within any";
+  // Pictures where nobody is found are scored too.
+  PoseJudge nobody(*pose, data, {0, 1}, {});
+  nobody.add(0, std::vector<Detection>{});
+  EXPECT_EQ(value_of(nobody.metrics(), "within_15"), 0);
+}
+
 TEST(PoseJudge, ScoresByHand) {
   const auto data = std::make_shared<OneObject>();
-  const Table learned{{"names", List{"mouse"}}, {"keypoints", List{"tail", "snout"}}};  // in another order
-  TrainedPoseConfig config;
-  config.model = {"simplebaseline_resnet18", *settings().find("model")->get_if<Table>()};
-  config.model.settings.erase("name");
-  const TrainedPose pose(config, learned, {});
-  PoseJudge judge(pose, data, match_keypoints(data->about().keypoints, pose.about().keypoints), data->about().sigmas);
+  const auto pose = untrained({"tail", "snout"});  // in another order
+  PoseJudge judge(*pose, data, match_keypoints(data->about().keypoints, pose->about().keypoints), data->about().sigmas);
   judge.add(0, torch::tensor({{{50.0F, 40.0F, 0.9F}, {23.0F, 24.0F, 0.8F}}}));  // the snout is 5 pixels off
   judge.add(1, torch::tensor({{{7.0F, 7.0F, 0.9F}, {20.0F, 50.0F, 0.8F}}}));    // 30 off; the tail is not there
   const auto metrics = judge.metrics();
