@@ -73,13 +73,16 @@ TEST_F(Poses, PredictAndEvalWantNothingButTheRun) {
 
 TEST_F(Poses, AVideoGivesDeepLabCutsTable) {
   ASSERT_EQ(trained_.code, 0) << trained_.err;
-  {
-    VideoWriter writer(*folder_ / "open field.mp4", 25);
+  for (const auto* name : {"open field.mp4", "other/open field.mp4"}) {
+    std::filesystem::create_directories((*folder_ / name).parent_path());
+    VideoWriter writer(*folder_ / name, 25);
     for (int64_t i = 0; i < 5; ++i) writer.add(torch::full({40, 80, 3}, 30 * i, torch::kUInt8));
     writer.close();
   }
-  const auto ran = run({"predict", "run", "open field.mp4", "out=video"});
+  const auto ran = run({"predict", "run", "open field.mp4", "other/open field.mp4", "out=video"});
   ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(read_file(*folder_ / "video/open field-points.csv"), read_file(*folder_ / "video/open field-points-2.csv"))
+      << "each video has its own";
   std::istringstream table(read_file(*folder_ / "video/open field-points.csv"));
   std::vector<std::string> lines;
   for (std::string line; std::getline(table, line);) lines.push_back(line);

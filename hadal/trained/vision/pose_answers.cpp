@@ -52,10 +52,12 @@ std::vector<Attachment> pose_files(const Input& input, const Tensor& image, cons
   const auto animals = options.most > 0 ? options.most : options.detector.empty() ? 1 : 0;
   if (input.frame < 0 || animals == 0) return files;
   std::erase_if(files, [](const Attachment& file) { return file.ending == "points.csv"; });
-  const auto name = std::filesystem::path(input.name).stem().string() + "-points.csv";
   const auto frame = input.frame, keypoints = std::ssize(about.keypoints);
-  files.push_back({name, [=] { return deeplabcut_row(frame, detections, keypoints, animals); }, true,
-                   deeplabcut_head(about, animals)});
+  files.push_back({.ending = "-points.csv",
+                   .bytes = [=] { return deeplabcut_row(frame, detections, keypoints, animals); },
+                   .joint = true,
+                   .head = deeplabcut_head(about, animals),
+                   .of_video = true});
   return files;
 }
 

@@ -1,7 +1,12 @@
 // What pose makes of labels that are not as they should be.
+#include <numeric>
+
+#include "hadal/data/vision/scenes/pose_batch.h"
+#include "hadal/data/vision/scenes/sources.h"
 #include "hadal/io/file.h"
 #include "hadal/io/image.h"
 #include "hadal/tasks/task.h"
+#include "hadal/tasks/vision/pose_judge.h"
 
 #include "tests/support/support.h"
 
@@ -73,6 +78,30 @@ TEST_F(PoseData, WithoutAPointThatIsThereThereIsNothingToLearn) {
 TEST_F(PoseData, PicturesWithOtherNumbersOfPoints) {
   write({"[10, 10, 2, 20, 20, 2]", "[10, 10, 2]"});
   EXPECT_ERROR(make(), "1 keypoints; the category has 2");
+}
+
+TEST(PoseRealData, TheTruthOfPeopleIsFoundInWhole) {
+  const auto path = test::data_folder() / "coco-minis/test_coco.json";
+  NEEDS_DATA(path);
+  const auto source = scene_sources().make({"auto", {{"path", path.string()}}});
+  const std::shared_ptr<SceneData> data = source.open(source.splits.at(0));
+  TrainedPoseConfig config;
+  config.model.settings = parse_toml("layers = [1, 1, 1, 1]\ndeconv = [8, 8, 8]", "test");
+  const TrainedPose pose(config, write_config(DetectorLearned::of(source.about)), Use{});
+  std::vector<int64_t> order(17);
+  std::iota(order.begin(), order.end(), 0);
+  PoseJudge judge(pose, data, order, source.about.sigmas);
+  size_t people = 0;
+  for (int64_t i = 0; i < data->size(); ++i) {
+    const auto truth = data->truth(i);
+    std::vector<Tensor> points;
+    for (const auto object : posed_objects(truth)) points.push_back(truth.keypoints[object]);
+    people += points.size();
+    judge.add(i, points.empty() ? torch::zeros({0, 17, 3}) : torch::stack(points));
+  }
+  EXPECT_EQ(pose_samples(*data, PoseBox::data).size(), people);
+  EXPECT_GT(people, 10u);
+  for (const auto& [name, value] : judge.metrics()) EXPECT_NEAR(value, name.ends_with("_px") ? 0 : 1, 1e-9) << name;
 }
 
 TEST_F(PoseData, DataWithoutKeypoints) {

@@ -151,8 +151,8 @@ TEST(PoseAnswers, AVideosFramesGoIntoOneTable) {
     for (const auto& file : pose_files(input, noise(20, 20), two_mice(), about, options)) out += file.ending + " ";
     return out;
   };
-  EXPECT_EQ(endings(frame, {}), ".png open field-points.csv ");
-  EXPECT_EQ(endings(frame, {.detector = "d", .most = 2}), ".png open field-points.csv ");
+  EXPECT_EQ(endings(frame, {}), ".png -points.csv ");
+  EXPECT_EQ(endings(frame, {.detector = "d", .most = 2}), ".png -points.csv ");
   EXPECT_EQ(endings(frame, {.detector = "d"}), ".png points.csv ");
   EXPECT_EQ(endings({.name = "a.png"}, {}), ".png ");
 }
