@@ -11,3 +11,4 @@
 #include "hadal/trained/text/writer.h"
 #include "hadal/trained/vision/classifier.h"
 #include "hadal/trained/vision/detector.h"
+#include "hadal/trained/vision/pose.h"

@@ -27,6 +27,15 @@ double sum_as_numpy(std::span<const double> values) {
   return sum;
 }
 
+/// Of an even number the mean of the two in the middle.
+double median_of(std::vector<double> values) {
+  if (values.empty()) return kNone;
+  const auto middle = values.begin() + std::ssize(values) / 2;
+  std::nth_element(values.begin(), middle, values.end());
+  if (values.size() % 2 == 1) return *middle;
+  return (*middle + *std::max_element(values.begin(), middle)) / 2;
+}
+
 }  // namespace
 
 double keypoint_similarity(std::span<const double> found, std::span<const double> truth,
@@ -91,39 +100,65 @@ void KeypointErrors::add(std::span<const double> found, std::span<const double> 
     if (!(truth[3 * k + 2] > 0)) continue;
     const auto distance = std::hypot(found[3 * k] - truth[3 * k], found[3 * k + 1] - truth[3 * k + 1]);
     sums_[k].relative.push_back(distance / size);
+    sums_[k].pixels.push_back(distance);
     sums_[k].squares += distance * distance;
   }
 }
 
+void KeypointErrors::add_missed(std::span<const double> truth) {
+  if (truth.size() != 3 * sums_.size())
+    fail("[keypoints] {} numbers are true, expected {}: three for each of {} keypoints", truth.size(), 3 * sums_.size(),
+         sums_.size());
+  for (size_t k = 0; k < sums_.size(); ++k) sums_[k].missed += truth[3 * k + 2] > 0;
+}
+
+KeypointErrors::Sums KeypointErrors::together() const {
+  Sums out;
+  for (const auto& sums : sums_) {
+    out.relative.insert(out.relative.end(), sums.relative.begin(), sums.relative.end());
+    out.pixels.insert(out.pixels.end(), sums.pixels.begin(), sums.pixels.end());
+    out.squares += sums.squares, out.missed += sums.missed;
+  }
+  return out;
+}
+
+double KeypointErrors::Sums::pck(double share) const {
+  return part(std::count_if(relative.begin(), relative.end(), [&](double value) { return value < share; }));
+}
+double KeypointErrors::Sums::within(double most) const {
+  return part(std::count_if(pixels.begin(), pixels.end(), [&](double value) { return value <= most; }));
+}
+double KeypointErrors::Sums::part(int64_t close) const {
+  const auto all = std::ssize(pixels) + missed;
+  return all == 0 ? kNone : static_cast<double>(close) / static_cast<double>(all);
+}
+double KeypointErrors::Sums::rmse() const {
+  return pixels.empty() ? kNone : std::sqrt(squares / static_cast<double>(pixels.size()));
+}
+
+template <class Measure>
+std::vector<double> KeypointErrors::each(const Measure& measure) const {
+  std::vector<double> out;
+  for (const auto& sums : sums_) out.push_back(measure(sums));
+  return out;
+}
+
 std::vector<double> KeypointErrors::pck(double share) const {
-  std::vector<double> out;
-  for (const auto& [relative, squares] : sums_) {
-    const auto close = std::count_if(relative.begin(), relative.end(), [&](double value) { return value < share; });
-    out.push_back(relative.empty() ? kNone : static_cast<double>(close) / static_cast<double>(relative.size()));
-  }
-  return out;
+  return each([&](const Sums& sums) { return sums.pck(share); });
 }
-
+std::vector<double> KeypointErrors::within(double pixels) const {
+  return each([&](const Sums& sums) { return sums.within(pixels); });
+}
 std::vector<double> KeypointErrors::rmse() const {
-  std::vector<double> out;
-  for (const auto& [relative, squares] : sums_)
-    out.push_back(relative.empty() ? kNone : std::sqrt(squares / static_cast<double>(relative.size())));
-  return out;
+  return each([](const Sums& sums) { return sums.rmse(); });
+}
+std::vector<double> KeypointErrors::median() const {
+  return each([](const Sums& sums) { return median_of(sums.pixels); });
 }
 
-double KeypointErrors::mean_pck(double share) const {
-  double close = 0, count = 0;
-  for (const auto& [relative, squares] : sums_) {
-    for (const auto value : relative) close += value < share;
-    count += static_cast<double>(relative.size());
-  }
-  return count > 0 ? close / count : kNone;
-}
-
-double KeypointErrors::mean_rmse() const {
-  double sum = 0, count = 0;
-  for (const auto& [relative, squares] : sums_) sum += squares, count += static_cast<double>(relative.size());
-  return count > 0 ? std::sqrt(sum / count) : kNone;
-}
+double KeypointErrors::mean_pck(double share) const { return together().pck(share); }
+double KeypointErrors::mean_within(double pixels) const { return together().within(pixels); }
+double KeypointErrors::mean_rmse() const { return together().rmse(); }
+double KeypointErrors::median_of_all() const { return median_of(together().pixels); }
 
 }  // namespace hadal

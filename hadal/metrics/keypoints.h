@@ -32,20 +32,39 @@ class KeypointErrors {
   /// Both are x, y, visibility each. `size` in pixels is what distances are measured by for PCK: the longer side of the
   /// object's box, the length of its head or torso. Throws Error on lengths that differ and a size that is not above 0.
   void add(std::span<const double> found, std::span<const double> truth, double size);
+  /// An object that was not found at all: its visible keypoints are close to nothing, and have no distance.
+  void add_missed(std::span<const double> truth);
   /// The share of keypoints closer than `share` of the size, in the order the keypoints have; NaN where none was
   /// visible.
   std::vector<double> pck(double share) const;
-  /// In pixels; NaN where none was visible.
+  /// The share of keypoints at most so many pixels away; NaN likewise.
+  std::vector<double> within(double pixels) const;
+  /// In pixels, over what was found; NaN where none was.
   std::vector<double> rmse() const;
+  std::vector<double> median() const;
+  /// Every distance of keypoint k in pixels, in the order they came.
+  const std::vector<double>& distances(size_t k) const { return sums_.at(k).pixels; }
   /// Over all visible keypoints.
   double mean_pck(double share) const;
+  double mean_within(double pixels) const;
   double mean_rmse() const;
+  double median_of_all() const;
 
  private:
   struct Sums {
-    std::vector<double> relative;  // distance / size
+    std::vector<double> relative, pixels;  // distance / size, distance
     double squares = 0;
+    int64_t missed = 0;
+
+    double pck(double share) const;
+    double within(double most) const;
+    double rmse() const;
+    double part(int64_t close) const;
   };
+  Sums together() const;
+  template <class Measure>
+  std::vector<double> each(const Measure& measure) const;
+
   std::vector<Sums> sums_;
 };
 

@@ -11,6 +11,7 @@
 #include "hadal/models/generative/diffusion/denoiser.h"
 #include "hadal/models/generative/vae.h"
 #include "hadal/models/generative/vqvae.h"
+#include "hadal/models/pose/heatmap_model.h"
 #include "hadal/models/text/language_model.h"
 #include "hadal/models/text/text_classifier.h"
 #include "hadal/models/text/transformer.h"
@@ -77,6 +78,12 @@ Example of_detector(const std::shared_ptr<DetectionModel>& model, const Part&, i
             const yolo::WithoutFolding each;  // a layer's own weights do its products
             model->find(pixels, sizes, {.conf = 1});
           }};
+}
+
+Example of_heatmap_model(const std::shared_ptr<HeatmapModel>& model, const Part&, int64_t) {
+  const auto prepared = model->preparation();
+  const auto pixels = torch::zeros({1, 3, prepared.height, prepared.width});
+  return {fmt::format("a crop of {} x {}", prepared.height, prepared.width), [=] { model->forward(pixels); }};
 }
 
 Tensor ids(int64_t tokens) { return torch::zeros({1, tokens}, torch::kInt64); }
@@ -174,6 +181,7 @@ bool ModelKind::has(const std::string& name) const {
 const std::vector<ModelKind>& model_kinds() {
   static const std::vector<ModelKind> all = {kind(classifiers(), "size", of_classifier),
                                              kind(detectors(), "size", of_detector),
+                                             kind(heatmap_models(), "", of_heatmap_model),
                                              kind(language_models(), "tokens", of_language_model),
                                              kind(text_classifiers(), "tokens", of_text_classifier),
                                              kind(translators(), "tokens", of_translator),

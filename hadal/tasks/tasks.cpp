@@ -9,6 +9,7 @@
 #include "hadal/tasks/text/translate.h"
 #include "hadal/tasks/vision/classify.h"
 #include "hadal/tasks/vision/detect.h"
+#include "hadal/tasks/vision/pose.h"
 
 namespace hadal {
 
@@ -17,6 +18,7 @@ const TaskCatalog& tasks() {
     TaskCatalog made("task", "");
     register_classify(made);
     register_detect(made);
+    register_pose(made);
     register_classify_text(made);
     register_forecast(made);
     register_language(made);

@@ -7,6 +7,8 @@
 #include <fmt/ranges.h>
 
 #include "hadal/core/error.h"
+#include "hadal/data/vision/scenes/keypoints.h"
+#include "hadal/models/pose/vitpose.h"
 #include "hadal/models/text/bert.h"
 #include "hadal/models/text/causal_lm.h"
 #include "hadal/models/vision/vit.h"
@@ -24,9 +26,10 @@ struct Kind {
   const char* type;  // model_type
   Part (*settings)(const Json& config, const std::string& name);
 };
-constexpr std::array kKinds = {Kind{"gpt2", gpt2_settings},     Kind{"llama", llama_settings},
-                               Kind{"mistral", llama_settings}, Kind{"qwen2", llama_settings},
-                               Kind{"bert", bert_settings},     Kind{"vit", vit_settings}};
+constexpr std::array kKinds = {Kind{"gpt2", gpt2_settings},      Kind{"llama", llama_settings},
+                               Kind{"mistral", llama_settings},  Kind{"qwen2", llama_settings},
+                               Kind{"bert", bert_settings},      Kind{"vit", vit_settings},
+                               Kind{"vitpose", vitpose_settings}};
 
 Part settings_of(const Json& config, const std::string& name) {
   const auto type = config.at("model_type").get<std::string>();
@@ -51,6 +54,28 @@ List class_names(const Json& config) {
     own = own || *found != fmt::format("LABEL_{}", i);
   }
   return own ? names : List{};
+}
+
+/// What a model of poses finds: id2label's points with their sides, and the lines that "edges" draws between them.
+Table points_of(const Json& config, int64_t count) {
+  const auto names = class_names(config);
+  if (std::ssize(names) != count) return {};
+  std::vector<std::string> points;
+  for (const auto& name : names) points.push_back(read_text(name, "id2label", {}));
+  Table learned{{"names", List{"person"}}, {"keypoints", names}};
+  List swap, skeleton, sigmas;
+  for (const auto twin : mirrored_keypoints(points)) swap.push_back(twin);
+  for (const auto sigma : known_sigmas(points)) sigmas.push_back(sigma);
+  const auto edges = config.find("edges");
+  for (const auto& edge : edges != config.end() && edges->is_array() ? *edges : Json::array()) {
+    const auto inside = [&](const Json& end) { return end.is_number_integer() && end >= 0 && end < count; };
+    if (edge.is_array() && edge.size() == 2 && inside(edge[0]) && inside(edge[1]))
+      skeleton.push_back(List{edge[0].get<int64_t>(), edge[1].get<int64_t>()});
+  }
+  learned.set("swap", std::move(swap));
+  learned.set("skeleton", std::move(skeleton));
+  learned.set("sigmas", std::move(sigmas));
+  return learned;
 }
 
 /// The tokens that end a text: those of generation_config.json where it says any, else config.json's.
@@ -172,6 +197,7 @@ Table from_huggingface(const Passport& weights) {
   const auto task = task_with_model(name);
   model.set("name", name);
   Table recipe{{"task", task}, {"model", std::move(model)}}, learned;
+  if (task == "pose") learned = points_of(config, read_integer(*recipe.find_path("model.keypoints"), "keypoints", {}));
   if (auto names = class_names(config); !names.empty() && task.starts_with("classify"))
     learned.set("names", std::move(names));
   if (task == "classify") {

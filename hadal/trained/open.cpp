@@ -44,12 +44,18 @@ const Table* table_in(const Table& table, const std::string& key) {
   return value ? value->get_if<Table>() : nullptr;
 }
 
+/// Whether it is the data's to say where training goes on: how many classes, and keypoints of an object, where the
+/// model can begin with as many.
+bool follows_data(const Field& field) {
+  return field.name == "classes" || (field.name == "keypoints" && field.limit.change == Limit::Change::learning);
+}
+
 /// Puts into `ours` what it does not say; what it says otherwise is added to `wrong`.
 void take_over(Table& ours, const Table& theirs, const std::vector<Field>& fields, const Table& defaults, bool learns,
                const std::string& path, std::string& wrong) {
   for (const auto& field : fields) {
     const auto* value = theirs.find(field.name);
-    if (!value || (learns && path == "model." && field.name == "classes")) continue;
+    if (!value || (learns && path == "model." && follows_data(field))) continue;
     const auto* own = ours.find(field.name);
     if (!own) {
       ours.set(field.name, *value);

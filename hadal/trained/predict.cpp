@@ -124,15 +124,16 @@ class Output {
     if (job_.listen) job_.listen(text);
   }
   void write(const Input& input, double rate, const Attachment& file) {
+    auto stem = fs::path(input.name).stem().string();
     if (file.joint) {
       auto& joint = joint_[file.ending];
+      if (joint && file.of_video && input.frame == 0) std::exchange(joint, nullptr)->finish();
       if (!joint) {
-        joint = std::make_unique<GrowingFile>(job_.out / file.ending);
+        joint = std::make_unique<GrowingFile>(file.of_video ? free_path(stem, file.ending) : job_.out / file.ending);
         if (!file.head.empty()) joint->add(file.head);
       }
       return joint->add(file.bytes());
     }
-    auto stem = fs::path(input.name).stem().string();
     if (input.frame >= 0 && file.ending == ".png") return add_frame(input, rate, stem, file);
     if (input.frame >= 0) stem += fmt::format("-{}", input.frame);
     write_file(free_path(stem, file.ending), file.bytes());

@@ -12,6 +12,7 @@
 #include "hadal/trained/text/writer.h"
 #include "hadal/trained/vision/classifier.h"
 #include "hadal/trained/vision/detector.h"
+#include "hadal/trained/vision/pose.h"
 
 namespace hadal {
 
@@ -20,6 +21,7 @@ const TrainedCatalog& trained() {
     TrainedCatalog made("task", "");
     register_trained_classifier(made);
     register_trained_detector(made);
+    register_trained_pose(made);
     register_trained_text_classifier(made);
     register_trained_forecaster(made);
     register_trained_writer(made);

@@ -34,6 +34,7 @@ struct Attachment {
   bool joint = false;     // one file for all answers, a piece below the other; of a .json elements of one list
   std::string head = {};  // begins a joint file
   std::function<Tensor()> picture = {};  // what a ".png" shows, (H, W, 3) uint8, for those that want no file
+  bool of_video = false;                 // of a joint file: one for each video, called as it with the ending
 };
 
 struct Answer {

@@ -47,6 +47,17 @@ TEST(Keypoints, PckAndRootMeanSquare) {
   EXPECT_NEAR(errors.rmse()[0], std::sqrt((25 + 225) / 2.), 1e-12);
   EXPECT_NEAR(errors.mean_pck(.1), 2. / 3, 1e-12);
   EXPECT_NEAR(errors.mean_rmse(), std::sqrt(251. / 3), 1e-12);
+  EXPECT_EQ(errors.within(5), (Numbers{.5, 1})) << "the bound itself is within";
+  EXPECT_EQ(errors.median(), (Numbers{10, 1}));
+  EXPECT_NEAR(errors.mean_within(4.9), 1. / 3, 1e-12);
+  EXPECT_EQ(errors.median_of_all(), 5);
+  EXPECT_EQ(errors.distances(0), (Numbers{5, 15}));
+  errors.add_missed(Numbers{0, 0, 2, 0, 0, 0});
+  EXPECT_EQ(errors.within(5), (Numbers{1. / 3, 1}));
+  EXPECT_EQ(errors.pck(.1), (Numbers{1. / 3, 1}));
+  EXPECT_EQ(errors.median_of_all(), 5) << "what was missed has no distance";
+  EXPECT_ERROR(errors.add_missed(Numbers{1}), "1 numbers are true, expected 6");
+  EXPECT_TRUE(std::isnan(KeypointErrors(1).median()[0]) && std::isnan(KeypointErrors(1).within(9)[0]));
   EXPECT_ERROR(errors.add(Numbers{1, 1, 1}, Numbers{1, 1, 1}, 1), "expected 6: three for each of 2 keypoints");
   EXPECT_ERROR(errors.add(Numbers(6), Numbers(6), 0), "an object's size must be above 0, got 0");
 }

@@ -20,8 +20,9 @@ using namespace hadal;
 namespace {
 
 /// Their names are those of one block, so one block is enough to build: these take a gigabyte and more.
-const std::set<std::string> kLarge = {"gpt2-medium", "gpt2-large", "gpt2-xl",  "tinyllama-1.1b", "llama2-7b",
-                                      "bert-large",  "vit_l_14",   "vit_l_16", "vit_l_32",       "vit_h_14"};
+const std::set<std::string> kLarge = {"gpt2-medium", "gpt2-large", "gpt2-xl",   "tinyllama-1.1b",
+                                      "llama2-7b",   "bert-large", "vit_l_14",  "vit_l_16",
+                                      "vit_l_32",    "vit_h_14",   "vitpose_l", "vitpose_h"};
 
 /// "weights resnet18: 122 tensors, 5f3c..."
 std::string weights_line(const ModelKind& kind, const std::string& name) {

@@ -24,6 +24,14 @@ Table small(const std::string& task) {
             {"size", 64},
             {"predict", Table{{"conf", 0.01}, {"most", 5}}},
             {"learned", Table{{"names", List{"ant", "bee"}}}}};
+  if (task == "pose")
+    return {{"model", Table{{"name", "simplebaseline_resnet18"},
+                            {"keypoints", 2},
+                            {"height", 32},
+                            {"width", 32},
+                            {"layers", List{1, 1, 1, 1}},
+                            {"deconv", List{4, 4, 4}}}},
+            {"learned", Table{{"names", List{"ant"}}, {"keypoints", List{"head", "tail"}}}}};
   if (task == "classify_text")
     return {{"model", Table{{"name", "text_encoder"}, {"dim", 8}, {"heads", 2}, {"mlp", 8}, {"depth", 1}}},
             {"learned", Table{{"names", List{"good", "bad"}}, {"tokenizer", kCharacters}}}};

@@ -53,6 +53,16 @@ TEST(OverWeights, WhatContradictsThemIsRefusedWithWhatToGive) {
       over_weights(recipe({{"name", "gpt"}, {"heads", Word{"4"}}, {"norm_eps", Word{"1e-5"}}}), kTheirs, false));
 }
 
+TEST(OverWeights, ClassesAndKeypointsAreTheDatasWhereItLearns) {
+  const auto people = recipe({{"name", "vitpose_s"}, {"keypoints", 5}, {"height", 128}}, "pose");
+  const auto learning = over_weights(recipe({{"name", "vitpose_s"}}, "pose"), people, true);
+  EXPECT_EQ(model_text(learning, "keypoints"), "");
+  EXPECT_EQ(model_text(learning, "height"), "128");
+  EXPECT_EQ(model_text(over_weights(recipe({{"name", "vitpose_s"}}, "pose"), people, false), "keypoints"), "5");
+  EXPECT_ERROR(over_weights(recipe({{"name", "vitpose_s"}, {"keypoints", 4}}, "pose"), people, false),
+               "the weights were trained with model.keypoints=5");
+}
+
 TEST(OverWeights, SomeSettingsMayChange) {
   const auto settled = over_weights(recipe({{"name", "gpt"}, {"dropout", 0.3}, {"context", 64}}), kTheirs, false);
   EXPECT_EQ(model_text(settled, "dropout"), "0.3");

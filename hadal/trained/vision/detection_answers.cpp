@@ -94,7 +94,8 @@ std::string coco_results(const std::string& name, const std::vector<Detection>& 
   return out;
 }
 
-Tensor draw_detections(const Tensor& image, const std::vector<Detection>& detections, const SceneAbout& about) {
+Tensor draw_detections(const Tensor& image, const std::vector<Detection>& detections, const SceneAbout& about,
+                       double sure) {
   const auto count = std::ssize(detections);
   Scene scene{.image = image,
               .boxes = torch::zeros({count, 4}),
@@ -110,7 +111,7 @@ Tensor draw_detections(const Tensor& image, const std::vector<Detection>& detect
     if (d.mask.defined()) masks.push_back(d.mask);
     if (d.keypoints.defined()) {
       auto shown = d.keypoints.clone();
-      shown.select(1, 2).copy_(shown.select(1, 2).ge(0.5).to(torch::kFloat32) * 2);
+      shown.select(1, 2).copy_(shown.select(1, 2).ge(sure).to(torch::kFloat32) * 2);
       points.push_back(shown);
     }
     const auto id = d.id >= 0 ? fmt::format(" #{}", d.id) : "";

@@ -11,8 +11,9 @@ nlohmann::ordered_json detections_json(const std::vector<Detection>& detections)
 std::string yolo_labels(const std::vector<Detection>& detections, ImageSize size);
 /// Elements of COCO's list of results. The picture's number is its file's name where that is one.
 std::string coco_results(const std::string& name, const std::vector<Detection>& detections);
-/// The picture with what was found drawn on it.
-Tensor draw_detections(const Tensor& image, const std::vector<Detection>& detections, const SceneAbout& about);
+/// The picture with what was found drawn on it, keypoints from the score `sure` on.
+Tensor draw_detections(const Tensor& image, const std::vector<Detection>& detections, const SceneAbout& about,
+                       double sure = 0.5);
 
 /// A line an object of a video's frame: input, frame, time, id (empty: not tracked), class, and x, y, score of each
 /// keypoint, in pixels.

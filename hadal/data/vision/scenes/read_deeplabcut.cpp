@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <set>
 
 #include "hadal/core/error.h"
 #include "hadal/data/vision/scenes/keypoints.h"
@@ -17,6 +18,8 @@ namespace {
 /// Boxes go around the points, further by this share of their extent and by no less than so many pixels: animals are
 /// larger than their marks.
 constexpr float kMargin = 0.15f, kLeastMargin = 10;
+/// Points of all animals that a frame may have: a file of heads alone must not ask for gigabytes a row.
+constexpr int64_t kMostPoints = 100000;
 
 bool is_table(std::string_view path) { return ending_of(path) == ".csv" && file_of(path).starts_with("CollectedData"); }
 
@@ -38,7 +41,7 @@ std::vector<std::string> texts(const nlohmann::json& list) {
 
 class TableReader {
  public:
-  TableReader(const std::string& text, std::string name, SceneAbout& about, FaultLog& log)
+  TableReader(std::string_view text, std::string name, const SceneAbout& about, FaultLog& log)
       : reader_(text, std::move(name), {.separator = ','}), about_(about), log_(log) {}
 
   std::vector<SceneRecord> read() {
@@ -74,6 +77,7 @@ class TableReader {
     if (parts.empty()) wrong("the row of bodyparts is missing");
     columns_.resize(axes.size());
     std::vector<std::string> known;
+    std::set<std::array<int64_t, 3>> taken;
     for (size_t i = 1; i < axes.size(); ++i) {
       if (axes[i].empty()) continue;  // columns of the frame's name
       if (axes[i] != "x" && axes[i] != "y") wrong(fmt::format("coords are x and y, got \"{}\"", axes[i]));
@@ -85,8 +89,12 @@ class TableReader {
       column.point = std::find(about_.keypoints.begin(), about_.keypoints.end(), parts[i]) - about_.keypoints.begin();
       if (column.point == std::ssize(about_.keypoints))
         wrong(fmt::format("the project has no body part \"{}\"{}", parts[i], suggest(parts[i], about_.keypoints)));
+      if (!taken.insert({column.animal, column.point, column.axis}).second)
+        wrong(fmt::format("two columns are the {} of {}", axes[i], parts[i]));
     }
     animals_ = std::ssize(known);
+    if (animals_ * std::ssize(about_.keypoints) > kMostPoints)
+      wrong(fmt::format("{} animals of {} points each are too many", animals_, about_.keypoints.size()));
   }
 
   SceneRecord row() {
@@ -137,7 +145,7 @@ class TableReader {
   }
 
   CsvReader reader_;
-  SceneAbout& about_;
+  const SceneAbout& about_;
   FaultLog& log_;
   std::vector<std::string_view> fields_;
   std::vector<std::optional<Column>> columns_;
@@ -148,7 +156,12 @@ void read_project(const std::string& text, const std::string& name, SceneAbout& 
   const auto project = parse_yaml(text, name);
   if (!project.is_object()) throw FileError(name, "is no list of settings");
   about.keypoints = texts(project.value("bodyparts", nlohmann::json()));
-  if (about.keypoints.empty()) about.keypoints = texts(project.value("multianimalbodyparts", nlohmann::json()));
+  if (about.keypoints.empty()) {
+    // Of several animals; what there is one of in a picture, as a corner of the box, is an animal "single" with these.
+    about.keypoints = texts(project.value("multianimalbodyparts", nlohmann::json()));
+    for (auto& name : texts(project.value("uniquebodyparts", nlohmann::json())))
+      about.keypoints.push_back(std::move(name));
+  }
   if (about.keypoints.empty()) throw FileError(name, "names no body parts");
   about.swap = mirrored_keypoints(about.keypoints);
   const auto lines = project.value("skeleton", nlohmann::json::array());
@@ -169,6 +182,11 @@ void read_project(const std::string& text, const std::string& name, SceneAbout& 
 
 }  // namespace
 
+std::vector<SceneRecord> parse_deeplabcut(std::string_view text, std::string_view name, const SceneAbout& about,
+                                          FaultLog& log) {
+  return TableReader(text, std::string(name), about, log).read();
+}
+
 bool looks_like_deeplabcut(const Layout& layout) {
   const auto tables = layout.files(".csv");
   return std::any_of(tables.begin(), tables.end(), [&](int64_t f) { return is_table(layout.tree().path(f)); }) &&
@@ -188,7 +206,7 @@ void read_deeplabcut(const Layout& layout, const SceneFilesConfig& config, Scene
     std::vector<SceneRecord> read;
     try {
       const auto text = tree.read(file);
-      read = TableReader(text, tree.name(file), out.about, log).read();
+      read = parse_deeplabcut(text, tree.name(file), out.about, log);
     } catch (const FileError& error) {
       log.add(Fault::labels_unreadable, tree.name(file), error.what());
     }

@@ -43,6 +43,11 @@ std::vector<ObjectLabel> parse_yolo_labels(std::string_view text, std::string_vi
 SceneRecord parse_voc(std::string_view text, std::string_view name, std::vector<std::string>& classes, bool fixed,
                       const SceneFilesConfig& config, FaultLog&);
 
+/// A table of DeepLabCut's labels: a record a frame, its picture's path as it stands there. Its body parts are among
+/// about.keypoints. Throws FileError where the heads are not as they should be.
+std::vector<SceneRecord> parse_deeplabcut(std::string_view text, std::string_view name, const SceneAbout& about,
+                                          FaultLog&);
+
 /// A picture's boxes around its polygons or points.
 std::array<float, 4> box_around(const std::vector<std::vector<float>>& polygons);
 

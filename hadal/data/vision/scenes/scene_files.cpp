@@ -59,18 +59,23 @@ void divide(const SceneFilesConfig& config, SceneFiles& files) {
   files.divided = true;
 }
 
-void check_about(const SceneFiles& files, FaultLog& log) {
-  const auto& about = files.about;
+/// Lines of the skeleton that lead nowhere are left out.
+void check_about(SceneFiles& files, FaultLog& log) {
+  auto& about = files.about;
   const auto root = files.tree.root();
   std::set<std::string> seen;
   for (const auto& name : about.classes)
     if (!seen.insert(name).second)
       log.add(Fault::names_wrong, root, fmt::format("the class \"{}\" stands twice among the names", name));
   const auto points = std::ssize(about.keypoints);
-  for (const auto& [from, to] : about.skeleton)
-    if (from < 0 || to < 0 || from >= points || to >= points)
+  std::erase_if(about.skeleton, [&](const std::array<int64_t, 2>& bone) {
+    const auto [from, to] = bone;
+    const bool wrong = from < 0 || to < 0 || from >= points || to >= points;
+    if (wrong)
       log.add(Fault::skeleton_wrong, root,
               fmt::format("the skeleton joins points {} and {}; there are 1 to {}", from + 1, to + 1, points));
+    return wrong;
+  });
   if (about.swap.empty()) return;
   auto sorted = about.swap;
   std::sort(sorted.begin(), sorted.end());

@@ -263,6 +263,45 @@ TEST(SceneFiles, ReadDeepLabCut) {
   EXPECT_NEAR(scene.boxes[0][0].item<double>(), 100 - 15.075, 1e-3);
   write_file(f / "labeled-data/video/CollectedData_Me.csv", "scorer,Me,Me\nbodyparts,tail,tail\ncoords,x,y\n");
   EXPECT_ERROR(open(f.path()), "the project has no body part \"tail\"");
+  write_file(f / "labeled-data/video/CollectedData_Me.csv", "scorer,Me,Me\nbodyparts,snout,snout\ncoords,x,x\n");
+  EXPECT_ERROR(open(f.path()), "two columns are the x of snout");
+}
+
+TEST(SceneFiles, DeepLabCutsHeadsAskForNoGigabytes) {
+  SceneAbout about;
+  std::string heads[] = {"scorer", "individuals", "bodyparts", "coords"};
+  for (int i = 0; i < 400; ++i) {
+    about.keypoints.push_back(fmt::format("p{}", i));
+    const std::string fields[] = {"Me", fmt::format("m{}", i), fmt::format("p{}", i), "x"};
+    for (size_t row = 0; row < 4; ++row) heads[row] += "," + fields[row];
+  }
+  FaultLog log;
+  EXPECT_ERROR(parse_deeplabcut(fmt::format("{}\n", fmt::join(heads, "\n")), "t.csv", about, log),
+               "400 animals of 400 points each are too many");
+}
+
+TEST(SceneFiles, ReadDeepLabCutsSeveralAnimals) {
+  test::TemporaryFolder f;
+  write_file(f / "config.yaml",
+             "Task: mice\nmultianimalproject: true\nindividuals:\n- m1\n- m2\nuniquebodyparts:\n- corner\n"
+             "multianimalbodyparts:\n- snout\n- tail\nbodyparts: MULTI!\nskeleton:\n- - snout\n  - tail\n"
+             "- - snout\n  - wing\n");
+  write_file(f / "labeled-data/v/img1.png", picture(300, 200));
+  write_file(f / "labeled-data/v/img2.png", picture(300, 200));
+  write_file(f / "labeled-data/v/CollectedData_Me.csv",
+             "scorer,,,Me,Me,Me,Me,Me,Me,Me,Me,Me,Me\nindividuals,,,m1,m1,m1,m1,m2,m2,m2,m2,single,single\n"
+             "bodyparts,,,snout,snout,tail,tail,snout,snout,tail,tail,corner,corner\ncoords,,,x,y,x,y,x,y,x,y,x,y\n"
+             "labeled-data,v,img1.png,10,20,30,40,110,120,,,5,6\nlabeled-data,v,img2.png,,,,,1,2,3,4,,\n");
+  const auto source = open(f.path());
+  EXPECT_EQ(source.about.keypoints, (std::vector<std::string>{"snout", "tail", "corner"}));
+  EXPECT_EQ(source.about.skeleton, (std::vector<std::array<int64_t, 2>>{{0, 1}})) << "there is no wing";
+  EXPECT_EQ(source.faults->count(Fault::skeleton_wrong), 1);
+  const auto data = source.open("train");
+  ASSERT_EQ(data->size(), 2);
+  EXPECT_EQ(floats(data->truth(0).keypoints), (std::vector<float>{10,  20,  2, 30, 40, 2, 0, 0, 0,     // m1
+                                                                  110, 120, 2, 0,  0,  0, 0, 0, 0,     // m2
+                                                                  0,   0,   0, 0,  0,  0, 5, 6, 2}));  // single
+  EXPECT_EQ(data->truth(1).keypoints.size(0), 1) << "an animal without a point is not there";
 }
 
 TEST(SceneFiles, SayWhatIsThere) {
