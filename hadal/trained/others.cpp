@@ -2,8 +2,11 @@
 // kind stand beside its model.
 #include <array>
 
+#include "hadal/io/weights.h"
 #include "hadal/models/detection/darknet.h"
 #include "hadal/models/detection/yolo.h"
+#include "hadal/models/generative/dcgan.h"
+#include "hadal/models/generative/vae_nets.h"
 #include "hadal/trained/huggingface.h"
 #include "hadal/trained/open.h"
 
@@ -54,6 +57,18 @@ Table from_darknet(const Passport& weights) {
   return recipe;
 }
 
+/// A net that says nothing of itself and is known by the names of its weights: those of PyTorch's examples.
+Table from_weights(const Passport& weights) {
+  const auto plain = unwrapped(weights.tensors).entries;
+  const auto recipe = [](const char* task, const char* name, Table settings) {
+    settings.set("name", name);
+    return Table{{"task", task}, {"model", std::move(settings)}};
+  };
+  if (auto settings = dcgan_settings(plain); !settings.empty()) return recipe("gan", "dcgan", std::move(settings));
+  if (auto settings = vae_settings(plain); !settings.empty()) return recipe("vae", "vae", std::move(settings));
+  return {};
+}
+
 struct Other {
   const char* by;
   Table (*recipe)(const Passport& weights);
@@ -66,8 +81,9 @@ constexpr std::array kOthers = {Other{"huggingface", from_huggingface}, Other{"u
 Table recipe_of(const Passport& weights) {
   if (!weights.recipe.empty()) return weights.recipe;
   for (const auto& other : kOthers)
-    if (weights.by == other.by) return other.recipe(weights);
-  return {};
+    if (weights.by == other.by)
+      if (auto recipe = other.recipe(weights); !recipe.empty()) return recipe;
+  return weights.by.empty() || weights.by == "name" ? from_weights(weights) : Table{};
 }
 
 }  // namespace hadal

@@ -3,10 +3,14 @@
 
 #include "hadal/io/file.h"
 #include "hadal/io/safetensors.h"
+#include "hadal/io/weights.h"
+#include "hadal/models/generative/dcgan.h"
+#include "hadal/models/generative/vae_nets.h"
 #include "hadal/models/text/bert.h"
 #include "hadal/models/text/causal_lm.h"
 #include "hadal/models/vision/vit.h"
 #include "hadal/trained/huggingface.h"
+#include "hadal/trained/making/gan_maker.h"
 #include "hadal/trained/open.h"
 
 #include "tests/support/support.h"
@@ -267,4 +271,42 @@ TEST(Others, OtherConfigFilesSayNothing) {
   EXPECT_NE(read_passport(mine.path()).by, "huggingface");
   write_file(mine / "config.json", "{");
   EXPECT_ERROR(read_passport(mine.path()), "config.json");
+}
+
+TEST(Others, WeightsOfPyTorchsExamplesAreKnownByTheirNames) {
+  const test::TemporaryFolder folder;
+  const auto path = (folder / "netG_epoch_24.pth").string();
+  const DcganConfig faces{.channels = 3, .image = 64, .latent = 20, .width = 8};
+  DcganGenerator generator(faces);
+  save_weights(path, *generator);
+  auto recipe = recipe_of(read_passport(path));
+  EXPECT_EQ(text(recipe, "task"), "gan");
+  EXPECT_EQ(text(recipe, "model.name"), "dcgan");
+  EXPECT_EQ(number(recipe, "model.channels"), 3);
+  EXPECT_EQ(number(recipe, "model.image"), 64);
+  EXPECT_EQ(number(recipe, "model.latent"), 20);
+  EXPECT_EQ(number(recipe, "model.width"), 8);
+  const auto made = dynamic_cast<GanMaker&>(*open_trained(path)).pictures();
+  EXPECT_EQ(made.height, 64);
+  // A whole checkpoint, both nets nested in it.
+  const auto whole = (folder / "checkpoint.safetensors").string();
+  NamedTensors nested;
+  for (const auto& [name, tensor] : state_dict(*generator).entries) nested.add("netG_state_dict." + name, tensor);
+  for (const auto& [name, tensor] : state_dict(*DcganDiscriminator(faces)).entries)
+    nested.add("netD_state_dict." + name, tensor);
+  write_safetensors(whole, nested);
+  EXPECT_EQ(number(recipe_of(read_passport(whole)), "model.image"), 64);
+  EXPECT_NO_THROW(open_trained(whole));
+  // A discriminator alone makes nothing.
+  save_weights(path, *DcganDiscriminator(faces));
+  EXPECT_TRUE(recipe_of(read_passport(path)).empty());
+
+  MlpVae vae(MlpVaeConfig{.channels = 1, .image = 8, .classes = 3, .hidden = 7, .latent = 2});
+  save_weights(path, *vae);
+  recipe = recipe_of(read_passport(path));
+  EXPECT_EQ(text(recipe, "model.name"), "vae");
+  EXPECT_EQ(number(recipe, "model.image"), 8);
+  EXPECT_EQ(number(recipe, "model.classes"), 3);
+  EXPECT_EQ(number(recipe, "model.hidden"), 7);
+  EXPECT_NO_THROW(open_trained(path));
 }

@@ -1,5 +1,8 @@
 #include "hadal/models/generative/dcgan.h"
 
+#include <charconv>
+#include <map>
+
 #include "hadal/core/shape.h"
 #include "hadal/models/generative/spectral_norm.h"
 
@@ -121,6 +124,31 @@ Tensor DcganDiscriminatorImpl::judge(const Tensor& pictures, const Tensor& label
   const auto last = std::prev(main_->end());
   for (auto layer = main_->begin(); layer != last; ++layer) features = layer->forward(features);
   return last->forward(features).flatten() + (embed_(labels) * features.mean({2, 3})).sum(1);
+}
+
+Table dcgan_settings(const TensorsByName& weights) {
+  constexpr std::string_view kOurs = "generator.main.";
+  std::map<int, Tensor> convolutions;
+  Tensor embed;
+  bool normed = false;  // behind the first convolution: a discriminator has none there
+  for (const auto& [name, tensor] : Gan(nullptr, nullptr).own_names(weights)) {
+    if (name == "generator.embed.weight" && tensor.dim() == 2) embed = tensor;
+    if (name == "generator.main.1.running_mean") normed = true;
+    if (!name.starts_with(kOurs) || tensor.dim() != 4) continue;
+    int place = 0;
+    const auto* begin = name.data() + kOurs.size();
+    const auto read = std::from_chars(begin, name.data() + name.size(), place);
+    if (read.ec == std::errc() && std::string_view(read.ptr) == ".weight") convolutions.emplace(place, tensor);
+  }
+  constexpr size_t kMost = 8;  // doublings
+  if (!normed || convolutions.size() < 2 || convolutions.size() > kMost) return {};
+  const auto &first = convolutions.begin()->second, &last = convolutions.rbegin()->second;
+  const auto side = first.size(2) << (convolutions.size() - 1);
+  return {{"channels", last.size(1)},
+          {"image", side},
+          {"classes", embed.defined() ? embed.size(0) : 0},
+          {"latent", embed.defined() ? embed.size(1) : first.size(0)},
+          {"width", last.size(0)}};
 }
 
 void register_dcgan(GanCatalog& catalog) {

@@ -1,5 +1,8 @@
 #include "hadal/models/generative/vae_nets.h"
 
+#include <cmath>
+#include <map>
+
 #include "hadal/core/shape.h"
 
 namespace hadal {
@@ -97,6 +100,28 @@ Tensor IwaeImpl::decode(const Tensor& z, const Tensor& labels) {
 }
 
 void IwaeImpl::begin_at(const Tensor& mean) { set_mean_bias(last_->bias, likelihood_, mean); }
+
+Table vae_settings(const TensorsByName& weights) {
+  const std::map<std::string, Tensor> named(weights.begin(), weights.end());
+  const auto matrix = [&](const char* name) {
+    const auto found = named.find(name);
+    return found != named.end() && found->second.dim() == 2 ? found->second : Tensor();
+  };
+  const auto in = matrix("fc1.weight"), mean = matrix("fc21.weight"), out = matrix("fc4.weight");
+  if (!in.defined() || !mean.defined() || !out.defined() || !named.contains("fc22.weight")) return {};
+  const auto values = out.size(0), classes = in.size(1) - values;
+  const auto side = [&](int64_t channels) {
+    const auto root = static_cast<int64_t>(std::llround(std::sqrt(static_cast<double>(values / channels))));
+    return channels * root * root == values ? root : 0;
+  };
+  const int64_t channels = side(1) > 0 ? 1 : 3;
+  if (side(channels) == 0 || classes < 0) return {};
+  return {{"channels", channels},
+          {"image", side(channels)},
+          {"classes", classes},
+          {"hidden", in.size(0)},
+          {"latent", mean.size(0)}};
+}
 
 void register_vae_nets(VaeCatalog& catalog) {
   const auto mlp = [](const MlpVaeConfig& config) { return std::make_shared<MlpVaeImpl>(config); };

@@ -1,0 +1,78 @@
+// Training what makes pictures, then letting it make some, as a user would.
+#include <algorithm>
+
+#include "hadal/io/image.h"
+#include "hadal/io/safetensors.h"
+
+#include "tests/cli/tiny.h"
+
+namespace hadal {
+namespace {
+
+using test::expect_mistake;
+using test::Ran;
+using testing::HasSubstr;
+
+class MakePictures : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new test::TemporaryFolder;
+    write_file(
+        *folder_ / "tiny.toml",
+        "about = \"tiny\"\ntask = \"gan\"\nconditional = true\n[model]\nname = \"dcgan\"\nwidth = 4\nimage = 28\n"
+        "[data]\nkind = \"shapes\"\nsize = 28\ntrain = 32\nval = 8\ntest = 8\nclasses = 2\n[train]\nsteps = 6\n"
+        "batch = 8\nthreads = 1\nworkers = 1\nprecision = \"fp32\"\nema = 0.9\n");
+    trained_ = new Ran(test::run_program({"train", "tiny.toml", "out=run"}, folder_->path()));
+  }
+  static void TearDownTestSuite() {
+    delete trained_;
+    delete folder_;
+  }
+  Ran run(const std::vector<std::string>& arguments) { return test::run_program(arguments, folder_->path()); }
+  static test::TemporaryFolder* folder_;
+  static Ran* trained_;
+};
+test::TemporaryFolder* MakePictures::folder_ = nullptr;
+Ran* MakePictures::trained_ = nullptr;
+
+TEST_F(MakePictures, TrainsAndShowsThemInTheReport) {
+  EXPECT_EQ(trained_->code, 0) << trained_->err;
+  const auto report = read_file(*folder_ / "run/report.html");
+  for (const auto* title : {"Samples", "Walks from sample to sample", "the training pictures nearest to them"})
+    EXPECT_THAT(report, HasSubstr(title));
+}
+
+TEST_F(MakePictures, WritesGridFilesAndLines) {
+  const auto made = run({"generate", "run", "n=5", "seed=3", "raw=true", "out=made"});
+  EXPECT_EQ(made.code, 0) << made.err;
+  EXPECT_THAT(made.out, HasSubstr("5 samples in"));
+  const auto lines = read_file(*folder_ / "made/generations.jsonl");
+  EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 5);
+  EXPECT_THAT(lines, HasSubstr("{\"file\":\"pictures/0001.png\",\"class\":\"square\",\"seed\":3,\"index\":1}"));
+  EXPECT_EQ(read_image(*folder_ / "made/pictures/0004.png").sizes(), (std::vector<int64_t>{28, 28, 3}));
+  EXPECT_GT(read_image(*folder_ / "made/grid.png").size(0), 28 * 2);
+  const auto raw = read_safetensors(*folder_ / "made/samples.safetensors").at("samples");
+  EXPECT_EQ(raw.sizes(), (std::vector<int64_t>{5, 3, 28, 28}));
+  EXPECT_LE(raw.abs().max().item<double>(), 1);
+}
+
+TEST_F(MakePictures, ClassFoldersCanBeTrainedOn) {
+  EXPECT_EQ(run({"generate", "run", "n=8", "layout=folders", "out=folders"}).code, 0);
+  EXPECT_TRUE(std::filesystem::exists(*folder_ / "folders/circle/0000.png"));
+  EXPECT_TRUE(std::filesystem::exists(*folder_ / "folders/square/0007.png"));
+  const auto trained = run({"train", "classify", "data=folders", "model=mlp", "steps=2", "batch=4", "out=classifier"});
+  EXPECT_EQ(trained.code, 0) << trained.err;
+}
+
+TEST_F(MakePictures, MistakesAreSaidPlainly) {
+  expect_mistake(run({"generate", "run", "n=0"}), 2, "n wants an integer from 1");
+  expect_mistake(run({"generate", "run", "class=star"}), 2, "there is no class \"star\"; there are 2: circle, square");
+  expect_mistake(run({"generate", "run", "prompt=a cat"}), 2, "reads no prompt");
+  expect_mistake(run({"generate", "run", "walk=3", "n=1"}), 2, "two corners");
+  expect_mistake(run({"generate", "run", "latents=nowhere.safetensors"}), 2, "nowhere.safetensors");
+  expect_mistake(run({"generate", "run", "guidance=2"}), 2, "guidance");
+  expect_mistake(run({"predict", "run", "tiny.toml"}), 2, "");
+}
+
+}  // namespace
+}  // namespace hadal
