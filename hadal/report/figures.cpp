@@ -157,12 +157,14 @@ std::string draw(const PictureGrid& grid, const std::function<std::string(const 
     side = std::max(side, image.size(1));
   }
   const bool small = side <= 96;
-  auto out = head(grid.title) + fmt::format("<div class=\"card{}\"><div class=pictures style=\"--side:{}px\">",
-                                            small ? " small" : "",
-                                            side <= 40    ? 84
-                                            : small       ? 110
-                                            : side <= 256 ? 160
-                                                          : 260);
+  // A single one is as wide as it is: a grid that a task has drawn itself.
+  const auto columns = grid.items.size() == 1 && !small ? fmt::format("grid-template-columns:minmax(0,{}px)", side)
+                                                        : fmt::format("--side:{}px", side <= 40    ? 84
+                                                                                     : small       ? 110
+                                                                                     : side <= 256 ? 160
+                                                                                                   : 260);
+  auto out = head(grid.title) +
+             fmt::format("<div class=\"card{}\"><div class=pictures style=\"{}\">", small ? " small" : "", columns);
   for (const auto& [image, caption, good] : grid.items) {
     const auto picture = image.cpu().contiguous();
     out += fmt::format(

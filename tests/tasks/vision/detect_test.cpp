@@ -74,6 +74,42 @@ TEST(Detect, TheLossesTellBatchesOfAnyThreads) {
   EXPECT_EQ(losses(0), losses(3));
 }
 
+TEST(Detect, GoesOnExactlyAfterTwentyDeaths) {
+  auto config = quiet(5);  // 30 steps, mosaic in all but the last share of them
+  config.ema = 0.9;
+  config.evaluate_every = 2.5;
+  config.checkpoint_steps = 2;
+  struct Killer : Callback {
+    void on_step(const StepEvent& event) override {
+      if (event.state.step == at) throw std::logic_error("killed");
+    }
+    int64_t at = 0;
+  };
+  const auto sit = [&](const std::filesystem::path& folder, int64_t death) {
+    const auto task = make(settings(), death % 3);
+    Trainer trainer(*task, config, folder);
+    if (std::filesystem::exists(folder / "checkpoint/last.safetensors"))
+      trainer.resume(folder / "checkpoint/last.safetensors");
+    Killer killer;
+    killer.at = death;
+    trainer.listen(killer);
+    try {
+      trainer.run();
+    } catch (const std::logic_error&) {
+    }
+  };
+  const test::TemporaryFolder whole, killed;
+  sit(whole.path(), 0);
+  for (int64_t death = 3; death < 23; ++death) sit(killed.path(), death);
+  sit(killed.path(), 0);
+  for (const auto* name : {"weights/last.safetensors", "weights/best.safetensors"}) {
+    const auto expected = read_passport(whole / name).tensors, got = read_passport(killed / name).tensors;
+    ASSERT_EQ(expected.names(), got.names());
+    for (size_t i = 0; i < got.size(); ++i)
+      EXPECT_TRUE(got.entries[i].second.equal(expected.entries[i].second)) << name << " " << got.entries[i].first;
+  }
+}
+
 TEST(Detect, ItsWeightsAreEnough) {
   const test::TemporaryFolder folder;
   const auto task = make(settings());
