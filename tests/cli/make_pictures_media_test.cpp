@@ -69,7 +69,7 @@ TEST_F(MakePictures, MistakesAreSaidPlainly) {
   expect_mistake(run({"generate", "run", "class=star"}), 2, "there is no class \"star\"; there are 2: circle, square");
   expect_mistake(run({"generate", "run", "prompt=a cat"}), 2, "reads no prompt");
   expect_mistake(run({"generate", "run", "walk=3", "n=1"}), 2, "two corners");
-  expect_mistake(run({"generate", "run", "latents=nowhere.safetensors"}), 2, "nowhere.safetensors");
+  expect_mistake(run({"generate", "run", "latents=nowhere.safetensors"}), 1, "nowhere.safetensors");
   expect_mistake(run({"generate", "run", "guidance=2"}), 2, "guidance");
   expect_mistake(run({"predict", "run", "tiny.toml"}), 2, "");
 }
