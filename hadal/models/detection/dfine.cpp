@@ -86,6 +86,13 @@ DfineImpl::DfineImpl(const DfineConfig& config) : config_(config) {
   enc_bbox_head_->begin_with_zero();
 }
 
+int64_t DfineImpl::queries_in(const Tensor& pixels) const {
+  int64_t places = 0;
+  for (size_t i = 0; i < config_.points.size(); ++i)
+    places += (pixels.size(2) / (32 >> i)) * (pixels.size(3) / (32 >> i));
+  return std::min(config_.queries, places);
+}
+
 DfineSeen DfineImpl::see(const Tensor& pixels, const DfineNoise& noise) {
   if (pixels.size(2) % 32 != 0 || pixels.size(3) % 32 != 0)
     fail("[d_fine] wants sides that are multiples of 32, got {} x {}", pixels.size(2), pixels.size(3));
@@ -103,15 +110,12 @@ DfineSeen DfineImpl::see(const Tensor& pixels, const DfineNoise& noise) {
   }
   const auto memory = torch::cat(levels, 1);  // (B, N, dim)
   const auto anchors = places_of(shapes, memory);
-  if (anchors.logits.size(1) < config_.queries)
-    fail("[d_fine] picks {} queries, and a picture of {} x {} has {} places; give fewer queries or a larger size",
-         config_.queries, pixels.size(2), pixels.size(3), anchors.logits.size(1));
 
   // Places that look most like an object of any class become queries.
   const auto looked = enc_output_->forward(anchors.within.to(memory.scalar_type()) * memory);
   const auto logits = precise(enc_score_head_(looked));
   const auto boxes = precise(enc_bbox_head_->forward(looked)) + anchors.logits;
-  const auto best = std::get<1>(logits.amax(2).topk(config_.queries, 1));
+  const auto best = std::get<1>(logits.amax(2).topk(queries_in(pixels), 1));
   DfineSeen out;
   out.picked_logits = rows_of(logits, best);
   auto places = rows_of(boxes, best);
@@ -124,7 +128,7 @@ DfineSeen DfineImpl::see(const Tensor& pixels, const DfineNoise& noise) {
   }
   const auto values = deformable_values(memory, shapes, config_.heads);
   const auto all = decoder_->forward(queries, places.detach(), values, noise.mask, torch::GradMode::is_enabled());
-  out.decoded = part_of(all, noisy, config_.queries);
+  out.decoded = part_of(all, noisy, best.size(1));
   if (noisy > 0) out.noise = part_of(all, 0, noisy);
   out.steps = decoder_->steps().to(memory.scalar_type());
   out.reach = decoder_->reach();
@@ -142,7 +146,7 @@ TensorsByName DfineImpl::losses(const Tensor& pixels, const Tensor& sizes, const
   const auto whole =
       torch::tensor({pixels.size(3), pixels.size(2), pixels.size(3), pixels.size(2)}).to(pixels.device());
   for (auto& picture : truth) picture.boxes = cxcywh_from_xyxy(picture.boxes) / whole;
-  const auto noise = is_training() ? noisy_objects(truth, config_) : DfineNoise{};
+  const auto noise = is_training() ? noisy_objects(truth, config_, queries_in(pixels)) : DfineNoise{};
   auto out = dfine_losses(see(pixels, noise), noise, truth, config_);
   // Without objects there is no noise; its weights stay within the graph.
   if (noisy_classes_ && !noise.labels.defined()) out[0].second = out[0].second + 0 * noisy_classes_->weight.sum();
@@ -154,7 +158,7 @@ std::vector<Found> DfineImpl::find(const Tensor& pixels, const Tensor& sizes, co
   picture_sizes("d_fine", pixels, sizes);
   const auto said = see(pixels, {}).decoded.layers.back();
   const auto scores = said.logits.sigmoid().flatten(1);  // (B, Q classes)
-  const auto [top, places] = scores.topk(std::min(config_.queries, scores.size(1)), 1);
+  const auto [top, places] = scores.topk(said.boxes.size(1), 1);
   const auto whole =
       torch::tensor({pixels.size(3), pixels.size(2), pixels.size(3), pixels.size(2)}).to(pixels.device());
   const auto boxes = xyxy_from_cxcywh(said.boxes) * whole;

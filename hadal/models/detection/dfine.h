@@ -4,6 +4,8 @@
 #pragma once
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "hadal/core/config.h"
 #include "hadal/models/detection/detection_model.h"
 #include "hadal/models/detection/hgnet.h"
@@ -78,6 +80,8 @@ struct DfineImpl : DetectionModel {
   TensorsByName own_names(const TensorsByName& weights) const override;
 
  private:
+  /// Small pictures have fewer places than there are queries.
+  int64_t queries_in(const Tensor& pixels) const;
   DfineSeen see(const Tensor& pixels, const DfineNoise& noise);
 
   DfineConfig config_;
@@ -91,6 +95,9 @@ struct DfineImpl : DetectionModel {
   std::shared_ptr<DfineMlpImpl> enc_bbox_head_;
 };
 TORCH_MODULE(Dfine);
+
+/// The config.json of a published DFineForObjectDetection as a `d_fine`. Throws FileError for what it cannot be.
+Part dfine_settings(const nlohmann::json& config, const std::string& name);
 
 /// d_fine-n, -s, -m, -l, -x.
 void register_dfine(DetectionCatalog& catalog);

@@ -6,7 +6,7 @@
 
 namespace hadal {
 
-DfineNoise noisy_objects(const std::vector<PictureTargets>& truth, const DfineConfig& config) {
+DfineNoise noisy_objects(const std::vector<PictureTargets>& truth, const DfineConfig& config, int64_t queries) {
   int64_t most = 0;
   for (const auto& picture : truth) most = std::max(most, picture.labels.size(0));
   if (config.denoising == 0 || most == 0) return {};
@@ -47,7 +47,7 @@ DfineNoise noisy_objects(const std::vector<PictureTargets>& truth, const DfineCo
   out.count = count;
   // Noise would give the objects away to the queries, and one group to another.
   const auto group = torch::arange(count, torch::kInt64).div(2 * most, "floor");
-  out.mask = torch::ones({count + config.queries, count + config.queries}, torch::kBool);
+  out.mask = torch::ones({count + queries, count + queries}, torch::kBool);
   out.mask.slice(0, count).slice(1, 0, count).fill_(false);
   out.mask.slice(0, 0, count).slice(1, 0, count).copy_(group.unsqueeze(1) == group.unsqueeze(0));
   out.mask = out.mask.to(device);

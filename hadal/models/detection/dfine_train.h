@@ -8,9 +8,9 @@
 namespace hadal {
 
 /// Groups of each picture's objects, boxes as centre and sides in shares: half of a group lies near its object, half
-/// farther off. Without objects nothing is defined. From torch's generator, in transformers' order: the same seed, the
-/// same noise.
-DfineNoise noisy_objects(const std::vector<PictureTargets>& truth, const DfineConfig& config);
+/// farther off. `queries`: how many there are besides. Without objects nothing is defined. From torch's generator, in
+/// transformers' order: the same seed, the same noise.
+DfineNoise noisy_objects(const std::vector<PictureTargets>& truth, const DfineConfig& config, int64_t queries);
 
 /// vfl, l1, giou, fgl, ddf. Each object goes to one query of each layer, so that costs sum to the least.
 TensorsByName dfine_losses(const DfineSeen& seen, const DfineNoise& noise, const std::vector<PictureTargets>& truth,
