@@ -8,6 +8,7 @@
 
 #include "hadal/core/error.h"
 #include "hadal/data/vision/scenes/keypoints.h"
+#include "hadal/models/detection/dfine.h"
 #include "hadal/models/pose/vitpose.h"
 #include "hadal/models/text/bert.h"
 #include "hadal/models/text/causal_lm.h"
@@ -26,10 +27,10 @@ struct Kind {
   const char* type;  // model_type
   Part (*settings)(const Json& config, const std::string& name);
 };
-constexpr std::array kKinds = {Kind{"gpt2", gpt2_settings},      Kind{"llama", llama_settings},
-                               Kind{"mistral", llama_settings},  Kind{"qwen2", llama_settings},
-                               Kind{"bert", bert_settings},      Kind{"vit", vit_settings},
-                               Kind{"vitpose", vitpose_settings}};
+constexpr std::array kKinds = {Kind{"gpt2", gpt2_settings},       Kind{"llama", llama_settings},
+                               Kind{"mistral", llama_settings},   Kind{"qwen2", llama_settings},
+                               Kind{"bert", bert_settings},       Kind{"vit", vit_settings},
+                               Kind{"vitpose", vitpose_settings}, Kind{"d_fine", dfine_settings}};
 
 Part settings_of(const Json& config, const std::string& name) {
   const auto type = config.at("model_type").get<std::string>();
@@ -126,6 +127,19 @@ int64_t side_of(const Json& size, const std::string& key, const std::string& nam
   return height;
 }
 
+/// The side that a detector's pictures are brought to; 0: nothing is said.
+int64_t detector_side(const Json& given, const std::string& name) {
+  const auto said = given.is_object() ? given : Json::object();
+  if (said.value("do_normalize", Json(false)) == true)
+    throw FileError(name, "do_normalize is true: detectors of this kind see shares of 0 to 1");
+  const auto size = said.find("size");
+  if (size == said.end() || size->is_null() || said.value("do_resize", Json(true)) == false) return 0;
+  bool square = true;
+  const auto side = side_of(*size, "size", name, square);
+  if (!square) throw FileError(name, "size keeps the picture's shape; detectors of this kind see squares");
+  return side;
+}
+
 /// A number for each channel.
 List channel_list(const Json& values, const char* key, const std::string& name) {
   List out;
@@ -198,9 +212,13 @@ Table from_huggingface(const Passport& weights) {
   model.set("name", name);
   Table recipe{{"task", task}, {"model", std::move(model)}}, learned;
   if (task == "pose") learned = points_of(config, read_integer(*recipe.find_path("model.keypoints"), "keypoints", {}));
-  if (auto names = class_names(config); !names.empty() && task.starts_with("classify"))
+  if (auto names = class_names(config); !names.empty() && (task.starts_with("classify") || task == "detect"))
     learned.set("names", std::move(names));
-  if (task == "classify") {
+  if (task == "detect") {
+    const auto side =
+        detector_side(word.value("preprocessor_config", Json()), (folder / "preprocessor_config.json").string());
+    if (side > 0) recipe.set("size", side);
+  } else if (task == "classify") {
     auto augment =
         augment_settings(word.value("preprocessor_config", Json()), (folder / "preprocessor_config.json").string());
     if (!augment.find("size")) augment.set("size", *recipe.find_path("model.image"));

@@ -142,9 +142,9 @@ TEST(Others, SlidingWindowsAreMistralsAndQwens) {
 }
 
 TEST(Others, WhatHadalCannotBeIsRefusedByName) {
-  EXPECT_ERROR(
-      Published(R"({"model_type": "mixtral", "num_local_experts": 8})").recipe(),
-      "config.json: the weights beside it are of a mixtral; Hadal reads gpt2, llama, mistral, qwen2, bert, vit");
+  EXPECT_ERROR(Published(R"({"model_type": "mixtral", "num_local_experts": 8})").recipe(),
+               "config.json: the weights beside it are of a mixtral; Hadal reads gpt2, llama, mistral, qwen2, bert, "
+               "vit, d_fine");
   EXPECT_ERROR(read(gpt2_settings, R"({"model_type": "gpt2", "scale_attn_by_inverse_layer_idx": true,
     "scale_attn_weights": false, "n_head": "twelve"})"),
                "n_head is no number; scale_attn_by_inverse_layer_idx is true; scale_attn_weights is false");
@@ -210,6 +210,24 @@ TEST(Others, AFolderSaysTaskTokenizerNamesAndEnds) {
   EXPECT_EQ(names(R"({"0": "sports", "1": "art"})"), R"(["sports", "art"])");
   EXPECT_EQ(names(R"({"0": "LABEL_0", "1": "LABEL_1"})"), "");
   EXPECT_EQ(names(R"({"0": "sports", "2": "art"})"), "");
+}
+
+TEST(Others, ADetectorsFolderSaysItsClassesAndTheSideOfItsPictures) {
+  Published detector(R"({"model_type": "d_fine", "id2label": {"0": "cat", "1": "dog"}})");
+  EXPECT_EQ(text(detector.recipe(), "task"), "detect");
+  EXPECT_EQ(text(detector.recipe(), "model.name"), "d_fine-l");
+  EXPECT_EQ(number(detector.recipe(), "model.classes"), 2);
+  EXPECT_EQ(detector.recipe().find_path("learned.names")->text(), R"(["cat", "dog"])");
+  EXPECT_FALSE(detector.recipe().find("size"));
+  const auto prepared = [&](const std::string& how) {
+    write_file(detector / "preprocessor_config.json", how);
+    return detector.recipe();
+  };
+  EXPECT_EQ(number(prepared(R"({"size": {"height": 512, "width": 512}, "do_normalize": false})"), "size"), 512);
+  EXPECT_FALSE(prepared(R"({"size": {"height": 512, "width": 512}, "do_resize": false})").find("size"));
+  EXPECT_ERROR(prepared(R"({"do_normalize": true})"), "preprocessor_config.json: do_normalize is true");
+  EXPECT_ERROR(prepared(R"({"size": {"shortest_edge": 800}})"), "size keeps the picture's shape");
+  EXPECT_ERROR(prepared(R"({"size": {"height": 512, "width": 640}})"), "size is 512 by 640");
 }
 
 TEST(Others, AnEncoderIsPooledAsItsFolderSays) {

@@ -1,6 +1,7 @@
 #include "hadal/models/detection/detection_model.h"
 
 #include "hadal/models/detection/darknet.h"
+#include "hadal/models/detection/dfine.h"
 #include "hadal/models/detection/rcnn.h"
 #include "hadal/models/detection/retinanet.h"
 #include "hadal/models/detection/yolo.h"
@@ -16,6 +17,7 @@ const DetectionCatalog& detectors() {
     register_yolo(made);
     register_darknet(made);
     register_yolox(made);
+    register_dfine(made);
     return made;
   }();
   return catalog;

@@ -1,7 +1,8 @@
 """Parameters of every detector's presets, for the tables of models: detectors.json.
 
 With 80 classes, as ultralytics 8.4 counts its models unfused (v5: the published files of v6.2), as Darknet's published
-.weights hold numbers (running statistics with them), and as yolox.py builds the paper's net. `--rebuild` in the environment
+.weights hold numbers (running statistics with them), as yolox.py builds the paper's net,
+and as transformers' class has them (dfine.py). `--rebuild` in the environment
 DETECTORS counts ultralytics' anew, which takes minutes.
 """
 import json
@@ -29,8 +30,8 @@ DARKNET = {"yolov2": 50983561, "yolov2-tiny": 11237145, "yolov3": 62001757, "yol
 
 
 def make(save):
+    import dfine
     import torch
-
     import yolox
 
     known = {}
@@ -54,6 +55,8 @@ def make(save):
             net = yolox.Yolox(80, depth, width, depthwise)
         known[f"yolox-{size}"] = {"parameters": sum(p.numel() for p in net.parameters()),
                                   "source": "tests/golden/areas/yolox.py"}
+    for size, about in dfine.sizes().items():
+        known[f"d_fine-{size}"] = {"parameters": about["parameters"], "source": dfine.SOURCE}
     path = HERE.parent / "detectors.json"
     path.write_text(json.dumps(known, indent=1) + "\n")
     print(path.name)
