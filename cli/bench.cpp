@@ -8,6 +8,7 @@
 #include "hadal/train/run_folder.h"
 #include "hadal/train/trainer.h"
 
+#include "cli/bench_augment.h"
 #include "cli/verb.h"
 
 namespace hadal::cli {
@@ -26,12 +27,14 @@ std::string help(const Words&) {
          ")\n"
          "  out=DIR          where the tables go (default: runs/bench-optimisers, runs/bench-optimisers-2, ...)\n"
          "  seed device precision threads workers batch   as for train; of every training\n" +
-         Schema::of(OptimizerBenchConfig{}).help() + "\n  hadal bench optimisers steps=50 optimizers=adamw,sgd,lion\n";
+         Schema::of(OptimizerBenchConfig{}).help() +
+         "\n  hadal bench optimisers steps=50 optimizers=adamw,sgd,lion\n\n" + augment_help();
 }
 
 int run(Words words) {
+  if (words.plain.size() == 1 && words.plain[0] == "augment") return bench_augment(words);
   if (words.plain.size() != 1 || (words.plain[0] != "optimisers" && words.plain[0] != "optimizers"))
-    fail_usage("bench takes one subject: hadal bench optimisers");
+    fail_usage("bench takes one subject: hadal bench optimisers, or hadal bench augment");
   const auto out = words.take("out");
   if (!out.empty() && fs::exists(fs::path(out) / "optimisers.csv"))
     fail_usage("{} holds a table already; give another out=", out);
@@ -85,7 +88,8 @@ int run(Words words) {
 }  // namespace
 
 Verb bench_verb() {
-  return {"bench", "bench optimisers [key=value ...]", "compare all optimisers on the same problems", help, run};
+  return {"bench", "bench optimisers|augment [key=value ...]",
+          "compare optimisers, or what further training data is worth", help, run};
 }
 
 }  // namespace hadal::cli

@@ -1,7 +1,9 @@
 #include "hadal/tasks/making/diffusion.h"
 #include "hadal/tasks/making/gan.h"
+#include "hadal/tasks/making/speech.h"
 #include "hadal/tasks/making/vae.h"
 #include "hadal/tasks/making/vqvae.h"
+#include "hadal/tasks/making/vocoder.h"
 #include "hadal/tasks/series/classify_series.h"
 #include "hadal/tasks/series/forecast.h"
 #include "hadal/tasks/text/classify_text.h"
@@ -28,6 +30,8 @@ const TaskCatalog& tasks() {
     register_vae(made);
     register_vqvae(made);
     register_diffusion(made);
+    register_vocoder(made);
+    register_speech(made);
     return made;
   }();
   return catalog;

@@ -196,8 +196,13 @@ void Recipe::settle_paths() {
   };
   train.weights = whole(train.weights);
   const auto settle = [&](const std::string& path) {
-    if (const auto* value = task.settings.find_path(path))
-      task.settings.set_path(path, whole(read_text(*value, path, {})));
+    const auto* value = task.settings.find_path(path);
+    if (!value) return;
+    const auto* several = value->get_if<List>();
+    if (!several) return task.settings.set_path(path, whole(read_text(*value, path, {})));
+    List out;
+    for (const auto& one : *several) out.push_back(whole(read_text(one, path, {})));
+    task.settings.set_path(path, std::move(out));
   };
   for (const auto& field : own_schema(task.name).fields()) {
     if (field.limit.file) settle(field.name);

@@ -2,7 +2,9 @@
 
 #include "hadal/trained/making/diffusion_maker.h"
 #include "hadal/trained/making/gan_maker.h"
+#include "hadal/trained/making/speech_maker.h"
 #include "hadal/trained/making/vae_maker.h"
+#include "hadal/trained/making/vocoder.h"
 #include "hadal/trained/making/vqvae_maker.h"
 #include "hadal/trained/series/classifier.h"
 #include "hadal/trained/series/forecaster.h"
@@ -32,6 +34,8 @@ const TrainedCatalog& trained() {
     register_vae_maker(made);
     register_vqvae_maker(made);
     register_diffusion_maker(made);
+    register_trained_vocoder(made);
+    register_speech_maker(made);
     return made;
   }();
   return catalog;

@@ -73,6 +73,9 @@ Table small(const std::string& task) {
                             {"encoder", Table{{"dim", 8}, {"heads", 2}, {"mlp", 8}, {"depth", 1}}}}},
             {"data", Table{{"kind", "sounds"}, {"path", "sounds"}, {"length", 32}}},
             {"learned", Table{{"names", List{"hum", "whistle"}}}}};
+  if (task == "vocoder")
+    return {{"model", Table{{"name", "vocos-8khz"}, {"dim", 8}, {"mlp", 8}, {"depth", 1}}},
+            {"data", Table{{"kind", "sounds"}, {"path", "sounds"}}}};
   return {};
 }
 

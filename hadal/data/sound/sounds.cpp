@@ -29,6 +29,8 @@ std::pair<std::string, int64_t> parts_of(const std::string& path, const std::str
   return {stem.substr(0, first), index};
 }
 
+Tensor centred(const Tensor& mel) { return (mel - mel.mean()) / mel.std(false).clamp_min(1e-5); }
+
 }  // namespace
 
 Fields<SoundsConfig> SoundsConfig::fields() {
@@ -48,13 +50,15 @@ bool is_sound(const std::string& path) {
   return ending == ".wav" || ending == ".flac" || ending == ".ogg";
 }
 
-Tensor sound_features(SoundReader& sound, const MelConfig& config, const SoundLimits& limits) {
-  const torch::NoGradGuard no_grad;
+namespace {
+
+/// The sound piece by piece, channels mixed, at `rate`: `take` gets samples (n).
+void each_piece(SoundReader& sound, int64_t rate, const SoundLimits& limits,
+                const std::function<void(const Tensor&)>& take) {
   // So long a piece that what becomes of it is small too.
-  const auto size = std::max<int64_t>(1, (1 << 18) / std::max<int64_t>(1, config.rate / sound.rate()));
-  Resampler resampler(sound.rate(), config.rate);
-  LogMelStream stream(config);
-  const bool another = sound.rate() != config.rate;
+  const auto size = std::max<int64_t>(1, (1 << 18) / std::max<int64_t>(1, rate / sound.rate()));
+  Resampler resampler(sound.rate(), rate);
+  const bool another = sound.rate() != rate;
   for (int64_t taken = 0;;) {
     const auto piece = sound.read(size);
     if (piece.size(1) == 0) {
@@ -62,20 +66,43 @@ Tensor sound_features(SoundReader& sound, const MelConfig& config, const SoundLi
       break;
     }
     taken += piece.size(1);
-    if (resampled_length(taken, sound.rate(), config.rate) > limits.max_samples)
-      throw FileError(sound.name(),
-                      fmt::format("more than {} samples at {} a second", limits.max_samples, config.rate));
+    if (resampled_length(taken, sound.rate(), rate) > limits.max_samples)
+      throw FileError(sound.name(), fmt::format("more than {} samples at {} a second", limits.max_samples, rate));
     const auto mono = piece.mean(0);
-    stream.push(another ? resampler.push(mono.unsqueeze(0))[0] : mono);
+    take(another ? resampler.push(mono.unsqueeze(0))[0] : mono);
   }
-  if (another) stream.push(resampler.finish()[0]);
-  const auto mel = stream.finish();
-  return (mel - mel.mean()) / mel.std(false).clamp_min(1e-5);
+  if (another) take(resampler.finish()[0]);
+}
+
+}  // namespace
+
+Tensor sound_features(SoundReader& sound, const MelConfig& config, const SoundLimits& limits) {
+  const torch::NoGradGuard no_grad;
+  LogMelStream stream(config);
+  each_piece(sound, config.rate, limits, [&](const Tensor& piece) { stream.push(piece); });
+  return centred(stream.finish());
 }
 
 Tensor sound_features(std::span<const std::byte> bytes, std::string_view name, const MelConfig& config) {
   SoundReader sound(bytes, name);
   return sound_features(sound, config);
+}
+
+Tensor sound_features(const Tensor& samples, const MelConfig& config) {
+  const torch::NoGradGuard no_grad;
+  return centred(log_mel(samples, config));
+}
+
+Tensor sound_samples(SoundReader& sound, int64_t rate, const SoundLimits& limits) {
+  const torch::NoGradGuard no_grad;
+  std::vector<Tensor> pieces;
+  each_piece(sound, rate, limits, [&](const Tensor& piece) { pieces.push_back(piece); });
+  return torch::cat(pieces);
+}
+
+Tensor sound_samples(std::span<const std::byte> bytes, std::string_view name, int64_t rate) {
+  SoundReader sound(bytes, name);
+  return sound_samples(sound, rate);
 }
 
 std::vector<SoundPlace> sounds_by_name(const FileTree& tree, const SoundsConfig& config) {
@@ -88,7 +115,7 @@ std::vector<SoundPlace> sounds_by_name(const FileTree& tree, const SoundsConfig&
   return found;
 }
 
-Sounds::Sounds(const FileTree& tree, const std::vector<SoundPlace>& places, const MelConfig& mel,
+Sounds::Sounds(const FileTree& tree, const std::vector<SoundPlace>& places, const Hearing& hear,
                const std::vector<std::string>& labels)
     : classes_(labels) {
   std::set<std::string> there;
@@ -105,9 +132,9 @@ Sounds::Sounds(const FileTree& tree, const std::vector<SoundPlace>& places, cons
     for (auto i = first; i < last; ++i) {
       const auto& [file, label, split] = places[static_cast<size_t>(i)];
       const auto bytes = tree.read(file);
-      items[static_cast<size_t>(i)] = {
-          sound_features(std::as_bytes(std::span(bytes.data(), bytes.size())), tree.name(file), mel),
-          std::find(classes_.begin(), classes_.end(), label) - classes_.begin()};
+      SoundReader sound(std::as_bytes(std::span(bytes.data(), bytes.size())), tree.name(file));
+      items[static_cast<size_t>(i)] = {hear(sound),
+                                       std::find(classes_.begin(), classes_.end(), label) - classes_.begin()};
     }
   });
   for (size_t i = 0; i < places.size(); ++i) {
@@ -123,7 +150,7 @@ const std::vector<Sounds::Item>& Sounds::of(const std::string& split) const {
 
 std::pair<Tensor, int64_t> Sounds::get(const std::string& split, int64_t index) const {
   const auto& item = of(split).at(static_cast<size_t>(index));
-  return {item.features, item.label};
+  return {item.heard, item.label};
 }
 
 Fields<SeriesAugment> SeriesAugment::fields() {

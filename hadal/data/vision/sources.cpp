@@ -7,6 +7,7 @@
 #include "hadal/data/path.h"
 #include "hadal/data/vision/idx.h"
 #include "hadal/data/vision/image_folder.h"
+#include "hadal/data/vision/more_pictures.h"
 #include "hadal/data/vision/shapes.h"
 #include "hadal/data/vision/stacked.h"
 
@@ -122,17 +123,34 @@ ClassificationSource open_shapes(const ShapesClassificationConfig& config) {
   return source;
 }
 
+/// What is trained on may be more than the data's own, or less.
+ClassificationSource with_more(ClassificationSource source, const MoreData& how) {
+  if (!how.any()) return source;
+  source.open = [open = std::move(source.open), how](const std::string& split) {
+    auto data = open(split);
+    if (split == "train") data = std::make_shared<MorePictures>(std::move(data), how);
+    return data;
+  };
+  return source;
+}
+
+template <class C>
+void add(ClassificationCatalog& catalog, const char* name, const char* about,
+         ClassificationSource (*open)(const C& config)) {
+  catalog.add(name, about, WithMore<C>{},
+              [open](const WithMore<C>& config) { return with_more(open(config), config); });
+}
+
 }  // namespace
 
 const ClassificationCatalog& classification_sources() {
   static const auto catalog = [] {
     ClassificationCatalog made("kind of data", "data");
-    made.add("auto", "by what the path holds", AutoConfig{}, open_any);
-    made.add("idx", "MNIST's files", IdxConfig{}, open_idx);
-    made.add("folder", "pictures in class folders, in a folder or archive", FolderConfig{}, open_folder);
-    made.add("stacked", "three of MNIST's pictures as the colours of one, a thousand classes", StackedConfig{},
-             open_stacked);
-    made.add("shapes", "shapes that Hadal draws itself", ShapesClassificationConfig{}, open_shapes);
+    add(made, "auto", "by what the path holds", open_any);
+    add(made, "idx", "MNIST's files", open_idx);
+    add(made, "folder", "pictures in class folders, in a folder or archive", open_folder);
+    add(made, "stacked", "three of MNIST's pictures as the colours of one, a thousand classes", open_stacked);
+    add(made, "shapes", "shapes that Hadal draws itself", open_shapes);
     return made;
   }();
   return catalog;

@@ -27,12 +27,16 @@ SeriesClassifierImpl::SeriesClassifierImpl(const SeriesClassifierConfig& config,
   head_ = register_module("head", Linear(dim, shape.classes));
 }
 
-Tensor SeriesClassifierImpl::forward(const Tensor& x) {
+Tensor SeriesClassifierImpl::pooled(const Tensor& x) {
   expect_shape("series_classifier", x, {kAny, shape_.channels, shape_.length});
   const auto patches = x.unfold(2, config_.patch, config_.stride).transpose(1, 2).flatten(2);  // (B, P, C patch)
   auto tokens = embedding_(patches) + positions_;
   tokens = layers_(dropped(tokens, config_.encoder.dropout, is_training()));
-  return head_(dropped(tokens.mean(1), config_.head_dropout, is_training()));
+  return tokens.mean(1);
+}
+
+Tensor SeriesClassifierImpl::forward(const Tensor& x) {
+  return head_(dropped(pooled(x), config_.head_dropout, is_training()));
 }
 
 const SeriesClassifierCatalog& series_classifiers() {

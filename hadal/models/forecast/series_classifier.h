@@ -26,6 +26,8 @@ struct SeriesClassifierImpl : Model {
   SeriesClassifierImpl(const SeriesClassifierConfig& config, const ClassShape& shape);
   /// x (B, C, L) -> logits (B, classes)
   Tensor forward(const Tensor& x);
+  /// x -> (B, dim): what the head makes classes of.
+  Tensor pooled(const Tensor& x);
   std::vector<std::string> heads() const override { return {"head"}; }
 
  private:

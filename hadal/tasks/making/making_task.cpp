@@ -74,7 +74,7 @@ void MakingTask::each_real(const std::string& split, int64_t limit, const std::f
       take);
 }
 
-std::vector<Score> MakingTask::scores() const { return judge_ ? judge_->scores(by_class()) : std::vector<Score>{}; }
+std::vector<Score> MakingTask::scores() const { return judge_ ? sample_score_names(by_class()) : std::vector<Score>{}; }
 
 Metrics MakingTask::evaluate(const std::string& split, int64_t limit) {
   if (context_.learns) {

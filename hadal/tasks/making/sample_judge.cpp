@@ -8,14 +8,7 @@
 namespace hadal {
 namespace {
 
-constexpr int64_t kLook = 256;         // pictures looked at together
-constexpr int64_t kNeighbours = 5000;  // precision and recall compare each with each
-
-FeatureMoments moments(const Tensor& features) {
-  FeatureMoments out;
-  for (const auto& part : features.split(4096)) out.add(part);
-  return out;
-}
+constexpr int64_t kLook = 256;  // pictures looked at together
 
 /// The class of each row's three digits, (N, 1000): log probabilities of independent parts add up.
 Tensor combined(const std::vector<Tensor>& logits) {
@@ -70,20 +63,12 @@ std::string SampleJudge::summary() const {
   return fmt::format("judged by {}, features {}", config_.weights, weights_hash(classifier_->model()));
 }
 
-std::vector<Score> SampleJudge::scores(bool by_class) const {
-  std::vector<Score> out = {
-      {"frechet", false}, {"frechet_real", false}, {"kid", false},        {"precision"}, {"recall"},
-      {"classes_found"},  {"least_class"},         {"most_class", false}, {"confident"}, {"samples"}};
-  if (by_class) out.push_back({"class_true"});
-  return out;
-}
-
-SampleJudge::Seen SampleJudge::look_at(const std::vector<Tensor>& images) {
+SamplesSeen SampleJudge::look_at(const std::vector<Tensor>& images) {
   const auto [features, logits] = classifier_->look(images);
   return {features, logits};
 }
 
-SampleJudge::Seen SampleJudge::look(const Tensor& pictures) {
+SamplesSeen SampleJudge::look(const Tensor& pictures) {
   std::vector<Tensor> features, logits;
   for (const auto& part : pictures.split(kLook)) {
     std::vector<Tensor> some_features, some_logits;
@@ -103,8 +88,7 @@ SampleJudge::Seen SampleJudge::look(const Tensor& pictures) {
   return {torch::cat(features), torch::cat(logits)};
 }
 
-const SampleJudge::Seen& SampleJudge::real(PictureMaker& maker, PictureSet& set, const std::string& split,
-                                           int64_t count) {
+const SamplesSeen& SampleJudge::real(PictureMaker& maker, PictureSet& set, const std::string& split, int64_t count) {
   auto& seen = real_[{split, count}];
   if (seen.features.defined()) return seen;
   const auto data = set.open(split);
@@ -137,29 +121,11 @@ Metrics SampleJudge::score(PictureMaker& maker, PictureSet& set, const std::stri
       right += names_.at(static_cast<size_t>(said[i].item<int64_t>())) ==
                maker.names().at(static_cast<size_t>(wanted.labels[i].item<int64_t>()));
   });
-  const auto made = torch::cat(features), said = torch::cat(logits);
-  const auto &truth = real(maker, set, split, count).features, &train = real(maker, set, "train", count).features;
-  Metrics out;
-  if (!made.isfinite().all().item<bool>()) fail("samples give the judge numbers that are not finite");
-  const auto of_truth = moments(truth);
-  out.emplace_back("frechet", frechet_distance(of_truth, moments(made)));
-  if (split != "train") out.emplace_back("frechet_real", frechet_distance(of_truth, moments(train)));
-  const auto subset = std::min<int64_t>(1000, count);
-  out.emplace_back("kid", kernel_distance(truth, made, 10, subset, seed).mean);
-  const auto most = std::min(count, kNeighbours);
-  if (most > 3) {
-    const auto near = fidelity(truth.slice(0, 0, most), made.slice(0, 0, most));
-    out.emplace_back("precision", near.precision);
-    out.emplace_back("recall", near.recall);
-  }
-  const auto cover = class_coverage(said, config_.confidence);
-  out.emplace_back("classes_found", static_cast<double>(cover.found));
-  out.emplace_back("least_class", cover.least);
-  out.emplace_back("most_class", *std::max_element(cover.shares.begin(), cover.shares.end()));
-  out.emplace_back("confident", cover.confident);
-  if (asked > 0) out.emplace_back("class_true", static_cast<double>(right) / static_cast<double>(asked));
-  out.emplace_back("samples", static_cast<double>(count));
-  return out;
+  const auto& truth = real(maker, set, split, count);
+  const auto* train = split == "train" ? nullptr : &real(maker, set, "train", count);
+  return sample_scores(
+      {torch::cat(features), torch::cat(logits)}, truth, train, config_.confidence, seed,
+      asked > 0 ? std::optional(static_cast<double>(right) / static_cast<double>(asked)) : std::nullopt);
 }
 
 }  // namespace hadal

@@ -1,9 +1,7 @@
 // How good samples are: a classifier of the same kind of data looks at them and at real ones.
 #pragma once
-#include "hadal/metrics/generative.h"
-#include "hadal/metrics/metrics.h"
 #include "hadal/tasks/making/picture_set.h"
-#include "hadal/tasks/task.h"
+#include "hadal/tasks/making/sample_scores.h"
 #include "hadal/trained/making/picture_maker.h"
 #include "hadal/trained/vision/classifier.h"
 
@@ -24,27 +22,22 @@ class SampleJudge {
 
   /// "judged by runs/mnist-cnn, 128 features a1b2c3d4"
   std::string summary() const;
-  std::vector<Score> scores(bool by_class) const;
   /// `count` samples of `maker` beside as many pictures of `split`, and these beside as many of the training split:
   /// what a perfect generator would get.
   Metrics score(PictureMaker& maker, PictureSet& set, const std::string& split, int64_t count, uint64_t seed);
 
-  struct Seen {
-    Tensor features;  // (N, D) float32
-    Tensor logits;    // (N, classes)
-  };
   /// pictures (N, H, W, C) uint8
-  Seen look(const Tensor& pictures);
+  SamplesSeen look(const Tensor& pictures);
 
  private:
-  Seen look_at(const std::vector<Tensor>& images);
-  const Seen& real(PictureMaker& maker, PictureSet& set, const std::string& split, int64_t count);
+  SamplesSeen look_at(const std::vector<Tensor>& images);
+  const SamplesSeen& real(PictureMaker& maker, PictureSet& set, const std::string& split, int64_t count);
 
   JudgeConfig config_;
   std::unique_ptr<TrainedClassifier> classifier_;
   std::vector<std::string> names_;  // of the classes it tells apart
   bool stacked_ = false;            // a picture's channels are digits of one number: each is looked at alone
-  std::map<std::pair<std::string, int64_t>, Seen> real_;
+  std::map<std::pair<std::string, int64_t>, SamplesSeen> real_;
 };
 
 /// FNV-1a over weights, by which features can be told from others: eight hexadecimal digits.

@@ -18,7 +18,7 @@ class ClassifySeries : public Task {
     source_ = sound_sources().make(config_.data);
     config_.data = sound_sources().resolve(config_.data);
     if (config_.names.empty()) config_.names = learned_.names;
-    sounds_ = source_.open(context.learns ? std::vector<std::string>{} : learned_.labels);
+    sounds_ = source_.open(context.learns ? std::vector<std::string>{} : learned_.labels, {});
     const auto& labels = sounds_->classes();
     if (context.learns && labels.size() == 1)
       fail("[classify_series] all recordings are \"{}\"; two classes at least are needed", labels[0]);

@@ -21,7 +21,7 @@ struct Way {
 
 Fields<DiffusionOptions> DiffusionOptions::fields() {
   using C = DiffusionOptions;
-  Fields<C> out(
+  return with_sampler(Fields<C>(
       MakeOptions::fields(),
       {{"profile", &C::profile, "which average of the weights: over fewer or over more steps",
         one_of({"fast", "slow"})},
@@ -29,15 +29,7 @@ Fields<DiffusionOptions> DiffusionOptions::fields() {
        {"strength", &C::strength,
         "how much of the way from noise is gone again: 0 leaves the picture, 1 keeps none of it", between(0, 1)},
        {"mask", &C::mask, "where this is white the picture is made anew, elsewhere it stays", file_path()},
-       {"path", &C::path, "pictures of the way from noise, drawn into path.png; 0: none", at_least(0)}});
-  for (auto field : SamplerConfig::fields().list) {
-    field.get = [get = field.get](const void* c) { return get(&static_cast<const C*>(c)->how); };
-    field.set = [set = field.set](void* c, const Value& v, const std::string& path) {
-      set(&static_cast<C*>(c)->how, v, path);
-    };
-    out.list.push_back(std::move(field));
-  }
-  return out;
+       {"path", &C::path, "pictures of the way from noise, drawn into path.png; 0: none", at_least(0)}}));
 }
 
 void DiffusionOptions::validate() const {
@@ -126,11 +118,7 @@ Making DiffusionMaker::making(const Table& given) {
   if (options.profile == "slow" && !model_->slow)
     fail_usage("profile=slow: these weights hold one average alone; a run with slow=true keeps two");
   const auto classes = model_->network->classes();
-  require(options.how.guidance == 1 || classes > 0,
-          "guidance={} wants a model with classes, and this one has none; leave it at 1", options.how.guidance);
-  const auto most = process_->discrete_times();
-  require(most == 0 || options.how.steps <= most, "steps={} are more than the {} times of the process {}",
-          options.how.steps, most, process_->name());
+  expect_sampling(options.how, *process_, classes);
   const bool at_once = config_.objective == "consistency";
   const auto unused = [&](bool given, const char* what) {
     if (given)

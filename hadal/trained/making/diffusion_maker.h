@@ -1,8 +1,8 @@
 // A trained diffusion model or flow: noise becomes pictures step by step.
 #pragma once
 #include "hadal/models/generative/diffusion/denoiser.h"
-#include "hadal/models/generative/diffusion/sampler.h"
 #include "hadal/trained/making/picture_maker.h"
+#include "hadal/trained/making/sampler_fields.h"
 
 namespace hadal {
 

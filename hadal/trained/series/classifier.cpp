@@ -1,6 +1,7 @@
 #include "hadal/trained/series/classifier.h"
 
 #include "hadal/data/path.h"
+#include "hadal/ops/resample.h"
 #include "hadal/trained/summary.h"
 
 namespace hadal {
@@ -9,12 +10,16 @@ namespace {
 
 /// `find` says which sounds of a tree are which.
 template <class Config>
-SoundsSource source_of(const Config& config,
+SoundsSource source_of(const WithMore<Config>& config,
                        std::vector<SoundPlace> (*find)(const FileTree& tree, const Config& config)) {
-  return {config.length, config.mel, [config, find](const std::vector<std::string>& labels) {
+  return {config.length, config.mel, [config, find](const std::vector<std::string>& labels, const Hearing& hear) {
             require(!config.path.empty(), "say which sounds: data=FOLDER or data=ARCHIVE");
             const FileTree tree(data_path(config.path));
-            return std::make_shared<const Sounds>(tree, find(tree, config), config.mel, labels);
+            const auto own =
+                hear ? hear : Hearing([mel = config.mel](SoundReader& sound) { return sound_features(sound, mel); });
+            const auto sounds = std::make_shared<Sounds>(tree, find(tree, config), own, labels);
+            if (labels.empty()) sounds->choose(config, own);  // for training
+            return sounds;
           }};
 }
 
@@ -23,10 +28,11 @@ SoundsSource source_of(const Config& config,
 const Catalog<SoundsSource>& sound_sources() {
   static const auto catalog = [] {
     Catalog<SoundsSource> made("kind of data", "data");
-    made.add("sounds", "sounds called LABEL_..._INDEX.wav, as spectrograms", SoundsConfig{},
-             [](const SoundsConfig& config) { return source_of(config, sounds_by_name); });
-    made.add("sound_folder", "sounds in class folders, of any length and rate, as spectrograms", SoundFolderConfig{},
-             [](const SoundFolderConfig& config) { return source_of(config, sounds_in_folders); });
+    made.add("sounds", "sounds called LABEL_..._INDEX.wav, as spectrograms", WithMore<SoundsConfig>{},
+             [](const WithMore<SoundsConfig>& config) { return source_of(config, sounds_by_name); });
+    made.add("sound_folder", "sounds in class folders, of any length and rate, as spectrograms",
+             WithMore<SoundFolderConfig>{},
+             [](const WithMore<SoundFolderConfig>& config) { return source_of(config, sounds_in_folders); });
     return made;
   }();
   return catalog;
@@ -77,6 +83,21 @@ std::vector<Answer> TrainedSoundClassifier::predict(std::span<const Input> input
       answers[i].json = {{"input", inputs[i].name},
                          {"top", as_json(top_classes(probabilities[row++], config_.names, options.top))}};
   return answers;
+}
+
+TrainedSoundClassifier::Seen TrainedSoundClassifier::look(const std::vector<Tensor>& samples, int64_t rate) {
+  const Using guard(*model_, use_);
+  std::vector<Tensor> features, logits;
+  for (size_t first = 0; first < samples.size(); first += static_cast<size_t>(use_.batch)) {
+    std::vector<Tensor> series;
+    for (auto i = first; i < std::min(samples.size(), first + static_cast<size_t>(use_.batch)); ++i)
+      series.push_back(place_series(sound_features(resample(samples[i], rate, hearing_.mel.rate), hearing_.mel),
+                                    hearing_.length, {}, nullptr));
+    const auto x = torch::stack(series).to(use_.device);
+    features.push_back(model_->pooled(x).to(torch::kFloat32).cpu());
+    logits.push_back(model_->forward(x).to(torch::kFloat32).cpu());
+  }
+  return {torch::cat(features), torch::cat(logits)};
 }
 
 std::unique_ptr<TrainedSoundClassifier> load_sound_classifier(const std::filesystem::path& what,

@@ -11,7 +11,8 @@ namespace hadal {
 struct SoundsSource {
   int64_t length = 64;  // steps that a model sees
   MelConfig mel;
-  std::function<std::shared_ptr<const Sounds>(const std::vector<std::string>& labels)> open;
+  /// `labels` as Sounds takes them; without them it is for training, by what the data's MoreData say too. Without `hear` as spectrograms, sound_features().
+  std::function<std::shared_ptr<const Sounds>(const std::vector<std::string>& labels, const Hearing& hear)> open;
 };
 const Catalog<SoundsSource>& sound_sources();
 
@@ -35,6 +36,12 @@ class TrainedSoundClassifier : public Trained {
   int64_t at_once() const override { return use_.batch; }
   /// {"input", "top": [{"class", "score"}]}
   std::vector<Answer> predict(std::span<const Input> inputs, const Table& options = {}) override;
+
+  struct Seen {
+    Tensor features, logits;  // (N, dim), (N, classes) float32
+  };
+  /// Of sounds (T) at `rate`.
+  Seen look(const std::vector<Tensor>& samples, int64_t rate);
 
   const SoundClassifierConfig& config() const { return config_; }
 

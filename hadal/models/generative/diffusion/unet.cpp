@@ -101,7 +101,8 @@ Tensor UnetImpl::forward(const Tensor& x, const Tensor& time, const Tensor& labe
 }
 
 Tensor UnetImpl::forward_embedded(const Tensor& x, const Tensor& embedding) {
-  expect_shape("unet", x, {kAny, config_.channels, config_.image, config_.image});
+  const auto shape = pictures();
+  expect_shape("unet", x, {kAny, shape.channels, shape.height, shape.width});
   expect_shape("unet embedding", embedding, {x.size(0), config_.embedding()});
   const auto active = torch::silu(embedding);  // every block begins with it
   const bool all = config_.skips == "all";

@@ -8,7 +8,7 @@
 namespace hadal {
 
 struct UnetConfig {
-  int64_t channels = 1, image = 28, classes = 0;
+  int64_t channels = 1, image = 28, across = 0, classes = 0;
   std::vector<int64_t> widths = {32, 64, 64};
   int64_t blocks = 1;
   std::vector<int64_t> attention = {};
@@ -25,6 +25,7 @@ struct UnetConfig {
 
   static Fields<UnetConfig> fields();
   void validate() const;
+  PictureShape picture() const { return {channels, image, across > 0 ? across : image}; }
   int64_t embedding() const { return time_dim > 0 ? time_dim : 4 * widths.front(); }
 };
 
@@ -35,7 +36,7 @@ struct UnetImpl : Denoiser {
   Tensor forward(const Tensor& x, const Tensor& time, const Tensor& labels = {}) override;
   /// The same with an embedding (N, embedding()) instead of time and class.
   Tensor forward_embedded(const Tensor& x, const Tensor& embedding);
-  PictureShape pictures() const override { return {config_.channels, config_.image, config_.image}; }
+  PictureShape pictures() const override { return config_.picture(); }
   int64_t classes() const override { return config_.classes; }
   TensorsByName own_names(const TensorsByName& weights) const override;
 

@@ -6,7 +6,8 @@ namespace hadal {
 Fields<UnetConfig> UnetConfig::fields() {
   using C = UnetConfig;
   return {{"channels", &C::channels, "colours of a pixel: 1 grey, 3 RGB; or those of a latent", at_least(1)},
-          {"image", &C::image, "side of the square picture in pixels", at_least(2)},
+          {"image", &C::image, "side of the square picture in pixels; or its height", at_least(2)},
+          {"across", &C::across, "its width; 0: it is square", at_least(0)},
           {"classes", &C::classes, "classes that can be asked for; 0: none", at_least(0)},
           {"widths", &C::widths, "channels at the picture's size, at half of it, ...", at_least(1)},
           {"blocks", &C::blocks, "residual blocks a size on the way down", at_least(1)},
@@ -42,6 +43,8 @@ void UnetConfig::validate() const {
   const auto step = int64_t{1} << (widths.size() - 1);
   require(image % step == 0, "[unet] image ({}) must be divisible by {}, as it is halved {} times; nearest: {}", image,
           step, widths.size() - 1, nearest_multiple(image, step));
+  require(across % step == 0, "[unet] across ({}) must be divisible by {} as image is; nearest: {}", across, step,
+          nearest_multiple(across, step));
   auto places = attention;
   if (middle_attention) places.push_back(static_cast<int64_t>(widths.size()) - 1);
   for (const auto place : places) {

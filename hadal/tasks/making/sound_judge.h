@@ -1,0 +1,28 @@
+// How good made sounds are: a classifier of sounds listens to them and to real ones.
+#pragma once
+#include "hadal/tasks/making/sample_judge.h"
+#include "hadal/trained/making/speech_maker.h"
+
+namespace hadal {
+
+class SoundJudge {
+ public:
+  /// Throws UsageError where `weights` are not there or no classifier's of sounds.
+  SoundJudge(const JudgeConfig& config, const TaskContext& context);
+
+  /// "judged by runs/digits-series, 64 features a1b2c3d4"
+  std::string summary() const;
+  /// `count` sounds of `maker` beside as many of `split`, and these beside as many for training.
+  Metrics score(SpeechMaker& maker, const Sounds& sounds, const std::string& split, int64_t count, uint64_t seed);
+  /// Its class of each sound (T) at `rate`, with the probability.
+  std::vector<ScoredClass> name(const std::vector<Tensor>& samples, int64_t rate);
+
+ private:
+  const SamplesSeen& real(const Sounds& sounds, const std::string& split, int64_t count, int64_t rate);
+
+  JudgeConfig config_;
+  std::unique_ptr<TrainedSoundClassifier> classifier_;
+  std::map<std::pair<std::string, int64_t>, SamplesSeen> real_;
+};
+
+}  // namespace hadal
