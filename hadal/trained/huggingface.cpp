@@ -210,15 +210,16 @@ Table from_huggingface(const Passport& weights) {
   auto [name, model] = settings_of(config, (folder / "config.json").string());
   const auto task = task_with_model(name);
   model.set("name", name);
+  if (task == "detect") {
+    const auto side =
+        detector_side(word.value("preprocessor_config", Json()), (folder / "preprocessor_config.json").string());
+    if (side > 0) model.set("size", side);
+  }
   Table recipe{{"task", task}, {"model", std::move(model)}}, learned;
   if (task == "pose") learned = points_of(config, read_integer(*recipe.find_path("model.keypoints"), "keypoints", {}));
   if (auto names = class_names(config); !names.empty() && (task.starts_with("classify") || task == "detect"))
     learned.set("names", std::move(names));
-  if (task == "detect") {
-    const auto side =
-        detector_side(word.value("preprocessor_config", Json()), (folder / "preprocessor_config.json").string());
-    if (side > 0) recipe.set("size", side);
-  } else if (task == "classify") {
+  if (task == "classify") {
     auto augment =
         augment_settings(word.value("preprocessor_config", Json()), (folder / "preprocessor_config.json").string());
     if (!augment.find("size")) augment.set("size", *recipe.find_path("model.image"));

@@ -218,13 +218,13 @@ TEST(Others, ADetectorsFolderSaysItsClassesAndTheSideOfItsPictures) {
   EXPECT_EQ(text(detector.recipe(), "model.name"), "d_fine-l");
   EXPECT_EQ(number(detector.recipe(), "model.classes"), 2);
   EXPECT_EQ(detector.recipe().find_path("learned.names")->text(), R"(["cat", "dog"])");
-  EXPECT_FALSE(detector.recipe().find("size"));
+  EXPECT_EQ(number(detector.recipe(), "model.size"), 640);
   const auto prepared = [&](const std::string& how) {
     write_file(detector / "preprocessor_config.json", how);
     return detector.recipe();
   };
-  EXPECT_EQ(number(prepared(R"({"size": {"height": 512, "width": 512}, "do_normalize": false})"), "size"), 512);
-  EXPECT_FALSE(prepared(R"({"size": {"height": 512, "width": 512}, "do_resize": false})").find("size"));
+  EXPECT_EQ(number(prepared(R"({"size": {"height": 512, "width": 512}, "do_normalize": false})"), "model.size"), 512);
+  EXPECT_EQ(number(prepared(R"({"size": {"height": 512, "width": 512}, "do_resize": false})"), "model.size"), 640);
   EXPECT_ERROR(prepared(R"({"do_normalize": true})"), "preprocessor_config.json: do_normalize is true");
   EXPECT_ERROR(prepared(R"({"size": {"shortest_edge": 800}})"), "size keeps the picture's shape");
   EXPECT_ERROR(prepared(R"({"size": {"height": 512, "width": 640}})"), "size is 512 by 640");
