@@ -2,6 +2,7 @@
 #pragma once
 #include "hadal/tasks/making/sample_judge.h"
 #include "hadal/trained/making/speech_maker.h"
+#include "hadal/trained/series/classifier.h"
 
 namespace hadal {
 

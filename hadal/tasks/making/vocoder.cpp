@@ -162,7 +162,7 @@ class VocoderTask : public Task {
       take(sounds_->get(split, index).first);
   }
   Tensor griffin_lim_of(const Tensor& real) const {
-    return sound_without_vocoder(made_->heard(real), made_->mel(), -1).slice(0, 0, real.size(0));
+    return sound_without_vocoder(made_->heard(real), made_->mel(), real.size(0));
   }
 
   VocoderTaskConfig config_;

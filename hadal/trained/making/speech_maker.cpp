@@ -132,7 +132,8 @@ Tensor SpeechMaker::sound(const Tensor& raw) {
   // A frame more, so that the last one is heard; two at least, as a hop lies between them.
   const auto frames = std::min(std::max<int64_t>(last + 2, 2), hearing_.length);
   const auto mel = logarithms(raw).slice(1, 0, frames);
-  const auto made = vocoder_ ? vocoder_->sound(mel) : sound_without_vocoder(mel, hearing_.mel, -1);
+  const auto made =
+      vocoder_ ? vocoder_->sound(mel) : sound_without_vocoder(mel, hearing_.mel, (frames - 1) * hearing_.mel.hop);
   return made.clamp(-1, 1);
 }
 

@@ -93,7 +93,7 @@ Tensor TrainedVocoder::sound(const Tensor& mel) {
 }
 
 Tensor sound_without_vocoder(const Tensor& mel, const MelConfig& config, int64_t length) {
-  return sound_of_log_mel(mel, config, {}, length);
+  return sound_of_log_mel(mel, config).slice(0, 0, length);
 }
 
 std::vector<Answer> TrainedVocoder::predict(std::span<const Input> inputs, const Table& given) {

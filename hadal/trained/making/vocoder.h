@@ -1,9 +1,9 @@
 // A trained vocoder: a spectrogram becomes a sound again.
 #pragma once
+#include "hadal/data/sound/sources.h"
 #include "hadal/models/audio/vocoder_judges.h"
 #include "hadal/models/audio/vocos.h"
 #include "hadal/trained/open.h"
-#include "hadal/trained/series/classifier.h"
 
 namespace hadal {
 
@@ -60,7 +60,7 @@ class TrainedVocoder : public Trained {
   std::shared_ptr<VocoderNets> model_;
 };
 
-/// What the vocoder is compared with: the same spectrogram through Griffin & Lim's steps, (T).
+/// What the vocoder is compared with: the same spectrogram through Griffin & Lim's steps, the first `length` samples.
 Tensor sound_without_vocoder(const Tensor& mel, const MelConfig& config, int64_t length);
 
 std::unique_ptr<TrainedVocoder> load_vocoder(const std::filesystem::path& what, const UseOptions& options = {});

@@ -1,20 +1,11 @@
 // A trained classifier of sounds, which it sees as spectrograms.
 #pragma once
-#include "hadal/data/sound/sound_folder.h"
+#include "hadal/data/sound/sources.h"
 #include "hadal/models/forecast/series_classifier.h"
 #include "hadal/trained/classes.h"
 #include "hadal/trained/open.h"
 
 namespace hadal {
-
-/// Kinds of data by name, each read when it is asked for.
-struct SoundsSource {
-  int64_t length = 64;  // steps that a model sees
-  MelConfig mel;
-  /// `labels` as Sounds takes them; without them it is for training, by what the data's MoreData say too. Without `hear` as spectrograms, sound_features().
-  std::function<std::shared_ptr<const Sounds>(const std::vector<std::string>& labels, const Hearing& hear)> open;
-};
-const Catalog<SoundsSource>& sound_sources();
 
 struct SoundClassifierConfig {
   Part model{"series_classifier", {}}, data{"sounds", {}};

@@ -1,7 +1,7 @@
 // Training on few labelled examples, and on further ones from class folders.
 #include <nlohmann/json.hpp>
 
-#include "hadal/data/sound/sounds.h"
+#include "hadal/data/sound/sources.h"
 #include "hadal/data/vision/sources.h"
 #include "hadal/io/file.h"
 #include "hadal/io/image.h"
@@ -10,7 +10,6 @@
 #include "hadal/train/made_samples.h"
 #include "hadal/train/run.h"
 #include "hadal/train/trainer.h"
-#include "hadal/trained/series/classifier.h"
 
 #include "tests/data/sound/sounds_drawn.h"
 #include "tests/support/support.h"

@@ -160,6 +160,12 @@ TEST(Vocoder, TakesClipsOfAnyKind) {
   const auto [stereo, mixed] = through(*trained, encode_wav(torch::rand({2, 1600}) - 0.5, 16000));
   EXPECT_EQ(mixed.samples.sizes(), (std::vector<int64_t>{1, 800})) << stereo;
   EXPECT_EQ(stereo["seconds"], 0.1);
+  const auto both =
+      trained->predict(std::vector<Input>{{"clip.wav", test::tone(0.4, 1000), {}}}, {{"griffin_lim", true}});
+  ASSERT_EQ(both.at(0).files.size(), 2u);
+  EXPECT_EQ(both[0].files[1].ending, "-griffin-lim.wav");
+  const auto beside = both[0].files[1].bytes();
+  EXPECT_EQ(decode_sound(std::as_bytes(std::span(beside)), "beside.wav").samples.size(1), 1000);
   const auto cut = test::tone(0.4).substr(0, 1000);
   EXPECT_THAT(through(*trained, cut).first.get<std::string>(), testing::HasSubstr("clip.wav"));
 
