@@ -79,7 +79,7 @@ TEST_F(Texts, PredictTakesSeveralAndGoesOnBehindABadFile) {
   EXPECT_THAT(written, testing::StartsWith("{\"input\":\"bad.txt\",\"error\":"));
   expect_mistake(run({"predict", "run", "bad.txt"}), 1, "bad.txt at byte 0");
   expect_mistake(run({"generate", "run"}), 2,
-                 "the model of task classify_text writes no text; it is for hadal predict");
+                 "the model of task classify_text makes nothing; it is for hadal predict");
 }
 
 TEST_F(Texts, CtrlCKeepsWhatWasPredicted) {

@@ -9,6 +9,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from autoencoders import ConvVae, EmaCodebook, Fsq, Iwae, MlpVae, VqVae  # noqa: E402
 from denoisers import unet  # noqa: E402
 from generative import dcgan, mission, r3gan, stylegan2  # noqa: E402
+from vocoder import DiffWave, Vocos  # noqa: E402
 
 
 def count(model):
@@ -44,6 +45,11 @@ def known():
                                    layers_per_block=2, attention_head_dim=64, norm_num_groups=32, attn_norm_num_groups=32,
                                    resnet_time_scale_shift="scale_shift")), "diffusers"
     yield "ddpm-cifar10", 35746307, "google/ddpm-cifar10-32"
+    plain = "tests/golden/areas/vocoder.py"
+    yield "vocos", count(Vocos(100, 512, 1536, 8, 1024, 256, "center")), plain
+    yield "vocos-8khz", count(Vocos(40, 192, 576, 6, 256, 80, "center")), plain
+    yield "diffwave", count(DiffWave(80, 0, 64, 30, 10, (16, 16))), plain
+    yield "diffwave-conditional", count(DiffWave(0, 10, 64, 30, 10, (16, 16))), plain
     yield "dit", dit(128, 4, 4, 1, 28), "diffusers"
     yield "dit-s", dit(384, 12, 6, 3, 32), "diffusers"
     yield "dit-b", dit(768, 12, 12, 3, 32), "diffusers"
