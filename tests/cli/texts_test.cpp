@@ -78,8 +78,7 @@ TEST_F(Texts, PredictTakesSeveralAndGoesOnBehindABadFile) {
   EXPECT_EQ(std::count(written.begin(), written.end(), '\n'), 3);
   EXPECT_THAT(written, testing::StartsWith("{\"input\":\"bad.txt\",\"error\":"));
   expect_mistake(run({"predict", "run", "bad.txt"}), 1, "bad.txt at byte 0");
-  expect_mistake(run({"generate", "run"}), 2,
-                 "the model of task classify_text makes nothing; it is for hadal predict");
+  expect_mistake(run({"generate", "run"}), 2, "the model of task classify_text makes nothing; it is for hadal predict");
 }
 
 TEST_F(Texts, CtrlCKeepsWhatWasPredicted) {

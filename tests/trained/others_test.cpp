@@ -144,7 +144,7 @@ TEST(Others, SlidingWindowsAreMistralsAndQwens) {
 TEST(Others, WhatHadalCannotBeIsRefusedByName) {
   EXPECT_ERROR(Published(R"({"model_type": "mixtral", "num_local_experts": 8})").recipe(),
                "config.json: the weights beside it are of a mixtral; Hadal reads gpt2, llama, mistral, qwen2, bert, "
-               "vit, d_fine");
+               "vit, vitpose, d_fine");
   EXPECT_ERROR(read(gpt2_settings, R"({"model_type": "gpt2", "scale_attn_by_inverse_layer_idx": true,
     "scale_attn_weights": false, "n_head": "twelve"})"),
                "n_head is no number; scale_attn_by_inverse_layer_idx is true; scale_attn_weights is false");

@@ -47,8 +47,8 @@ struct DcganDiscriminatorImpl : Discriminator {
 };
 TORCH_MODULE(DcganDiscriminator);
 
-/// What the names and shapes of weights in the layout of PyTorch's example say: the generator's sides, widths, channels,
-/// latents and classes, as settings. Empty for weights of something else.
+/// What the names and shapes of weights in the layout of PyTorch's example say: the generator's sides, widths,
+/// channels, latents and classes, as settings. Empty for weights of something else.
 Table dcgan_settings(const TensorsByName& weights);
 
 void register_dcgan(GanCatalog& catalog);

@@ -89,7 +89,8 @@ TensorsByName Gan::own_names(const TensorsByName& weights) const {
   TensorsByName out;
   for (const auto& [name, tensor] : weights) {
     const auto begins = [&name = name](std::string_view with) { return name.starts_with(with); };
-    if (std::any_of(kOthers.begin(), kOthers.end(), begins) || std::any_of(kKept.begin(), kKept.end(), begins)) continue;
+    if (std::any_of(kOthers.begin(), kOthers.end(), begins) || std::any_of(kKept.begin(), kKept.end(), begins))
+      continue;
     if (averaged && begins("G.")) continue;
     auto ours = alone ? "generator." + name : name;
     for (const auto& [theirs, with] : kPrefixes)

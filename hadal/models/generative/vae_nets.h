@@ -59,8 +59,8 @@ Tensor with_class(std::string_view where, const Tensor& x, const Tensor& labels,
 /// The last bias of a decoder so that every picture is the data's mean at first.
 void set_mean_bias(const Tensor& bias, Likelihood kind, const Tensor& mean);
 
-/// What the names and shapes of weights in the layout of PyTorch's example (fc1, fc21, fc22, fc3, fc4) say, as settings of
-/// `vae`. Empty for weights of something else.
+/// What the names and shapes of weights in the layout of PyTorch's example (fc1, fc21, fc22, fc3, fc4) say, as settings
+/// of `vae`. Empty for weights of something else.
 Table vae_settings(const TensorsByName& weights);
 
 void register_vae_nets(VaeCatalog& catalog);
