@@ -78,7 +78,7 @@ DcganGeneratorImpl::DcganGeneratorImpl(const DcganConfig& config) : config_(conf
     main_->push_back(nn::BatchNorm2d(channels));
     main_->push_back(nn::ReLU());
   };
-  main_->push_back(up(config.latent * (config.classes > 0 ? 2 : 1), width, config.first_side(), 1, 0));
+  main_->push_back(up(config.latent, width, config.first_side(), 1, 0));
   finish(width);
   for (int64_t i = 1; i < doublings; ++i, width /= 2) {
     main_->push_back(up(width, width / 2, 4, 2, 1));
@@ -92,7 +92,7 @@ DcganGeneratorImpl::DcganGeneratorImpl(const DcganConfig& config) : config_(conf
 
 Tensor DcganGeneratorImpl::make(const Tensor& z, const Tensor& labels) {
   auto latents = checked("dcgan", z, labels);
-  if (embed_) latents = torch::cat({latents, embed_(labels)}, 1);
+  if (embed_) latents = latents * embed_(labels);
   return main_->forward(latents.unsqueeze(-1).unsqueeze(-1)).tanh();  // (N, latent, 1, 1) -> (N, C, H, W)
 }
 
@@ -112,7 +112,8 @@ DcganDiscriminatorImpl::DcganDiscriminatorImpl(const DcganConfig& config) : conf
   }
   push_down(main_, config, width, 1, config.first_side(), 1, 0);
   register_module("main", main_);
-  if (config.classes > 0) embed_ = register_module("embed", Embedding(config.classes, width, 0.02));
+  const auto flat = width * config.first_side() * config.first_side();
+  if (config.classes > 0) embed_ = register_module("embed", Embedding(config.classes, flat, 0.02));
   init_weights(*this);
 }
 
@@ -123,7 +124,7 @@ Tensor DcganDiscriminatorImpl::judge(const Tensor& pictures, const Tensor& label
   auto features = pictures;
   const auto last = std::prev(main_->end());
   for (auto layer = main_->begin(); layer != last; ++layer) features = layer->forward(features);
-  return last->forward(features).flatten() + (embed_(labels) * features.mean({2, 3})).sum(1);
+  return last->forward(features).flatten() + (embed_(labels) * features.flatten(1)).sum(1);
 }
 
 Table dcgan_settings(const TensorsByName& weights) {
@@ -147,7 +148,7 @@ Table dcgan_settings(const TensorsByName& weights) {
   return {{"channels", last.size(1)},
           {"image", side},
           {"classes", embed.defined() ? embed.size(0) : 0},
-          {"latent", embed.defined() ? embed.size(1) : first.size(0)},
+          {"latent", first.size(0)},
           {"width", last.size(0)}};
 }
 

@@ -18,7 +18,8 @@ struct DcganConfig {
 };
 
 /// Modules: main, numbered as in PyTorch's example (main.0.weight of the first convolution, main.1 its norm, ...), and
-/// embed (classes, latent) where there are classes: what it gives is joined to the noise.
+/// embed (classes, latent) where there are classes: the noise is multiplied by what it gives. Joined to it, the class
+/// alone soon decides, and a class has one picture.
 struct DcganGeneratorImpl : Generator {
   explicit DcganGeneratorImpl(const DcganConfig& config);
   Tensor make(const Tensor& z, const Tensor& labels = {}) override;
@@ -34,8 +35,8 @@ struct DcganGeneratorImpl : Generator {
 TORCH_MODULE(DcganGenerator);
 
 /// Modules: main, numbered as in PyTorch's example whichever norm there is, and embed: the logit of a class is the
-/// picture's own plus the product of the class's vector and the last features' mean (Miyato & Koyama 2018,
-/// arXiv:1802.05637).
+/// picture's own plus the product of the class's vector and the last features, place by place (Miyato & Koyama 2018,
+/// arXiv:1802.05637, who sum over places first).
 struct DcganDiscriminatorImpl : Discriminator {
   explicit DcganDiscriminatorImpl(const DcganConfig& config);
   Tensor judge(const Tensor& pictures, const Tensor& labels = {}) override;

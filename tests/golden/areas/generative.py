@@ -89,7 +89,7 @@ class DcganGenerator(nn.Module):
     def __init__(self, channels, first, doublings, latent, width, classes):
         super().__init__()
         width <<= doublings - 1
-        layers = [nn.ConvTranspose2d(latent * (2 if classes else 1), width, first, 1, 0, bias=False),
+        layers = [nn.ConvTranspose2d(latent, width, first, 1, 0, bias=False),
                   nn.BatchNorm2d(width), nn.ReLU()]
         for _ in range(doublings - 1):
             layers += [nn.ConvTranspose2d(width, width // 2, 4, 2, 1, bias=False), nn.BatchNorm2d(width // 2), nn.ReLU()]
@@ -100,7 +100,7 @@ class DcganGenerator(nn.Module):
 
     def forward(self, z, labels=None):
         if labels is not None:
-            z = torch.cat([z, self.embed(labels)], 1)
+            z = z * self.embed(labels)
         return self.main(z[:, :, None, None])
 
 
@@ -115,12 +115,12 @@ class DcganDiscriminator(nn.Module):
             width *= 2
         self.main = nn.Sequential(*layers, wrap(nn.Conv2d(width, 1, first, 1, 0, bias=False)))
         if classes:
-            self.embed = nn.Embedding(classes, width)
+            self.embed = nn.Embedding(classes, width * first * first)
 
     def forward(self, x, labels=None):
         features = self.main[:-1](x)
         out = self.main[-1](features).flatten()
-        return out if labels is None else out + (self.embed(labels) * features.mean((2, 3))).sum(1)
+        return out if labels is None else out + (self.embed(labels) * features.flatten(1)).sum(1)
 
 
 def dcgan(channels, image, latent, width, classes=0, norm="batch"):
