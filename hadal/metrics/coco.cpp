@@ -21,6 +21,8 @@ constexpr double kSmall = 32 * 32, kMedium = 96 * 96, kLarge = 1e10;
 
 }  // namespace
 
+std::vector<double> equal_sigmas(size_t count) { return std::vector<double>(count, 1.0 / static_cast<double>(count)); }
+
 const std::vector<double>& coco_sigmas() {
   static const std::vector<double> sigmas = [] {
     std::vector<double> out = {.26, .25, .25, .35, .35, .79, .79, .72, .72, .62, .62, 1.07, 1.07, .87, .87, .89, .89};

@@ -44,6 +44,8 @@ struct CocoSettings {
 /// The settings with every default filled in. Throws UsageError where they cannot be.
 CocoSettings complete(CocoSettings settings);
 const std::vector<double>& coco_sigmas();
+/// For keypoints whose spread nobody has measured: 1 / count each, as ultralytics takes it in loss and score.
+std::vector<double> equal_sigmas(size_t count);
 
 struct CocoClassScore {
   int64_t label = 0;

@@ -45,7 +45,7 @@ class Filler {
     if (settings.kind != CocoKind::kKeypoints || !settings.sigmas.empty()) return settings;
     for (const auto& category : truth_.categories)
       if (!category.keypoints.empty() && category.keypoints.size() != coco_sigmas().size())
-        settings.sigmas.assign(category.keypoints.size(), .05);
+        settings.sigmas = equal_sigmas(category.keypoints.size());
     return settings;
   }
 

@@ -22,7 +22,7 @@ CocoKind coco_kind(const std::string& name);
 
 /// Reads both files. Throws FileError where they are no COCO files, where a result is of a picture that the truth does
 /// not have, or lacks what is scored, where two annotations share an id, and where the keypoints do not fit `sigmas`
-/// (default: COCO's 17, or as many equal ones, 0.05, as the categories name, when these are not 17).
+/// (default: COCO's 17, or equal_sigmas of as many as the categories name, when these are not 17).
 CocoFiles read_coco_files(const std::filesystem::path& truth, const std::filesystem::path& results,
                           CocoSettings settings = {});
 /// The same from what was read; `results_name` is for messages.

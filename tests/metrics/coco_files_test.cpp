@@ -105,6 +105,12 @@ TEST(CocoFiles, WhatIsLeftOutIsSaid) {
   EXPECT_EQ(zero.evaluation.scores().at("AP"), 0);
 }
 
+TEST(CocoFiles, PointsThatNobodyMeasuredAreAlike) {
+  const auto truth = R"({"images": [], "annotations": [], "categories": [{"id": 1, "name": "mouse",
+                      "keypoints": ["nose", "tail", "left_ear", "right_ear"]}]})";
+  EXPECT_THAT(read("[]", CocoKind::kKeypoints, truth).evaluation.settings().sigmas, testing::Each(.25));
+}
+
 // For masks that come without one, the box is the mask.
 TEST(CocoFiles, ABoxIsAMaskToo) {
   EXPECT_NEAR(read(result(R"("bbox": [2, 2, 6, 6])"), CocoKind::kMask).evaluation.scores().at("AP"), 1, 1e-12);

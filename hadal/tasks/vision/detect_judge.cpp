@@ -13,10 +13,8 @@ namespace {
 constexpr size_t kShown = 12;
 constexpr int64_t kShownSide = 400;
 
-/// COCO's sigmas want one a keypoint; where the data knows none, all are alike.
 std::vector<double> sigmas_of(const SceneAbout& about) {
-  if (!about.sigmas.empty()) return about.sigmas;
-  return std::vector<double>(about.keypoints.size(), 0.05);
+  return about.sigmas.empty() ? equal_sigmas(about.keypoints.size()) : about.sigmas;
 }
 
 /// Members by the rows that `keep` marks.
