@@ -34,15 +34,34 @@ void line(Tensor& image, const float* a, const float* b, double radius, Colour c
   }
 }
 
-void tint(Tensor& image, const uint8_t* mask, Colour c) {
+/// Half its colour within, and all of it along the outline, `width` pixels wide: what touches can be told apart.
+void draw_mask(Tensor& image, const uint8_t* mask, int64_t width, Colour c) {
+  const auto rows = image.size(0), columns = image.size(1);
+  const auto in = [&](int64_t y, int64_t x) {
+    return y >= 0 && x >= 0 && y < rows && x < columns && mask[y * columns + x] != 0;
+  };
   auto* at = image.data_ptr<uint8_t>();
-  const auto pixels = image.size(0) * image.size(1);
-  for (int64_t i = 0; i < pixels; ++i, at += 3) {
-    if (!mask[i]) continue;
-    at[0] = static_cast<uint8_t>((at[0] + c.red) / 2);
-    at[1] = static_cast<uint8_t>((at[1] + c.green) / 2);
-    at[2] = static_cast<uint8_t>((at[2] + c.blue) / 2);
-  }
+  for (int64_t y = 0; y < rows; ++y)
+    for (int64_t x = 0; x < columns; ++x, at += 3) {
+      if (!in(y, x)) continue;
+      const bool within = in(y - width, x) && in(y + width, x) && in(y, x - width) && in(y, x + width);
+      const int share = within ? 1 : 2;  // of two
+      const auto mixed = [&](uint8_t was, uint8_t is) {
+        return static_cast<uint8_t>((was * (2 - share) + is * share) / 2);
+      };
+      at[0] = mixed(at[0], c.red), at[1] = mixed(at[1], c.green), at[2] = mixed(at[2], c.blue);
+    }
+}
+
+/// Where boxes and labels would hide a small picture, every pixel becomes several.
+int64_t enlargement(int64_t height, int64_t width) {
+  constexpr int64_t kLeast = 320, kMost = 2000;
+  const auto shorter = std::min(height, width), longer = std::max(height, width);
+  return std::max<int64_t>(1, std::min((kLeast + shorter - 1) / shorter, kMost / longer));
+}
+
+Tensor enlarged(const Tensor& pixels, int64_t times, int64_t first) {
+  return times == 1 ? pixels : pixels.repeat_interleave(times, first).repeat_interleave(times, first + 1);
 }
 
 void draw_points(Tensor& image, const float* points, const SceneAbout& about, double radius) {
@@ -57,26 +76,29 @@ void draw_points(Tensor& image, const float* points, const SceneAbout& about, do
 }  // namespace
 
 Tensor drawn(const Scene& scene, const SceneAbout& about, const std::vector<std::string>& captions) {
-  auto image = scene.image.size(2) == 3 ? scene.image.clone().contiguous() : scene.image.repeat({1, 1, 3}).contiguous();
-  const auto radius = std::max(1.5, static_cast<double>(std::min(image.size(0), image.size(1))) / 150);
+  const auto times = enlargement(scene.image.size(0), scene.image.size(1));
+  auto image = enlarged(scene.image, times, 0);
+  image = image.size(2) == 3 ? image.clone().contiguous() : image.repeat({1, 1, 3}).contiguous();
+  const auto shorter = std::min(image.size(0), image.size(1));
+  const auto radius = std::max(1.5, static_cast<double>(shorter) / 150);
   const auto count = scene.boxes.defined() ? scene.boxes.size(0) : 0;
-  // One class: a colour an object, so that neighbours can be told apart.
-  const auto colour = [&](int64_t i) {
-    return class_colour(about.classes.size() == 1 ? i : scene.labels.const_data_ptr<int64_t>()[i]);
-  };
-  if (scene.masks.defined()) {
-    const auto masks = scene.masks.contiguous();
-    for (int64_t i = 0; i < count; ++i)
-      tint(image, masks.const_data_ptr<uint8_t>() + i * image.size(0) * image.size(1), colour(i));
+  // With masks, or of one class: a colour an object, so that neighbours can be told apart.
+  const bool alone = scene.masks.defined() || about.classes.size() == 1;
+  const auto colour = [&](int64_t i) { return class_colour(alone ? i : scene.labels.const_data_ptr<int64_t>()[i]); };
+  for (int64_t i = 0; scene.masks.defined() && i < count; ++i) {
+    const auto mask = enlarged(scene.masks[i], times, 0).contiguous();
+    draw_mask(image, mask.const_data_ptr<uint8_t>(), std::max<int64_t>(1, shorter / 250), colour(i));
   }
   for (int64_t i = 0; i < count; ++i) {
-    const auto* b = scene.boxes.const_data_ptr<float>() + 4 * i;
+    const Tensor box = (scene.boxes[i] * times).contiguous();
+    const auto* b = box.const_data_ptr<float>();
     const auto label = static_cast<size_t>(scene.labels.const_data_ptr<int64_t>()[i]);
     const bool named = about.classes.size() > 1 && label < about.classes.size();
     const auto caption = !captions.empty() ? captions.at(static_cast<size_t>(i)) : named ? about.classes[label] : "";
     draw_box(image, b[0], b[1], b[2], b[3], colour(i), caption);
-    if (scene.keypoints.defined())
-      draw_points(image, scene.keypoints.const_data_ptr<float>() + i * scene.keypoints.size(1) * 3, about, radius);
+    if (!scene.keypoints.defined()) continue;
+    const Tensor points = scene.keypoints[i] * torch::tensor({times, times, int64_t{1}});
+    draw_points(image, points.contiguous().const_data_ptr<float>(), about, radius);
   }
   return image;
 }
