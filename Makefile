@@ -79,6 +79,8 @@ bench: configure
 	@$(REFERENCE) python bench/steps.py
 	@$(REFERENCE) python bench/attention.py
 	@$(REFERENCE) python bench/steps.py --peer bench/patchtst.py --mode fp32 patchtst-train
+	@$(REFERENCE) python bench/steps.py --peer bench/making.py gan-train unet-train unet-sample
+	@$(REFERENCE) python bench/steps.py --peer bench/detectors.py --mode fp32+cl,bf16+cl yolov8n-train yolov8n-infer maskrcnn-train maskrcnn-infer
 	@$(REFERENCE) python bench/loader.py
 	@$(REFERENCE) python bench/optimizers.py --program $(DIR)/bench/hadal_optimizers
 

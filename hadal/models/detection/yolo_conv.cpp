@@ -1,6 +1,7 @@
 // A convolution, alone and with its batch norm and activation folded into it.
 #include <array>
 
+#include <ATen/autocast_mode.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/stack.h>
 
@@ -33,8 +34,14 @@ const std::optional<c10::TypedOperatorHandle<Pointwise>>& pointwise() {
   return found;
 }
 
-bool fits_pointwise(const Tensor& tensor) {
-  return tensor.is_cpu() && tensor.scalar_type() == torch::kFloat32 && pointwise();
+/// What x is computed in: its own type, or what autocasting makes of it.
+at::ScalarType computed_in(const Tensor& x) {
+  const bool cast = x.is_cpu() && at::autocast::is_autocast_enabled(at::kCPU) && x.is_floating_point();
+  return cast ? at::autocast::get_autocast_dtype(at::kCPU) : x.scalar_type();
+}
+
+bool fits_pointwise(const Tensor& x, at::ScalarType type) {
+  return x.is_cpu() && (type == torch::kFloat32 || type == torch::kBFloat16) && pointwise();
 }
 
 /// The weight in the order of elements that oneDNN computes with for inputs of such a size.
@@ -55,6 +62,7 @@ struct Conv::Folded {
   using Stamp = std::array<std::pair<const void*, int64_t>, 5>;
   Stamp stamp;
   bool packed;
+  at::ScalarType type;
   Tensor weight, bias;
 };
 
@@ -95,20 +103,23 @@ Tensor Conv::forward(const Tensor& x) {
   Folded::Stamp stamp;
   for (size_t i = 0; i < parts.size(); ++i) stamp[i] = {parts[i]->const_data_ptr(), parts[i]->_version()};
   const auto& shape = conv_->shape;
-  const bool fused = fits_pointwise(x) && fits_pointwise(conv_->weight);
+  const auto type = computed_in(x);
+  const bool fused = fits_pointwise(x, type);
   auto folded = folded_.load();
-  if (!folded || folded->stamp != stamp || folded->packed != fused) {
+  if (!folded || folded->stamp != stamp || folded->packed != fused || folded->type != type) {
     const auto factor = bn_->weight * (bn_->running_var + kEps).rsqrt();
-    const auto weight = conv_->weight * factor.view({-1, 1, 1, 1});
-    folded = std::make_shared<const Folded>(Folded{stamp, fused, fused ? packed(weight, shape, x.sizes()) : weight,
-                                                   bn_->bias - bn_->running_mean * factor});
+    const auto weight = (conv_->weight * factor.view({-1, 1, 1, 1})).to(type);
+    const auto bias = (bn_->bias - bn_->running_mean * factor).to(type);
+    folded = std::make_shared<const Folded>(
+        Folded{stamp, fused, type, fused ? packed(weight, shape, x.sizes()) : weight, bias});
     folded_.store(folded);
   }
   if (fused) {
     const std::array<int64_t, 2> padding = {shape.padding, shape.padding}, stride = {shape.stride, shape.stride},
                                  dilation = {1, 1};
-    return pointwise()->call(x.contiguous(at::MemoryFormat::ChannelsLast), folded->weight, folded->bias, padding,
-                             stride, dilation, shape.groups, activated_ ? "swish" : "none", Scalars(), std::nullopt);
+    return pointwise()->call(x.to(type).contiguous(at::MemoryFormat::ChannelsLast), folded->weight, folded->bias,
+                             padding, stride, dilation, shape.groups, activated_ ? "swish" : "none", Scalars(),
+                             std::nullopt);
   }
   auto y = torch::conv2d(x, folded->weight, folded->bias, shape.stride, shape.padding, 1, shape.groups);
   return activated_ ? torch::silu_(y) : y;

@@ -3,6 +3,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "hadal/core/precision.h"
+#include "hadal/core/precision.h"
 #include "hadal/io/safetensors.h"
 #include "hadal/io/weights.h"
 #include "hadal/models/detection/yolo.h"
@@ -174,6 +176,22 @@ TEST_P(YoloGolden, FoldedLayersGiveTheSame) {
   const yolo::WithoutFolding unfolded;
   EXPECT_LT(relative_error(changed, model->predictions(pixels(torch::kFloat32)).first), kTolerance);
   EXPECT_GT(relative_error(changed, plain), kTolerance);
+}
+
+TEST_P(YoloGolden, FoldedLayersAreAsExactInBfloat16) {
+  const auto model = build(torch::kFloat32);
+  model->eval();
+  const auto exact = model->predictions(pixels(torch::kFloat32)).first;
+  const torch::NoGradGuard no_grad;
+  const auto error = [&] {
+    const Autocast autocast(torch::kCPU, "bf16");
+    return relative_error(model->predictions(pixels(torch::kFloat32)).first.to(torch::kFloat32), exact);
+  };
+  model->predictions(pixels(torch::kFloat32));  // folded in fp32 first: they are folded anew
+  const auto folded = error();
+  const yolo::WithoutFolding unfolded;
+  EXPECT_GT(folded, kTolerance);  // in bf16 indeed
+  EXPECT_LT(folded, 1.5 * error());
 }
 
 INSTANTIATE_TEST_SUITE_P(Detection, YoloGolden,
