@@ -99,6 +99,17 @@ Tensor VqVaeImpl::encode(const Tensor& x) {
   return codes;
 }
 
+int64_t VqVaeImpl::dim() const { return to_codes_->options.out_channels(); }
+
+Tensor VqVaeImpl::decode_features(const Tensor& features) {
+  expect_shape("vqvae features", features, {kAny, dim(), side(), side()});
+  const bool training = quantiser_->is_training();
+  quantiser_->eval();  // a codebook learns from pictures alone
+  const auto quantised = quantiser_->forward(features);
+  quantiser_->train(training);
+  return drawn(quantised.features);
+}
+
 Tensor VqVaeImpl::decode(const Tensor& codes) {
   expect_shape("vqvae codes", codes, {kAny, side(), side()});
   return drawn(quantiser_->features(codes).to(from_codes_->weight.options()).permute({0, 3, 1, 2}));

@@ -34,14 +34,18 @@ struct VqVaeImpl : Model {
   Tensor encode(const Tensor& x);
   /// codes (N, h, w) -> parameters of the likelihood
   Tensor decode(const Tensor& codes);
+  /// x in [0, 1] -> (N, dim(), h, w) before they become codes; and such features, through their nearest codes, to
+  /// parameters of the likelihood.
+  Tensor features(const Tensor& x);
+  Tensor decode_features(const Tensor& features);
   int64_t codes() const { return quantiser_->size(); }
+  int64_t dim() const;
   /// Rows and columns of the grid of codes.
   int64_t side() const { return config_.image >> config_.halvings; }
   Likelihood likelihood() const { return likelihood_; }
   PictureShape pictures() const { return {config_.channels, config_.image, config_.image}; }
 
  private:
-  Tensor features(const Tensor& x);
   Tensor drawn(const Tensor& features);
 
   VqVaeConfig config_;

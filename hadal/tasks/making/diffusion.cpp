@@ -1,5 +1,7 @@
 #include "hadal/tasks/making/diffusion.h"
 
+#include <numeric>
+
 #include "hadal/metrics/classification.h"
 #include "hadal/ops/noise.h"
 
@@ -9,15 +11,25 @@ namespace {
 constexpr uint64_t kScored = 0xd1ff;   // the seed of what is drawn for scores: the same in every run
 constexpr int64_t kMostScored = 2000;  // pictures that the loss of a split is taken over
 
-DiffusionConfig settled(DiffusionConfig config, const PictureSet& set) {
-  set.settle(config.model, denoiser_models().at(config.model.name).schema, config.conditional);
+constexpr int64_t kMeasured = 1000;  // pictures by which an autoencoder's features are scaled
+
+DiffusionConfig settled(DiffusionConfig config, const PictureSet& set, const std::optional<LatentSpace>& latents) {
+  std::optional<PictureShape> as;
+  if (latents) as = latents->latents();
+  set.settle(config.model, denoiser_models().at(config.model.name).schema, config.conditional, as);
   return config;
 }
 
 class DiffusionTask : public MakingTask {
  public:
-  DiffusionTask(DiffusionConfig& config, const TaskContext& context)
-      : MakingTask(config, context), config_(context.learns ? settled(config, set_) : config) {
+  DiffusionTask(DiffusionConfig& config, const TaskContext& context) : MakingTask(config, context) {
+    std::optional<LatentSpace> latents;
+    if (context.learns && !config.autoencoder.empty()) latents.emplace(config.autoencoder, context);
+    config_ = context.learns ? settled(config, set_, latents) : config;
+    if (const auto* known = context.learned.find("latents"))
+      scale_.set("latents", *known);
+    else if (latents)
+      scale_.set("latents", write_config(measured(*latents)));
     made_ = std::make_unique<DiffusionMaker>(config_, learned(), context);
     static_cast<DiffusionMakerConfig&>(config_) = made_->config();
     begin(*made_);
@@ -26,12 +38,17 @@ class DiffusionTask : public MakingTask {
   nn::Module& model() override { return made_->model(); }
   nn::Module& averaged() override { return *made_->model().network; }
   Table settings() const override { return write_config(config_); }
+  Table learned() const override {
+    auto out = MakingTask::learned();
+    for (const auto& [key, value] : scale_.entries()) out.set(key, value);
+    return out;
+  }
   std::vector<Phase> phases() override { return {{"train", made_->model().network.get()}}; }
 
   Losses losses(const Step& step) override {
     auto& model = made_->model();
     if (model.slow) model.follow(config_.slow_decay, step.number);
-    const auto& x = batch().pictures;
+    const auto x = made_->seen(batch().pictures);
     const auto count = x.size(0);
     // Times spread evenly over the batch, by one share: its loss is steadier.
     const auto share = (torch::arange(count, torch::kFloat64) + torch::rand({1}, torch::kFloat64)) / count;
@@ -58,7 +75,8 @@ class DiffusionTask : public MakingTask {
         noise.push_back(sample_noise(kScored, index, 1, made_->noise_shape()));
         share[i] = Random(kScored, {static_cast<uint64_t>(index)}).uniform();
       }
-      const auto each = loss(share, batch.pictures, torch::cat(noise).to(batch.pictures.device()), labels(batch));
+      const auto each =
+          loss(share, made_->seen(batch.pictures), torch::cat(noise).to(batch.pictures.device()), labels(batch));
       mean.add(each.to(torch::kFloat64).mean().item<double>(), static_cast<double>(share.size(0)));
     });
     Metrics out = {{"loss", mean.value()}};
@@ -89,6 +107,12 @@ class DiffusionTask : public MakingTask {
   }
 
  private:
+  LatentScale measured(const LatentSpace& latents) {
+    set_.prepare(latents.pictures(), {-1, 1}, 0);
+    std::vector<int64_t> first(static_cast<size_t>(std::min(kMeasured, set_.train().size())));
+    std::iota(first.begin(), first.end(), int64_t{0});
+    return latents.measure(set_.batch(set_.train(), first).pictures);
+  }
   /// (N): of pictures at the times that these shares draw.
   Tensor loss(const Tensor& share, const Tensor& x, const Tensor& noise, const Tensor& wished) {
     const auto& process = made_->process();
@@ -101,6 +125,7 @@ class DiffusionTask : public MakingTask {
 
   DiffusionConfig config_;
   std::unique_ptr<DiffusionMaker> made_;
+  Table scale_;      // with an autoencoder: what was learned of its features
   double done_ = 1;  // how much of training is over
 };
 

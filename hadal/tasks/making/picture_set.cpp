@@ -29,7 +29,7 @@ PictureSet::PictureSet(Part& data, const TaskContext& context) {
   side_ = std::min({picture.size(0), picture.size(1), kLargest});
 }
 
-void PictureSet::settle(Part& model, const Schema& schema, bool by_class) const {
+void PictureSet::settle(Part& model, const Schema& schema, bool by_class, const std::optional<PictureShape>& as) const {
   const auto agree = [&](const char* key, int64_t value, const char* what) {
     if (!schema.find(key)) return false;
     if (!model.settings.find(key)) return model.settings.set(key, value), true;
@@ -37,8 +37,8 @@ void PictureSet::settle(Part& model, const Schema& schema, bool by_class) const 
     require(given == value, "model.{} is {} and the data has {} {}", key, given, value, what);
     return true;
   };
-  agree("channels", channels_, "channels");
-  if (schema.find("image") && !model.settings.find("image")) model.settings.set("image", side_);
+  agree("channels", as ? as->channels : channels_, "channels");
+  if (schema.find("image") && !model.settings.find("image")) model.settings.set("image", as ? as->height : side_);
   if (by_class && !agree("classes", std::ssize(classes_), "classes"))
     fail_usage("{} makes pictures of no class: conditional=false", model.name);
 }

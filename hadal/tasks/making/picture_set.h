@@ -1,6 +1,7 @@
 // Pictures that a generative model learns from: any classification data, its labels used where the model asks.
 #pragma once
 #include <map>
+#include <optional>
 
 #include "hadal/data/vision/augment.h"
 #include "hadal/data/vision/sources.h"
@@ -24,8 +25,8 @@ class PictureSet {
   PictureSet(Part& data, const TaskContext& context);
 
   /// Puts what the data say into the model's settings, where they are not given: channels, the pictures' side, and
-  /// with `by_class` the number of classes. `schema` is the model's.
-  void settle(Part& model, const Schema& schema, bool by_class) const;
+  /// with `by_class` the number of classes. `schema` is the model's. With `as` the model works on that instead.
+  void settle(Part& model, const Schema& schema, bool by_class, const std::optional<PictureShape>& as = {}) const;
   /// How pictures come from now on: of that shape, with values in `range`, mirrored that often in training.
   void prepare(const PictureShape& shape, std::pair<double, double> range, double hflip);
 

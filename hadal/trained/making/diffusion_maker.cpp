@@ -46,6 +46,8 @@ Fields<DiffusionMakerConfig> DiffusionMakerConfig::fields() {
            "what the network learns: to see noise, or to say the same picture all along a path, so that one step is "
            "enough",
            one_of({"denoising", "consistency"})},
+          {"autoencoder", &C::autoencoder,
+           "a run or weights of a VQ-VAE, on whose features the network works; empty: on pixels", file_path()},
           {"slow", &C::slow, "keep a second average of the weights, over more steps"},
           {"generate", &C::generate, "what generate makes"}};
 }
@@ -94,11 +96,24 @@ DiffusionMaker::DiffusionMaker(DiffusionMakerConfig config, const Table& learned
   model_ = std::make_shared<Diffuser>(std::move(network), std::move(slow));
   if (model_->slow) model_->follow(0, 0);  // begins as the network
   settle_names(config_.model.name, model_->network->classes());
+  if (!config_.autoencoder.empty()) {
+    latents_.emplace(config_.autoencoder, use);
+    const auto of = latents_->latents(), here = model_->network->pictures();
+    require(of.channels == here.channels && of.height == here.height && of.width == here.width,
+            "the network works on {} x {} x {} and the autoencoder {} has features of {} x {} x {}", here.channels,
+            here.height, here.width, config_.autoencoder, of.channels, of.height, of.width);
+    const auto* scale = learned.find("latents");
+    if (!scale)
+      fail_usage("the weights do not say how features were scaled; take a run folder, or the weights saved in one");
+    LatentScale known;
+    read_config(known, *scale, "learned.latents");
+    latents_->scale(known, process_->deviation());
+  }
   prepare(*model_, use);
 }
 
 std::vector<int64_t> DiffusionMaker::noise_shape() const {
-  const auto shape = pictures();
+  const auto shape = model_->network->pictures();
   return {shape.channels, shape.height, shape.width};
 }
 
@@ -112,8 +127,16 @@ Tensor DiffusionMaker::read_picture(const std::string& path, const char* what, i
   return image.permute({2, 0, 1}).unsqueeze(0).to(torch::kFloat32).div(255).to(use_.device);
 }
 
+/// 1 where the network makes anew: of latents, those of which any pixel is to be.
+Tensor DiffusionMaker::read_mask(const std::string& path) const {
+  const auto mask = read_picture(path, "the mask", 1).ge(0.5).to(torch::kFloat32);
+  const auto shape = model_->network->pictures();
+  return latents_ ? std::get<0>(torch::adaptive_max_pool2d(mask, {shape.height, shape.width})) : mask;
+}
+
 Making DiffusionMaker::making(const Table& given) {
-  const auto options = options_over(config_.generate, given, "generate");
+  auto options = options_over(config_.generate, given, "generate");
+  if (latents_) options.how.bound = 0;  // features have no white
   labels_of(options, names());
   if (options.profile == "slow" && !model_->slow)
     fail_usage("profile=slow: these weights hold one average alone; a run with slow=true keeps two");
@@ -129,10 +152,10 @@ Making DiffusionMaker::making(const Table& given) {
   unused(at_once && options.path > 0, "path");
   SampleInput given_input;
   if (!options.image.empty()) {
-    given_input.picture = read_picture(options.image, "the picture", pictures().channels) * 2 - 1;
+    given_input.picture = seen(read_picture(options.image, "the picture", pictures().channels) * 2 - 1);
     given_input.strength = options.strength;
     if (!options.mask.empty()) {
-      given_input.mask = read_picture(options.mask, "the mask", 1).ge(0.5).to(torch::kFloat32);
+      given_input.mask = read_mask(options.mask);
       given_input.strength = 1;
     }
   }
@@ -148,14 +171,14 @@ Making DiffusionMaker::making(const Table& given) {
     input.classes = classes, input.seed = static_cast<uint64_t>(options.seed), input.first = wanted.first;
     if (input.picture.defined()) input.picture = input.picture.expand_as(input.noise);
     if (input.mask.defined()) input.mask = input.mask.expand({input.noise.size(0), -1, -1, -1});
-    const bool shown = options.path > 0 && wanted.first == 0;
-    if (shown) way->add(input.noise);
+    const bool drawn = options.path > 0 && wanted.first == 0;
+    if (drawn) way->add(shown(input.noise));
     auto& network = options.profile == "slow" ? *model_->slow : *model_->network;
     const auto step = [&](const SampleStep& at) {
-      if (shown && at.step * options.path / at.steps > (at.step - 1) * options.path / at.steps) way->add(at.x);
+      if (drawn && at.step * options.path / at.steps > (at.step - 1) * options.path / at.steps) way->add(shown(at.x));
       told(static_cast<double>(at.step) / static_cast<double>(at.steps));
     };
-    return sample(*process_, as_network(network), input, options.how, step);
+    return shown(sample(*process_, as_network(network), input, options.how, step));
   };
   if (options.path > 0)
     out.also.emplace_back("path.png", [this, way] {
@@ -175,7 +198,7 @@ Tensor DiffusionMaker::looks(const Wanted& wanted, const DiffusionOptions& optio
     return step_noise(static_cast<uint64_t>(options.seed), step, wanted.first, wanted.noise.size(0), noise_shape());
   };
   auto& network = options.profile == "slow" ? *model_->slow : *model_->network;
-  return consistency_sample(*process_, as_network(network), wanted.noise, wanted.labels, times, fresh);
+  return shown(consistency_sample(*process_, as_network(network), wanted.noise, wanted.labels, times, fresh));
 }
 
 void register_diffusion_maker(TrainedCatalog& catalog) {
