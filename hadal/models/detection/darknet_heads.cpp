@@ -112,13 +112,14 @@ Tensor box_loss(const Tensor& cells, const Tensor& boxes, const Tensor& objects,
   return head.box_weight * (wanted.weight * (centre + shape)).sum();
 }
 
-Tensor class_loss(const Tensor& cells, const Tensor& labels, const DarknetHead& head) {
+Tensor class_loss(const Tensor& cells, const Tensor& labels, const Tensor& weights, const DarknetHead& head) {
   const auto classes = cells.slice(1, 5);
   if (head.region && head.softmax)
-    return head.class_scale * torch::cross_entropy_loss(classes, labels, {}, at::Reduction::Sum);
+    return head.class_scale * torch::cross_entropy_loss(classes, labels, weights, at::Reduction::Sum);
   const auto wanted = torch::one_hot(labels, head.classes).to(classes.dtype());
-  return (head.region ? head.class_scale : head.class_weight) *
-         cross_entropy(classes, wanted, head.region || !head.new_coords).sum();
+  auto each = cross_entropy(classes, wanted, head.region || !head.new_coords);
+  if (weights.defined()) each = each * weights;
+  return (head.region ? head.class_scale : head.class_weight) * each.sum();
 }
 
 void add(Tensor& sum, const Tensor& part) { sum = sum.defined() ? sum + part : part; }
@@ -171,7 +172,8 @@ void add_losses(DarknetLosses& sum, const Tensor& map, const DarknetHead& head, 
                       sides / anchors_of(head, cells, stride_x, stride_y).index_select(0, index(match.anchor)),
                       2 - sides.prod(1, true) / static_cast<double>(height * width)};
   add(sum.box, box_loss(own, boxes, truth, wanted, head));
-  add(sum.classes, class_loss(own, targets.labels.to(cells.device()).index_select(0, objects), head));
+  add(sum.classes, class_loss(own, targets.labels.to(cells.device()).index_select(0, objects),
+                              class_weights_like(targets, cells), head));
 
   // No cell is background that has an object, or whose box overlaps one well enough.
   auto background = overlapping(found.boxes, targets, head.region ? head.threshold : head.ignore).logical_not();

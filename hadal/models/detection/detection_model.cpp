@@ -9,6 +9,12 @@
 
 namespace hadal {
 
+Tensor class_weights_like(const Targets& targets, const Tensor& like, bool background) {
+  if (!targets.class_weights.defined()) return {};
+  const auto own = targets.class_weights.to(like.options());
+  return background ? torch::cat({torch::ones({1}, own.options()), own}) : own;
+}
+
 const DetectionCatalog& detectors() {
   static const auto catalog = [] {
     DetectionCatalog made("model", "model");

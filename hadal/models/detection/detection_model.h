@@ -20,12 +20,22 @@ struct Targets {
   Tensor owner;      // (T) int64, rising: the picture of the batch it stands in
   Tensor masks;      // (T, h, w) uint8, 0 or 1, of the prepared picture's size
   Tensor keypoints;  // (T, K, 3) float32: x, y, visibility (0 absent, 1 hidden, 2 visible)
+  // Not of a batch but of the run: (classes) float32, how much a class counts in the loss that tells classes apart.
+  // Undefined: all alike.
+  Tensor class_weights = {};
 };
+
+/// The class weights in the type and on the device of `like`; undefined where there are none. `background`: with a 1
+/// before them, for networks whose class 0 is none.
+Tensor class_weights_like(const Targets& targets, const Tensor& like, bool background = false);
 
 struct FindOptions {
   double conf = 0.25;  // least score
   double iou = 0.7;    // boxes of one class that overlap more are one; what has no NMS does not look at it
   int64_t most = 300;  // a picture
+  // A box of ultralytics' models is found as each class that scores more than conf, as their validation has it;
+  // otherwise as its best. Other families have one way of their own.
+  bool multi_label = false;
 };
 
 /// What was found in one picture, best first.

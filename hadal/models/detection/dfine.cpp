@@ -147,7 +147,7 @@ TensorsByName DfineImpl::losses(const Tensor& pixels, const Tensor& sizes, const
       torch::tensor({pixels.size(3), pixels.size(2), pixels.size(3), pixels.size(2)}).to(pixels.device());
   for (auto& picture : truth) picture.boxes = cxcywh_from_xyxy(picture.boxes) / whole;
   const auto noise = is_training() ? noisy_objects(truth, config_, queries_in(pixels)) : DfineNoise{};
-  auto out = dfine_losses(see(pixels, noise), noise, truth, config_);
+  auto out = dfine_losses(see(pixels, noise), noise, truth, class_weights_like(targets, precise(pixels)), config_);
   // Without objects there is no noise; its weights stay within the graph.
   if (noisy_classes_ && !noise.labels.defined()) out[0].second = out[0].second + 0 * noisy_classes_->weight.sum();
   return out;

@@ -80,7 +80,8 @@ struct Output {
 
 class Losses {
  public:
-  Losses(const DfineSeen& seen, const Truth& truth) : truth_(truth), steps_(seen.steps), reach_(seen.reach) {
+  Losses(const DfineSeen& seen, const Truth& truth, const Tensor& class_weights)
+      : truth_(truth), class_weights_(class_weights), steps_(seen.steps), reach_(seen.reach) {
     for (auto& sum : sums_) sum = 0 * seen.picked_logits.sum();
   }
 
@@ -114,7 +115,8 @@ class Losses {
     auto score = torch::zeros_like(logits), right = torch::zeros_like(logits);
     score.index_put_({pairs.rows, labels}, overlap.to(logits.scalar_type()));
     right.index_put_({pairs.rows, labels}, 1);
-    const auto weight = kAlpha * logits.detach().sigmoid().square() * (1 - right) + score;
+    auto weight = kAlpha * logits.detach().sigmoid().square() * (1 - right) + score;
+    if (class_weights_.defined()) weight = weight * class_weights_;
     return torch::binary_cross_entropy_with_logits(logits, score, weight, {}, at::Reduction::Sum);
   }
 
@@ -157,7 +159,7 @@ class Losses {
   }
 
   const Truth& truth_;
-  Tensor steps_;
+  Tensor class_weights_, steps_;
   double reach_;
   std::array<Tensor, 5> sums_;
 };
@@ -180,11 +182,11 @@ std::vector<Output> outputs_of(const DfineDecoded& decoded, bool shifted, bool n
 }  // namespace
 
 TensorsByName dfine_losses(const DfineSeen& seen, const DfineNoise& noise, const std::vector<PictureTargets>& pictures,
-                           const DfineConfig& config) {
+                           const Tensor& class_weights, const DfineConfig& config) {
   const bool shifted = config.pairing == "transformers";
   const auto truth = joined(pictures);
   const auto count = static_cast<double>(std::max<int64_t>(truth.first.back(), 1));
-  Losses losses(seen, truth);
+  Losses losses(seen, truth, class_weights);
   const auto& last = seen.decoded.layers.back();
   auto outputs = outputs_of(seen.decoded, shifted, false);
   outputs.push_back({last.logits, last.boxes, shifted ? Tensor() : last.corners, seen.decoded.first.boxes, nullptr});

@@ -13,7 +13,8 @@ namespace hadal {
 DfineNoise noisy_objects(const std::vector<PictureTargets>& truth, const DfineConfig& config, int64_t queries);
 
 /// vfl, l1, giou, fgl, ddf. Each object goes to one query of each layer, so that costs sum to the least.
+/// `class_weights` (classes): how much each counts in vfl; undefined: all alike.
 TensorsByName dfine_losses(const DfineSeen& seen, const DfineNoise& noise, const std::vector<PictureTargets>& truth,
-                           const DfineConfig& config);
+                           const Tensor& class_weights, const DfineConfig& config);
 
 }  // namespace hadal

@@ -43,14 +43,15 @@ Scene RcnnImpl::see(const Tensor& pixels, const Tensor& sizes) {
 
 TensorsByName RcnnImpl::losses(const Tensor& pixels, const Tensor& sizes, const Targets& targets) {
   const auto scene = see(pixels, sizes);
-  const auto truth = by_picture("rcnn", targets, pixels.size(0), config_.classes, precise(scene.features.front()));
+  const auto like = precise(scene.features.front());
+  const auto truth = by_picture("rcnn", targets, pixels.size(0), config_.classes, like);
   if (config_.masks && !targets.masks.defined()) fail("[rcnn] masks are to be learnt, but the data has none");
   if (config_.keypoints > 0 && (!targets.keypoints.defined() || targets.keypoints.size(1) != config_.keypoints))
     fail("[rcnn] {} keypoints an object are to be learnt, but the data has {}", config_.keypoints,
          targets.keypoints.defined() ? targets.keypoints.size(1) : 0);
   TensorsByName out;
   const auto proposals = rpn_(scene, &truth, out);
-  roi_heads_->add_losses(scene, proposals, truth, out);
+  roi_heads_->add_losses(scene, proposals, truth, class_weights_like(targets, like, /*background=*/true), out);
   return out;
 }
 

@@ -12,14 +12,15 @@ namespace {
 
 struct PartImpl : nn::Module {};
 
-/// The focal loss's sum: easy answers count little.
-Tensor focal(const Tensor& logits, const Tensor& truth) {
+/// The focal loss's sum: easy answers count little, and classes by their weights, if there are any.
+Tensor focal(const Tensor& logits, const Tensor& truth, const Tensor& weights) {
   constexpr double kAlpha = 0.25;
   const auto p = logits.sigmoid();
   const auto wrong = p + truth - 2 * p * truth;  // 1 - the probability given to the truth
   const auto weight = (2 * kAlpha - 1) * truth + (1 - kAlpha);
-  return (torch::binary_cross_entropy_with_logits(logits, truth, {}, {}, at::Reduction::None) * wrong.square() * weight)
-      .sum();
+  const auto each =
+      torch::binary_cross_entropy_with_logits(logits, truth, {}, {}, at::Reduction::None) * wrong.square() * weight;
+  return (weights.defined() ? each * weights : each).sum();
 }
 
 }  // namespace
@@ -92,6 +93,7 @@ TensorsByName RetinaNetImpl::losses(const Tensor& pixels, const Tensor& sizes, c
              deltas = torch::cat(seen.deltas, 1);
   const auto truth = by_picture("retinanet", targets, pixels.size(0), config_.classes, anchors);
   const Matcher match{.high = config_.object, .low = config_.background, .all_objects = true};
+  const auto weights = class_weights_like(targets, logits, /*background=*/true);
   Tensor classification, regression;
   for (size_t i = 0; i < truth.size(); ++i) {
     const auto picture = static_cast<int64_t>(i);
@@ -101,7 +103,7 @@ TensorsByName RetinaNetImpl::losses(const Tensor& pixels, const Tensor& sizes, c
     const auto share = static_cast<double>(std::max<int64_t>(with.size(0), 1)) * static_cast<double>(truth.size());
     auto wanted = torch::zeros_like(logits[picture]);
     wanted.index_put_({with, truth[i].labels.index_select(0, object) + 1}, 1);
-    auto part = focal(logits[picture].index_select(0, counts), wanted.index_select(0, counts)) / share;
+    auto part = focal(logits[picture].index_select(0, counts), wanted.index_select(0, counts), weights) / share;
     classification = classification.defined() ? classification + part : part;
 
     const auto own = deltas[picture].index_select(0, with), from = anchors.index_select(0, with),

@@ -126,7 +126,8 @@ Tensor RoiHeadsImpl::point_logits(const Scene& scene, const std::vector<Tensor>&
 }
 
 void RoiHeadsImpl::add_losses(const Scene& scene, const std::vector<Tensor>& proposals,
-                              const std::vector<PictureTargets>& targets, TensorsByName& losses) {
+                              const std::vector<PictureTargets>& targets, const Tensor& class_weights,
+                              TensorsByName& losses) {
   std::vector<Tensor> boxes, all_labels, wanted, object_boxes, object_labels, masks, points;
   for (size_t i = 0; i < targets.size(); ++i) {
     const torch::NoGradGuard no_grad;
@@ -145,7 +146,7 @@ void RoiHeadsImpl::add_losses(const Scene& scene, const std::vector<Tensor>& pro
   }
   const auto [logits, deltas] = boxes_of(scene, boxes);
   const auto labels = torch::cat(all_labels), of_objects = torch::cat(object_labels);
-  losses.emplace_back("loss_classifier", torch::cross_entropy_loss(logits, labels));
+  losses.emplace_back("loss_classifier", torch::cross_entropy_loss(logits, labels, class_weights));
   const auto own = deltas.view({labels.size(0), -1, 4}).index({labels.gt(0), of_objects});  // (objects, 4)
   losses.emplace_back("loss_box_reg", (wanted.empty() ? deltas.sum() * 0 : box_distance(own, torch::cat(wanted))) /
                                           static_cast<double>(labels.size(0)));

@@ -29,8 +29,9 @@ struct RoiShape {
 struct RoiHeadsImpl : nn::Module {
   RoiHeadsImpl(const RoiConfig& config, const RoiShape& shape);
   /// Adds loss_classifier and loss_box_reg, and where there are masks and keypoints loss_mask and loss_keypoint.
+  /// `class_weights` (classes + 1), the background's first: how much each counts in loss_classifier; undefined: alike.
   void add_losses(const Scene& scene, const std::vector<Tensor>& proposals, const std::vector<PictureTargets>& targets,
-                  TensorsByName& losses);
+                  const Tensor& class_weights, TensorsByName& losses);
   std::vector<Found> find(const Scene& scene, const std::vector<Tensor>& proposals, const FindOptions& options);
 
  private:

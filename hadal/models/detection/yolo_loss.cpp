@@ -80,7 +80,10 @@ TensorsByName branch_losses(const Head& head, const Raw& raw, const Outputs& out
   auto wanted_scores = torch::zeros_like(raw.scores);
   const auto labels = targets.labels.to(raw.scores.device()).index_select(0, who.targets);
   wanted_scores.index_put_({who.pictures, labels, who.places}, who.weights);
-  const auto classes = torch::binary_cross_entropy_with_logits(raw.scores, wanted_scores, {}, {}, at::Reduction::Sum);
+  auto weights = class_weights_like(targets, raw.scores);
+  if (weights.defined()) weights = weights.unsqueeze(1);  // scores are (B, classes, A)
+  const auto classes =
+      torch::binary_cross_entropy_with_logits(raw.scores, wanted_scores, weights, {}, at::Reduction::Sum);
 
   const auto said = at(raw.boxes, who);
   const auto said_distances = distances(said, bins);

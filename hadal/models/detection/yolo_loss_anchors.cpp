@@ -84,6 +84,7 @@ TensorsByName anchor_losses(const AnchorHead& head, const std::vector<Tensor>& l
                             int64_t height, int64_t width) {
   const auto options =
       levels[0].options().dtype(levels[0].element_size() < 4 ? torch::kFloat32 : levels[0].scalar_type());
+  const auto weights = class_weights_like(targets, torch::empty({0}, options));
   auto box = torch::zeros({}, options), objects = box.clone(), classes = box.clone();
   for (size_t i = 0; i < levels.size(); ++i) {
     const auto said = levels[i].to(options);  // (B, 3, h, w, 5 + classes)
@@ -108,7 +109,7 @@ TensorsByName anchor_losses(const AnchorHead& head, const std::vector<Tensor>& l
       if (head.classes > 1) {
         const auto one_hot =
             torch::zeros({count, head.classes}, options).scatter_(1, places(matches.labels).unsqueeze(1), 1);
-        classes = classes + torch::binary_cross_entropy_with_logits(mine.slice(1, 5), one_hot);
+        classes = classes + torch::binary_cross_entropy_with_logits(mine.slice(1, 5), one_hot, weights);
       }
     }
     objects = objects + torch::binary_cross_entropy_with_logits(logits, wanted) * kObjectBalance[i];

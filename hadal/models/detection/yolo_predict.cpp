@@ -17,11 +17,23 @@ struct Picked {
 
 Picked pick_by_nms(const Tensor& boxes, const Tensor& scores, const FindOptions& options) {
   auto [best, labels] = scores.max(1);
-  auto places = (best > options.conf).nonzero().squeeze(1);
-  if (places.size(0) > kMostCandidates)
-    places = places.index_select(0, std::get<1>(best.index_select(0, places).topk(kMostCandidates)));
-  best = best.index_select(0, places);
-  labels = labels.index_select(0, places);
+  Tensor places;
+  if (options.multi_label) {
+    const auto pairs = (scores > options.conf).nonzero();
+    places = pairs.select(1, 0);
+    labels = pairs.select(1, 1);
+    best = scores.index({places, labels});
+  } else {
+    places = (best > options.conf).nonzero().squeeze(1);
+    best = best.index_select(0, places);
+    labels = labels.index_select(0, places);
+  }
+  if (places.size(0) > kMostCandidates) {
+    const auto most = std::get<1>(best.topk(kMostCandidates));
+    places = places.index_select(0, most);
+    best = best.index_select(0, most);
+    labels = labels.index_select(0, most);
+  }
   const auto kept =
       nms(boxes.index_select(0, places), best, labels, options.iou).slice(0, 0, options.most).to(places.device());
   return {places.index_select(0, kept), labels.index_select(0, kept), best.index_select(0, kept)};

@@ -38,8 +38,8 @@ struct Predicted {
 Predicted decode(const Head& head, const Outputs& outputs);
 Predicted decode(const AnchorHead& head, const std::vector<Tensor>& levels);
 
-/// The best class of each prediction, class-wise NMS; end to end: the best scores as they are. Boxes are cut off at the
-/// picture's height and width.
+/// The best class of each prediction, or with multi_label each that scores more than conf, then class-wise NMS; end to
+/// end: the best scores as they are. Boxes are cut off at the picture's height and width.
 std::vector<Found> choose(const Predicted& all, bool end_to_end, const FindOptions& options, int64_t height,
                           int64_t width);
 

@@ -10,8 +10,8 @@
 namespace hadal {
 namespace {
 
-Tensor entropy(const Tensor& logits, const Tensor& wanted) {
-  return torch::binary_cross_entropy_with_logits(logits, wanted, {}, {}, at::Reduction::Sum);
+Tensor entropy(const Tensor& logits, const Tensor& wanted, const Tensor& weights = {}) {
+  return torch::binary_cross_entropy_with_logits(logits, wanted, weights, {}, at::Reduction::Sum);
 }
 
 }  // namespace
@@ -100,7 +100,7 @@ TensorsByName YoloxImpl::losses(const Tensor& pixels, const Tensor&, const Targe
   }
   return {{"box", 5 * (1 - overlap.square()).sum() / count},
           {"objectness", objectness},
-          {"classes", entropy(own.slice(1, 5), torch::cat(classes)) / count},
+          {"classes", entropy(own.slice(1, 5), torch::cat(classes), class_weights_like(targets, own)) / count},
           {"l1", l1}};
 }
 

@@ -7,6 +7,7 @@
 #include "hadal/data/vision/scenes/scene_batch.h"
 #include "hadal/data/vision/scenes/scene_check.h"
 #include "hadal/data/vision/scenes/sources.h"
+#include "hadal/data/vision/scenes/tiles.h"
 #include "hadal/tasks/vision/detect_judge.h"
 
 namespace hadal {
@@ -20,6 +21,13 @@ struct Batch {
   }
 };
 
+/// Whole pictures on their way into tiles: the detector cuts them, as it does for predict.
+struct WholePicture {
+  Tensor image;
+  int64_t index = 0;
+  auto tensors() { return std::tie(); }
+};
+
 class Detect : public Task {
  public:
   Detect(const DetectConfig& config, const TaskContext& context) : config_(config), context_(context) {
@@ -29,7 +37,12 @@ class Detect : public Task {
     static_cast<DetectorConfig&>(config_) = made_->config();
     check_model();
     scoring_ = transform(false);
-    if (context.learns) make_train_loader();
+    if (!context.learns) return;
+    if (config_.tile > 0)
+      train_ = std::make_shared<TiledScenes>(train_, config_.tile, config_.overlap,
+                                             TileShares{.empty = config_.empty_tiles, .seed = context_.seed});
+    weigh_classes();
+    make_train_loader();
   }
 
   nn::Module& model() override { return made_->model(); }
@@ -42,7 +55,9 @@ class Detect : public Task {
     auto& model = made_->model();
     if (step.of > 0) model.progress(static_cast<double>(step.number) / static_cast<double>(step.of));
     Losses out;
-    for (const auto& [name, loss] : model.losses(batch.pixels, batch.sizes, batch.targets)) {
+    auto targets = batch.targets;
+    targets.class_weights = class_weights_;
+    for (const auto& [name, loss] : model.losses(batch.pixels, batch.sizes, targets)) {
       out.total = out.total.defined() ? out.total + loss : loss;
       out.parts.emplace_back(name, loss.item<double>());
     }
@@ -56,7 +71,8 @@ class Detect : public Task {
   std::vector<Figure> figures() override { return judge_ ? judge_->figures() : std::vector<Figure>{}; }
   std::string summary() const override {
     auto text = made_->summary();
-    if (train_) text += fmt::format("; {} training pictures", format_count(train_->size()));
+    if (train_)
+      text += fmt::format("; {} training {}", format_count(train_->size()), config_.tile > 0 ? "tiles" : "pictures");
     return text + remark_;
   }
 
@@ -103,6 +119,13 @@ class Detect : public Task {
                                             config_.size);
   }
 
+  void weigh_classes() {
+    if (config_.class_weights == 0) return;
+    require(source_.about.classes.size() > 1, "class_weights={} wants at least two classes, the data ({}) has one",
+            config_.class_weights, source_.kind);
+    class_weights_ = class_weights(class_counts(*train_), config_.class_weights).to(context_.device);
+  }
+
   void make_train_loader() {
     augmenting_ = transform(true);
     for (const auto* split : {"val", "test"})  // what is wrong with them is said now, not after the training
@@ -123,6 +146,7 @@ class Detect : public Task {
   std::string remark_;  // of what is wrong with the labels
   std::map<std::string, std::shared_ptr<SceneData>> opened_;
   std::shared_ptr<SceneData> train_;
+  Tensor class_weights_;  // undefined: none
   std::unique_ptr<TrainedDetector> made_;
   std::unique_ptr<SceneTransform> scoring_, augmenting_;
   std::optional<DetectJudge> judge_;  // of the last evaluation
@@ -135,6 +159,18 @@ Metrics Detect::evaluate(const std::string& split, int64_t limit) {
   // Every object that might be right counts, however unsure: precision is measured along all recalls.
   auto options = made_->settled(config_.predict);
   options.conf = 0.001;
+  options.multi_label = config_.multi_label;
+  if (const auto cut = made_->cut_as_trained(config_.predict); cut.tile > 0) {
+    each_batch<WholePicture>(
+        model(), scored_samples(data->size(), limit, 1), context_,
+        [&](const BatchPlan& plan) {
+          return WholePicture{data->get(plan.indices[0], {.masks = false}).image, plan.indices[0]};
+        },
+        [&](const WholePicture& picture) {
+          judge_->add(picture.index, made_->find({&picture.image, 1}, cut, options).at(0));
+        });
+    return judge_->metrics();
+  }
   each_batch<Batch>(
       model(), scored_samples(data->size(), limit, context_.batch), context_,
       [&](const BatchPlan& plan) { return Batch{(*scoring_)(*data, plan)}; },
@@ -152,7 +188,14 @@ Fields<DetectConfig> DetectConfig::fields() {
   return {DetectorConfig::fields(),
           {{"data", &C::data, "where pictures and their objects come from", scene_sources().kinds("kind")},
            {"augment", &C::augment, "how pictures are varied for training"},
-           {"balanced", &C::balanced, "draw pictures with seldom classes more often"}}};
+           {"balanced", &C::balanced, "draw pictures with seldom classes more often"},
+           {"class_weights", &C::class_weights,
+            "the more seldom a class the more it counts in the loss: (mean count / count) to this power (0: all alike)",
+            between(0, 1)},
+           {"empty_tiles", &C::empty_tiles, "of tiles without objects, how many to learn from beside each with",
+            at_least(0)},
+           {"multi_label", &C::multi_label,
+            "scores count a box of YOLO v5, v8 or 11 as each class that it may be, as ultralytics does"}}};
 }
 
 void register_detect(TaskCatalog& catalog) {

@@ -10,6 +10,8 @@ struct DetectConfig : DetectorConfig {
   Part data{"auto", {}};
   SceneAugmentConfig augment;
   bool balanced = false;
+  double class_weights = 0, empty_tiles = 0.25;
+  bool multi_label = true;
 
   static Fields<DetectConfig> fields();
 };

@@ -24,20 +24,33 @@ void settle_number(Part& model, const char* key, int64_t value, const char* what
   require(said == value, "model.{} is {} and there are {} {}", key, said, value, what);
 }
 
+/// Bringing back, joining, scoring and drawing are the CPU's.
+Found on_cpu(Found found) {
+  for (auto* part : {&found.boxes, &found.labels, &found.scores, &found.masks, &found.keypoints})
+    if (part->defined()) *part = part->cpu();
+  return found;
+}
+
 }  // namespace
 
 Fields<DetectOptions> DetectOptions::fields() {
   using C = DetectOptions;
-  return {{"conf", &C::conf, "least score of what is said to be there", between(0, 1)},
-          {"iou", &C::iou, "boxes of one class that overlap by more are one (0: as the model's family has it)",
-           between(0, 1)},
-          {"most", &C::most, "objects a picture may have (0: as the model's family has it)", at_least(0)},
-          {"size", &C::size, "side that pictures are brought to (0: that of training)", at_least(0)},
-          {"tile", &C::tile, "look at large pictures in squares of this side (0: whole)", at_least(0)},
-          {"overlap", &C::overlap, "share by which these overlap", from_below(0, 1)},
-          {"save", &C::save, "what is written: png (drawn), txt (YOLO's labels), coco (COCO's results)",
-           one_of({"png", "txt", "coco", "none"})},
-          {"track", &C::track, "follow objects through a video, or through pictures in order: each gets an id"}};
+  return {
+      {"conf", &C::conf, "least score of what is said to be there", between(0, 1)},
+      {"iou", &C::iou, "boxes of one class that overlap by more are one (0: as the model's family has it)",
+       between(0, 1)},
+      {"most", &C::most, "objects a picture may have (0: as the model's family has it)", at_least(0)},
+      {"size", &C::size, "side that pictures are brought to (0: that of training)", at_least(0)},
+      {"tile", &C::tile, "look at large pictures in squares of this side (0: whole; -1: as in training)", at_least(-1)},
+      {"overlap", &C::overlap, "share by which these overlap (-1: as in training)", from_below(-1, 1)},
+      {"save", &C::save, "what is written: png (drawn), txt (YOLO's labels), coco (COCO's results)",
+       one_of({"png", "txt", "coco", "none"})},
+      {"track", &C::track, "follow objects through a video, or through pictures in order: each gets an id"}};
+}
+
+void DetectOptions::validate() const {
+  require(overlap == -1 || overlap >= 0, "[predict] overlap ({}) must be from 0 to below 1, or -1: as in training",
+          overlap);
 }
 
 Fields<DetectorConfig> DetectorConfig::fields() {
@@ -46,6 +59,9 @@ Fields<DetectorConfig> DetectorConfig::fields() {
       {"model", &C::model, "the network", detectors().kinds()},
       {"names", &C::names, "class names, in the order of the labels (default: the data's)"},
       {"size", &C::size, "side of the pictures that the network sees (0: that of its published weights)", at_least(0)},
+      {"tile", &C::tile,
+       "cut larger pictures into squares of this side, to learn from, to score and to predict (0: whole)", at_least(0)},
+      {"overlap", &C::overlap, "share by which these overlap", from_below(0, 1)},
       {"predict", &C::predict, "what predict answers"}};
 }
 
@@ -105,6 +121,9 @@ TrainedDetector::TrainedDetector(DetectorConfig config, const Table& learned, co
       if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(at::MemoryFormat::ChannelsLast));
   preparation_ = model_->preparation();
   if (config_.size == 0) config_.size = preparation_.size;
+  config_.predict.validate();
+  cut_as_trained({});
+  cut_as_trained(config_.predict);
 }
 
 std::string TrainedDetector::summary() const {
@@ -112,7 +131,8 @@ std::string TrainedDetector::summary() const {
                           about_.classes.size() == 1 ? "" : "es");
   if (model_->has_masks()) text += ", masks";
   if (model_->keypoints() > 0) text += fmt::format(", {} keypoints", model_->keypoints());
-  return text + fmt::format(", pictures of {}", config_.size);
+  text += fmt::format(", pictures of {}", config_.size);
+  return config_.tile > 0 ? text + fmt::format(", in tiles of {}", config_.tile) : text;
 }
 
 Tensor TrainedDetector::laid_out(Tensor pixels) const {
@@ -124,7 +144,7 @@ std::vector<Found> TrainedDetector::find(const Tensor& pixels, const Tensor& siz
   const Using guard(*model_, use_);
   auto found = model_->find(laid_out(pixels).to(use_.device), sizes, options);
   const ImageSize input{pixels.size(2), pixels.size(3)};
-  for (size_t i = 0; i < found.size(); ++i) found[i] = brought_back(found[i], placed[i], input);
+  for (size_t i = 0; i < found.size(); ++i) found[i] = brought_back(on_cpu(found[i]), placed[i], input);
   return found;
 }
 
@@ -136,7 +156,16 @@ FindOptions TrainedDetector::settled(const DetectOptions& options) const {
   return how;
 }
 
-Found TrainedDetector::find_in_tiles(const Tensor& image, const DetectOptions& options) {
+DetectOptions TrainedDetector::cut_as_trained(DetectOptions options) const {
+  if (options.tile < 0) options.tile = config_.tile;
+  if (options.overlap < 0) options.overlap = config_.overlap;
+  require(options.tile == 0 || options.tile >= preparation_.stride,
+          "tile ({}) is smaller than the model's stride ({}); tile=0 looks at whole pictures", options.tile,
+          preparation_.stride);
+  return options;
+}
+
+Found TrainedDetector::find_in_tiles(const Tensor& image, const DetectOptions& options, const FindOptions& how) {
   const auto tiles = tiles_of(size_of(image), options.tile, options.overlap);
   std::vector<Tensor> cuts;
   for (const auto& tile : tiles) cuts.push_back(crop(image, tile));
@@ -145,16 +174,16 @@ Found TrainedDetector::find_in_tiles(const Tensor& image, const DetectOptions& o
   std::vector<Found> found;
   for (size_t begin = 0; begin < cuts.size(); begin += static_cast<size_t>(use_.batch)) {
     const auto count = std::min(cuts.size() - begin, static_cast<size_t>(use_.batch));
-    for (auto& one : find(std::span(cuts).subspan(begin, count), whole)) found.push_back(std::move(one));
+    for (auto& one : find(std::span(cuts).subspan(begin, count), whole, how)) found.push_back(std::move(one));
   }
-  const auto how = settled(options);
   return merged_tiles(found, tiles, how.iou, how.most);
 }
 
-std::vector<Found> TrainedDetector::find(std::span<const Tensor> images, const DetectOptions& options) {
+std::vector<Found> TrainedDetector::find(std::span<const Tensor> images, const DetectOptions& given,
+                                         const FindOptions& how) {
   std::vector<Found> out;
+  const auto options = cut_as_trained(given);
   const auto side = options.size > 0 ? options.size : config_.size;
-  const auto how = settled(options);
   std::vector<Tensor> pictures;
   std::vector<Placement> placed;
   std::vector<int64_t> sizes;
@@ -167,7 +196,7 @@ std::vector<Found> TrainedDetector::find(std::span<const Tensor> images, const D
   for (const auto& image : images) {
     if (options.tile > 0) {
       flush();
-      out.push_back(find_in_tiles(image, options));
+      out.push_back(find_in_tiles(image, options, how));
       continue;
     }
     auto prepared = prepare(to_channels(image, 3), preparation_, side);

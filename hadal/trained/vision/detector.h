@@ -12,18 +12,20 @@ namespace hadal {
 
 struct DetectOptions {
   double conf = 0.25, iou = 0;
-  int64_t most = 0, size = 0, tile = 0;
-  double overlap = 0.2;
+  int64_t most = 0, size = 0, tile = -1;
+  double overlap = -1;
   std::vector<std::string> save = {"png"};
   bool track = false;
 
   static Fields<DetectOptions> fields();
+  void validate() const;
 };
 
 struct DetectorConfig {
   Part model{"yolov8n", {}};
   std::vector<std::string> names;
-  int64_t size = 0;
+  int64_t size = 0, tile = 0;
+  double overlap = 0.2;
   DetectOptions predict;
 
   static Fields<DetectorConfig> fields();
@@ -70,13 +72,19 @@ class TrainedDetector : public Trained {
   /// image (H, W, 3) uint8 -> what is in it, best first.
   std::vector<Detection> operator()(const Tensor& image);
   /// The same for several, as tensors in pixels of each; masks (N, m, n) in their boxes.
-  std::vector<Found> find(std::span<const Tensor> images, const DetectOptions& options);
+  std::vector<Found> find(std::span<const Tensor> images, const DetectOptions& options) {
+    return find(images, options, settled(options));
+  }
+  /// With `how` in place of what the options say of scores and numbers.
+  std::vector<Found> find(std::span<const Tensor> images, const DetectOptions& options, const FindOptions& how);
   /// A batch that was prepared already, each picture with its way back.
   std::vector<Found> find(const Tensor& pixels, const Tensor& sizes, std::span<const Placement> placed,
                           const FindOptions& options);
   std::vector<Detection> detections(const Found& found, ImageSize size) const;
   /// What is open in `options` as the model's family usually has it.
   FindOptions settled(const DetectOptions& options) const;
+  /// What is open of tiles in `options` as it was in training. Throws UsageError for tiles below the model's stride.
+  DetectOptions cut_as_trained(DetectOptions options) const;
 
   const DetectorConfig& config() const { return config_; }
   const SceneAbout& about() const { return about_; }
@@ -86,7 +94,7 @@ class TrainedDetector : public Trained {
 
  private:
   std::vector<Detection> tracked(const Found& found, const Input& input, ImageSize size, const DetectOptions& options);
-  Found find_in_tiles(const Tensor& image, const DetectOptions& options);
+  Found find_in_tiles(const Tensor& image, const DetectOptions& options, const FindOptions& how);
 
   DetectorConfig config_;
   Use use_;

@@ -7,6 +7,7 @@
 #include <torch/optim/adam.h>
 
 #include "hadal/io/safetensors.h"
+#include "hadal/models/detection/yolo_predict.h"
 #include "hadal/nn/init.h"
 
 #include "tests/models/hash_weights.h"
@@ -254,4 +255,27 @@ TEST(Yolo, LearnsOnePicture) {
     EXPECT_LT((found.boxes[0] - one_target().boxes[0]).abs().max().item<double>(), 6) << name << found.boxes[0];
     EXPECT_EQ(found.labels[0].item<int64_t>(), 0) << name;
   }
+}
+
+// ultralytics' non_max_suppression gives the same of these, with and without multi_label.
+TEST(YoloChoose, ABoxIsItsBestClassOrEachThatItMayBe) {
+  yolo::Predicted all;
+  all.boxes = torch::tensor({{{0.F, 0.F, 40.F, 40.F}, {2.F, 2.F, 40.F, 40.F}, {60.F, 60.F, 90.F, 90.F}}});
+  all.scores = torch::tensor({{{.9F, .6F, .0005F}, {.8F, .7F, .001F}, {.001F, 0.F, .5F}}});
+  all.keypoints = torch::arange(3).to(torch::kFloat32).view({1, 3, 1, 1}).expand({1, 3, 1, 3});
+  FindOptions options{.conf = .001};
+  const auto best = yolo::choose(all, false, options, 100, 100).at(0);
+  EXPECT_TRUE(best.labels.equal(torch::tensor({int64_t{0}, int64_t{2}})));
+  EXPECT_TRUE(best.scores.equal(torch::tensor({.9F, .5F})));
+  options.multi_label = true;
+  // The second box loses as class 0 to the first, which as class 1 loses to it.
+  const auto each = yolo::choose(all, false, options, 100, 100).at(0);
+  EXPECT_TRUE(each.labels.equal(torch::tensor({int64_t{0}, int64_t{1}, int64_t{2}})));
+  EXPECT_TRUE(each.scores.equal(torch::tensor({.9F, .7F, .5F})));
+  EXPECT_TRUE(each.boxes.equal(all.boxes[0]));
+  EXPECT_TRUE(each.keypoints.equal(all.keypoints[0])) << "what belongs to a box goes with it";
+  options.most = 2;
+  EXPECT_EQ(yolo::choose(all, false, options, 100, 100).at(0).labels.size(0), 2);
+  options.conf = .65;
+  EXPECT_EQ(yolo::choose(all, false, options, 100, 100).at(0).labels.size(0), 2);
 }

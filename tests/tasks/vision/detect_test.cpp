@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "hadal/data/vision/scenes/sources.h"
+#include "hadal/data/vision/scenes/tiles.h"
 #include "hadal/tasks/vision/detect_judge.h"
 #include "hadal/train/trainer.h"
 
@@ -121,6 +123,107 @@ TEST(Detect, ItsWeightsAreEnough) {
   EXPECT_EQ(scored->evaluate("val", 0), task->evaluate("val", 0));
 }
 
+/// Pictures that tiles of 64 cut.
+Table cut_settings(const std::string& model = "yolov8n") {
+  auto table = settings(model);
+  table.merge({{"data", Table{{"size", 128}}}, {"tile", 64}, {"overlap", 0.25}});
+  return table;
+}
+
+std::shared_ptr<SceneData> data_of(const Table& table, const std::string& split) {
+  auto own = *table.find("data")->get_if<Table>();
+  own.erase("kind");
+  return scene_sources().make({"shapes", own}).open(split);
+}
+
+TEST(Detect, LearnsFromTilesOfLargePictures) {
+  for (const std::string model : {"yolov8n-seg", "yolov8n-pose"}) {
+    auto table = cut_settings(model);
+    table.set("empty_tiles", 0);
+    const auto task = make(table);
+    const TiledScenes tiles(data_of(table, "train"), 64, 0.25, {.empty = 0.0, .seed = 1});
+    EXPECT_GT(tiles.size(), 3 * 24);
+    EXPECT_EQ(task->batches().per_epoch(), tiles.size() / 4);
+    EXPECT_THAT(task->summary(), testing::HasSubstr(fmt::format("{} training tiles", tiles.size())));
+    task->batches().set_epochs(1);
+    for (const int64_t first : {int64_t{0}, task->batches().per_epoch() - 2}) {  // with mosaics and without
+      task->batches().start(0, first);
+      ASSERT_TRUE(task->batches().next());
+      EXPECT_TRUE(std::isfinite(task->losses({}).total.item<double>())) << model;
+    }
+  }
+}
+
+/// A network that finds, as sure of any class as of another, a box around each place that fills a picture of 64.
+void make_sure_of_everything(Task& task) {
+  const torch::NoGradGuard no_grad;
+  for (auto& parameter : task.model().named_parameters())
+    if (parameter.key().find(".cv3.") != std::string::npos && parameter.value().size(0) == 4)
+      parameter.value().fill_(parameter.value().dim() == 1 ? 2 : 0);
+}
+
+TEST(Detect, ScoresTilesAsPredictFindsThem) {
+  auto table = cut_settings();
+  // As large as a tile, so that what fills one is right, and what fills the picture is not.
+  table.merge({{"data", Table{{"min_size", 0.6}, {"max_size", 0.65}, {"max_objects", 1}}},
+               {"tile", 96},
+               {"multi_label", false}});
+  const auto task = make(table);
+  make_sure_of_everything(*task);
+  const auto scored = task->evaluate("val", 0);
+  EXPECT_GT(scored[1].second, 0) << "or nothing is shown";
+  const test::TemporaryFolder folder;
+  test::save_task(*task, "detect", folder / "w.safetensors");
+  EXPECT_EQ(test::task_of_weights(folder / "w.safetensors")->evaluate("val", 0), scored);
+  const auto whole = test::task_of_weights(folder / "w.safetensors", {{"tile", 0}})->evaluate("val", 0);
+  EXPECT_NE(whole, scored);
+  const Table predicts{{"predict", Table{{"tile", 0}}}};
+  EXPECT_EQ(test::task_of_weights(folder / "w.safetensors", predicts)->evaluate("val", 0), whole);
+
+  const auto detector = load_detector(folder / "w.safetensors");
+  EXPECT_EQ(detector->config().tile, 96);
+  const auto data = data_of(table, "val");
+  DetectJudge judge(*detector, data, {0, 1, 2, 3});
+  auto options = detector->config().predict;
+  options.conf = 0.001;
+  for (int64_t i = 0; i < data->size(); ++i) {
+    const auto image = data->get(i).image;
+    judge.add(i, detector->find({&image, 1}, options).at(0));
+  }
+  EXPECT_EQ(judge.metrics(), scored);
+}
+
+TEST(Detect, ScoresCountEachClassThatABoxMayBe) {
+  auto table = settings();
+  table.merge({{"data", Table{{"min_size", 0.8}, {"max_size", 0.9}, {"max_objects", 1}}}});
+  const auto score = [&](const Table& more) {
+    auto own = table;
+    own.merge(more);
+    const auto task = make(own);
+    make_sure_of_everything(*task);
+    return task->evaluate("val", 0)[1].second;
+  };
+  const auto best = score({{"multi_label", false}}), each = score({});
+  EXPECT_GT(each, 2 * best) << "of four classes that are as likely, three are never the best";
+  EXPECT_GT(best, 0);
+}
+
+TEST(Detect, SeldomClassesCountMoreWhereItIsSaid) {
+  const auto parts = [](const Table& more) {
+    auto table = settings();
+    table.merge(more);
+    const auto task = make(table);
+    task->batches().start(0, 0);
+    task->batches().next();
+    return task->losses({}).parts;
+  };
+  const auto plain = parts({}), none = parts({{"class_weights", 0}}), weighted = parts({{"class_weights", 1}});
+  EXPECT_EQ(plain, none);
+  ASSERT_EQ(plain.size(), weighted.size());
+  for (size_t i = 0; i < plain.size(); ++i)
+    EXPECT_EQ(plain[i] == weighted[i], plain[i].first != "cls") << plain[i].first;
+}
+
 TEST(Detect, WhatModelAndDataDoNotShareIsRefused) {
   auto table = settings("yolov8n-pose");
   table.set_path("model.keypoints", 3);
@@ -131,6 +234,18 @@ TEST(Detect, WhatModelAndDataDoNotShareIsRefused) {
   table = settings();
   table.set("size", 50);
   EXPECT_ERROR(make(table), "size (50) must be a multiple of the model's stride (32)");
+  const auto refuses = [](const Table& more, const std::string& what) {
+    auto own = settings();
+    own.merge(more);
+    EXPECT_ERROR(make(own), what);
+  };
+  refuses({{"tile", 16}}, "tile (16) is smaller than the model's stride (32); tile=0 looks at whole pictures");
+  refuses({{"predict", Table{{"tile", 31}}}}, "tile (31) is smaller than the model's stride (32)");
+  refuses({{"tile", -1}}, "tile");
+  refuses({{"tile", 64}, {"overlap", 1}}, "overlap");
+  refuses({{"predict", Table{{"overlap", -0.5}}}}, "overlap (-0.5) must be from 0 to below 1, or -1: as in training");
+  refuses({{"class_weights", 1.5}}, "class_weights");
+  refuses({{"empty_tiles", -1}}, "empty_tiles");
 }
 
 TEST(SceneClasses, AreMatchedByName) {

@@ -212,6 +212,17 @@ TEST(TrainedDetector, LargePicturesAreLookedAtInTiles) {
   options.tile = 64;
   const auto found = detector->find({&image, 1}, options).at(0);
   EXPECT_GT(found.boxes.select(1, 2).max().item<float>(), 64) << "beyond the first tile";
+  // One that was trained in tiles does so by itself, and a picture that needs none is looked at whole.
+  auto config = detector->config();
+  config.tile = 64;
+  TrainedDetector cut(config, Table{}, Use{.batch = 2});
+  EXPECT_TRUE(cut.find({&image, 1}, config.predict).at(0).boxes.equal(found.boxes));
+  const auto small_image = image.slice(0, 0, 60).slice(1, 0, 64);
+  options.tile = 0;
+  EXPECT_TRUE(cut.find({&small_image, 1}, config.predict)
+                  .at(0)
+                  .boxes.equal(detector->find({&small_image, 1}, options).at(0).boxes));
+  EXPECT_ERROR(test::predicted(cut, {}, {}, {{"overlap", -0.1}}), "overlap (-0.1) must be from 0 to below 1");
 }
 
 }  // namespace

@@ -28,8 +28,8 @@ Tensor class_weights(const Tensor& counts, double power) {
   const auto mean = n.sum() / there.sum();
   auto weights = (mean / n.clamp_min(1)).pow(power);
   weights = weights.clamp_max((10 * weights.masked_select(there).min()).item<double>());
-  weights = torch::where(there, weights, torch::zeros_like(weights));
-  return (weights * n.sum() / (weights * n).sum()).to(torch::kFloat32);
+  weights = weights * n.sum() / (weights * n).sum();
+  return torch::where(there, weights, torch::ones_like(weights)).to(torch::kFloat32);
 }
 
 std::vector<double> balanced_weights(const SceneData& data, double share) {

@@ -49,6 +49,19 @@ Tensor split_instances(const Tensor& numbered, int64_t count, ImageSize size, co
   return masks;
 }
 
+SceneTruth truth_of(const Instances& found, int64_t width, int64_t height) {
+  const auto count = found.boxes.size(0);
+  return {width,     height, found.boxes, torch::zeros({count}, torch::kInt64), {}, torch::zeros({count}, torch::kBool),
+          found.area};
+}
+
+/// What an object without a mask gets among ones that have it: its box's rectangle, where it lies in the picture.
+void fill_box(Tensor mask, const float* box) {
+  const auto edge = [](float v, int64_t most) { return std::clamp<int64_t>(std::lround(v), 0, most); };
+  const auto height = mask.size(0), width = mask.size(1);
+  mask.slice(0, edge(box[1], height), edge(box[3], height)).slice(1, edge(box[0], width), edge(box[2], width)).fill_(1);
+}
+
 }  // namespace
 
 FileScenes::FileScenes(std::shared_ptr<const SceneFiles> files, const std::string& split, int64_t cache_bytes)
@@ -146,23 +159,69 @@ Scene FileScenes::get(int64_t index, const SceneView& view) const {
         mask.copy_(mask_of(object, r.relative, kept.height, kept.width, size.height, size.width, name(index)));
         continue;
       }
-      const auto* box = scene.boxes.data_ptr<float>() + 4 * n;
-      const auto edge = [](float v) { return static_cast<int64_t>(std::lround(v)); };
-      mask.slice(0, edge(box[1]), edge(box[3])).slice(1, edge(box[0]), edge(box[2])).fill_(1);
+      fill_box(mask, scene.boxes.const_data_ptr<float>() + 4 * n);
     }
   }
   return scene;
+}
+
+FileScenes::Kept FileScenes::picture_part(int64_t index, const PixelBox& box) const {
+  const auto* kept = cache_ ? cache_[index].load(std::memory_order_acquire) : nullptr;
+  if (kept && kept->longest == 0) return {crop(kept->image, box), 0, kept->width, kept->height, kept->instances};
+  const auto& r = record(index);
+  if (r.picture < 0) throw FileError(name(index), "the picture is not there");
+  const auto bytes = files_->tree.read(r.picture);
+  const auto info = probe_image(bytes, name(index));
+  if (r.width > 0 && (r.width != info.width || r.height != info.height))
+    throw FileError(name(index), fmt::format("is {} x {}, its labels say {} x {}: it cannot be cut into tiles",
+                                             info.width, info.height, r.width, r.height));
+  if (r.mask >= 0 || cached_bytes_ + 3 * info.width * info.height <= cache_bytes_) {
+    auto whole = picture(index, 0);
+    whole.image = crop(whole.image, box);
+    return whole;
+  }
+  const auto region = decode_region(bytes, name(index), box);
+  const PixelBox in{std::lround(region.left), std::lround(region.top), box.width, box.height};
+  return {crop(region.image, in), 0, info.width, info.height, {}};
+}
+
+Scene FileScenes::part(int64_t index, const PixelBox& box, const Tensor& rows, bool masks) const {
+  const auto& r = record(index);
+  const auto kept = picture_part(index, box);
+  std::vector<int64_t> objects;
+  const auto truth = r.mask >= 0 ? truth_of(kept.instances, kept.width, kept.height)
+                                 : truth_of(r, files_->about, kept.width, kept.height, &objects);
+  const auto left = static_cast<double>(box.left), top = static_cast<double>(box.top);
+  Scene scene;
+  scene.image = kept.image;
+  scene.boxes = truth.boxes.index_select(0, rows) - torch::tensor({left, top, left, top}, torch::kFloat32);
+  scene.labels = truth.labels.index_select(0, rows), scene.crowd = truth.crowd.index_select(0, rows);
+  if (truth.keypoints.defined())
+    scene.keypoints = truth.keypoints.index_select(0, rows) - torch::tensor({left, top, 0.0}, torch::kFloat32);
+  if (masks && files_->about.masks) {
+    const auto here = [&](const Tensor& whole) {
+      return whole.slice(0, box.top, box.top + box.height).slice(1, box.left, box.left + box.width);
+    };
+    scene.masks = empty_masks(rows.size(0), size_of(scene.image), name(index));
+    for (int64_t n = 0; n < rows.size(0); ++n) {
+      const auto row = rows.const_data_ptr<int64_t>()[n];
+      auto mask = scene.masks[n];
+      if (r.mask >= 0)
+        mask.copy_(here(kept.instances.numbered).eq(row + 1));
+      else if (const auto& object = r.objects[objects[row]]; !object.mask.empty())
+        mask.copy_(here(mask_of(object, r.relative, kept.height, kept.width, kept.height, kept.width, name(index))));
+      else
+        fill_box(mask, scene.boxes.const_data_ptr<float>() + 4 * n);
+    }
+  }
+  return crop(scene, {0, 0, box.width, box.height});  // cut at the edges, boxes tight around what is left of masks
 }
 
 SceneTruth FileScenes::truth(int64_t index) const {
   const auto& r = record(index);
   if (r.mask >= 0) {
     const auto numbers = decode_label_image(files_->tree.read(r.mask), files_->tree.name(r.mask));
-    const auto found = instances_of(numbers);
-    SceneTruth out{numbers.size(1), numbers.size(0), found.boxes, {}, {}, {}, found.area};
-    out.labels = torch::zeros({found.boxes.size(0)}, torch::kInt64);
-    out.crowd = torch::zeros({found.boxes.size(0)}, torch::kBool);
-    return out;
+    return truth_of(instances_of(numbers), numbers.size(1), numbers.size(0));
   }
   if (r.width > 0 && r.height > 0) return truth_of(r, files_->about, r.width, r.height);
   if (cache_)

@@ -27,6 +27,8 @@ class FileScenes : public SceneData {
 
   int64_t size() const override { return std::ssize(split_->records); }
   Scene get(int64_t index, const SceneView& view = {}) const override;
+  /// Of a picture that the cache has no room for no more is decoded than the part needs.
+  Scene part(int64_t index, const PixelBox& box, const Tensor& rows, bool masks) const override;
   SceneTruth truth(int64_t index) const override;
   Tensor labels(int64_t index) const override;
   std::string name(int64_t index) const override;
@@ -41,6 +43,7 @@ class FileScenes : public SceneData {
     Instances instances;             // of its label picture, where it has one
   };
   Kept picture(int64_t index, int64_t longest) const;
+  Kept picture_part(int64_t index, const PixelBox& box) const;
   Instances instances(int64_t index, int64_t width, int64_t height) const;
   const SceneRecord& record(int64_t index) const { return split_->records.at(index); }
 

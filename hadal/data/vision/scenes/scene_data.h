@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "hadal/data/vision/scene.h"
+#include "hadal/io/image.h"
 
 namespace hadal {
 
@@ -30,8 +31,9 @@ struct SceneView {
   int64_t longest = 0;  // above 0: a picture with a longer side than this is shrunk to it, with all that is in it
 };
 
-/// get() and truth() may be called from several threads at once and always give the same for the same index. What they
-/// give may share memory with the data set: callers do not write into it. Both throw FileError with the file's name.
+/// get(), part() and truth() may be called from several threads at once and always give the same for the same index.
+/// What they give may share memory with the data set: callers do not write into it. All throw FileError with the
+/// file's name.
 class SceneData {
  public:
   virtual ~SceneData() = default;
@@ -47,12 +49,15 @@ class SceneData {
   virtual int64_t picture_id(int64_t index) const { return index + 1; }
   virtual int64_t category_id(int64_t label) const { return label + 1; }
   virtual const SceneAbout& about() const = 0;
+  /// What lies in a part of a picture at its full size, cut at the part's edges and counted from its corner. `rows` (K)
+  /// int64: which of the picture's objects; they stay, also where the part has nothing of them.
+  virtual Scene part(int64_t index, const PixelBox& box, const Tensor& rows, bool masks) const;
 };
 
 /// How many objects of each class there are, crowds left out, (classes) int64.
 Tensor class_counts(const SceneData& data);
 /// Weights for losses: the more seldom a class the heavier, (mean count / count)^power, their mean over objects 1,
-/// float32; 0 for a class that never comes. From 0.1 to 10 times the lightest.
+/// float32; 1 for a class that never comes, which only learns to stay away. Up to 10 times the lightest.
 Tensor class_weights(const Tensor& counts, double power = 0.5);
 /// How often each picture is to be drawn for balanced classes: by its most seldom class, max(1, sqrt(share / f)) with f
 /// the share of pictures that hold the class (repeat factor sampling, Gupta et al. 2019, arXiv:1908.03195).

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
+#include <span>
 
 #include "hadal/core/error.h"
+#include "hadal/core/random.h"
 #include "hadal/data/vision/scenes/scene_view.h"
 
 namespace hadal {
@@ -75,41 +76,62 @@ std::vector<PixelBox> tiles_of(ImageSize size, int64_t tile, double overlap) {
   return out;
 }
 
-TiledScenes::TiledScenes(std::shared_ptr<const SceneData> data, int64_t tile, double overlap, double least)
-    : data_(std::move(data)), tile_(tile), overlap_(overlap), least_(least) {
-  for (int64_t i = 0; i < data_->size(); ++i) {
-    const auto truth = data_->truth(i);
-    for (const auto& box : tiles_of({truth.height, truth.width}, tile, overlap)) tiles_.push_back({i, box});
-  }
+TiledScenes::TiledScenes(std::shared_ptr<const SceneData> data, int64_t tile, double overlap, const TileShares& shares)
+    : data_(std::move(data)) {
+  for (int64_t i = 0; i < data_->size(); ++i) add_tiles(i, shares, tile, overlap);
+  if (shares.empty) leave_out(shares);
 }
 
-Tensor TiledScenes::kept(const SceneTruth& truth, const Tile& tile) const {
-  std::vector<int64_t> out;
-  const auto all = tiles_of({truth.height, truth.width}, tile_, overlap_);
+void TiledScenes::add_tiles(int64_t picture, const TileShares& shares, int64_t tile, double overlap) {
+  const auto truth = data_->truth(picture);
+  const auto first = tiles_.size();
+  for (const auto& box : tiles_of({truth.height, truth.width}, tile, overlap))
+    tiles_.push_back({picture, box, {}, {}, Tile::Holds::nothing});
+  const auto all = std::span(tiles_).subspan(first);
+  const auto* labels = truth.labels.const_data_ptr<int64_t>();
   for (int64_t i = 0; i < truth.boxes.size(0); ++i) {
     const auto* box = truth.boxes.const_data_ptr<float>() + 4 * i;
-    const auto here = shared(box, tile.box);
-    if (here <= 0) continue;
-    const bool best = std::all_of(all.begin(), all.end(), [&](const PixelBox& t) { return shared(box, t) <= here; });
-    if (best || here >= least_ * area(box)) out.push_back(i);
+    double most = 0;
+    for (const auto& t : all) most = std::max(most, shared(box, t.box));
+    const bool crowd = truth.crowd.defined() && truth.crowd[i].item<bool>();
+    for (auto& t : all) {
+      const auto here = shared(box, t.box);
+      if (here <= 0) continue;
+      const bool own = here >= most || here >= shares.least * area(box);
+      if (own) t.rows.push_back(i), t.labels.push_back(labels[i]);
+      if (own && !crowd) t.holds = Tile::Holds::objects;
+      if (t.holds == Tile::Holds::nothing) t.holds = Tile::Holds::parts;
+    }
   }
-  return torch::tensor(out, torch::kInt64);
+  if (all.size() == 1) all[0].holds = Tile::Holds::objects;
 }
+
+void TiledScenes::leave_out(const TileShares& shares) {
+  std::vector<size_t> without;
+  size_t with = 0;
+  for (size_t i = 0; i < tiles_.size(); ++i) {
+    if (tiles_[i].holds == Tile::Holds::nothing) without.push_back(i);
+    with += tiles_[i].holds == Tile::Holds::objects;
+  }
+  Random random(shares.seed, {3});
+  random.shuffle(without);
+  const auto wanted =
+      std::min(static_cast<double>(without.size()), std::round(*shares.empty * static_cast<double>(with)));
+  for (size_t i = static_cast<size_t>(wanted); i < without.size(); ++i) tiles_[without[i]].holds = Tile::Holds::parts;
+  std::erase_if(tiles_, [](const Tile& t) { return t.holds == Tile::Holds::parts; });
+}
+
+Tensor TiledScenes::labels(int64_t index) const { return torch::tensor(tiles_.at(index).labels, torch::kInt64); }
 
 Scene TiledScenes::get(int64_t index, const SceneView& view) const {
   const auto& tile = tiles_.at(index);
-  auto scene = data_->get(tile.picture, {.masks = view.masks});
-  const auto rows = kept({scene.image.size(1), scene.image.size(0), scene.boxes, scene.labels, {}, {}, {}}, tile);
-  for (auto* part : {&scene.boxes, &scene.labels, &scene.masks, &scene.keypoints, &scene.crowd})
-    if (part->defined()) *part = part->index_select(0, rows);
-  auto out = drop_hidden(crop(scene, tile.box), 0);
-  return shrunk(out, view.longest);
+  return shrunk(data_->part(tile.picture, tile.box, torch::tensor(tile.rows, torch::kInt64), view.masks), view.longest);
 }
 
 SceneTruth TiledScenes::truth(int64_t index) const {
   const auto& tile = tiles_.at(index);
   auto truth = data_->truth(tile.picture);
-  const auto rows = kept(truth, tile);
+  const auto rows = torch::tensor(tile.rows, torch::kInt64);
   for (auto* part : {&truth.boxes, &truth.labels, &truth.keypoints, &truth.crowd, &truth.area})
     if (part->defined()) *part = part->index_select(0, rows);
   const auto left = static_cast<double>(tile.box.left), top = static_cast<double>(tile.box.top);
@@ -143,11 +165,10 @@ Found merged_tiles(const std::vector<Found>& found, const std::vector<PixelBox>&
   for (int64_t i = 0; i < all.labels.size(0) && std::ssize(kept) < most; ++i) {
     const auto* a = boxes + 4 * i;
     const bool taken = std::any_of(kept.begin(), kept.end(), [&](int64_t j) {
-      if (labels[j] != labels[i]) return false;
+      if (labels[j] != labels[i] || from[j] == from[i]) return false;
       const auto* b = boxes + 4 * j;
       const auto both = shared(a, b);
-      return both > iou * (area(a) + area(b) - both) ||
-             (from[i] != from[j] && both > kWithin * std::min(area(a), area(b)));
+      return both > iou * (area(a) + area(b) - both) || both > kWithin * std::min(area(a), area(b));
     });
     if (!taken) kept.push_back(i);
   }

@@ -140,6 +140,13 @@ Tensor scaled_keypoints(const Tensor& keypoints, ImageSize from, ImageSize to) {
   return keypoints * torch::tensor({x, y, 1.0}, torch::kFloat32);
 }
 
+Scene SceneData::part(int64_t index, const PixelBox& box, const Tensor& rows, bool masks) const {
+  auto scene = get(index, {.masks = masks});
+  for (auto* member : {&scene.boxes, &scene.labels, &scene.masks, &scene.keypoints, &scene.crowd, &scene.area})
+    if (member->defined()) *member = member->index_select(0, rows);
+  return crop(scene, box);
+}
+
 Scene shrunk(const Scene& scene, int64_t longest) {
   const auto size = size_of(scene.image), to = shrunk_size(size, longest);
   if (size == to) return scene;

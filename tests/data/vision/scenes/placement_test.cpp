@@ -116,4 +116,7 @@ TEST(Tiles, PutTogetherWhatEdgesCut) {
   EXPECT_TRUE(merged.boxes[0].equal(torch::tensor({60.f, 10.f, 100.f, 50.f})));
   EXPECT_TRUE(merged.boxes[1].equal(torch::tensor({130.f, 50.f, 140.f, 60.f})));
   EXPECT_EQ(merged_tiles({found({}, {}, {}), found({}, {}, {})}, tiles, 0.5, 10).boxes.size(0), 0);
+  // What the model itself lets stand side by side in one tile stays: two queries are two objects.
+  const auto alone = merged_tiles({found({0, 0, 10, 10, 0, 0, 10, 9}, {0.9f, 0.8f}, {0, 0})}, {tiles[0]}, 0.5, 10);
+  EXPECT_EQ(alone.boxes.size(0), 2);
 }

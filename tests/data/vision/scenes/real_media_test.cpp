@@ -1,5 +1,6 @@
 // The formats on real data sets.
 #include "hadal/data/vision/scenes/sources.h"
+#include "hadal/data/vision/scenes/tiles.h"
 
 #include "tests/support/support.h"
 
@@ -83,4 +84,29 @@ TEST(RealScenes, TheMouseHasSplitsByFilesAndSidesByName) {
   EXPECT_EQ(source.open("train")->size(), 80);
   EXPECT_EQ(source.open("val")->size(), 16);
   EXPECT_EQ(source.open("val")->get(3).keypoints.sizes(), (std::vector<int64_t>{1, 4, 3}));
+}
+
+TEST(RealScenes, APartIsWhatTheWholeHasThere) {
+  const std::vector<std::pair<std::string, std::string>> sets = {
+      {"coco-minis/test_coco.json", "val"}, {"pennfudan", "val"}, {"bccd", "val"}};
+  for (const auto& [name, split] : sets) {
+    const auto path = test::data_folder() / name;
+    NEEDS_DATA(path);
+    for (const int64_t cache : {0, 64}) {  // without one a JPEG's part is decoded alone
+      const auto data = open(path.string(), {{"cache_mb", cache}}).open(split);
+      for (int64_t i = 0; i < std::min<int64_t>(data->size(), 3); ++i) {
+        const auto truth = data->truth(i);
+        const PixelBox box{truth.width / 3, truth.height / 5, truth.width / 2, truth.height / 2};
+        const auto rows = torch::arange(truth.boxes.size(0)).flip(0);
+        const auto part = data->part(i, box, rows, true), same = data->SceneData::part(i, box, rows, true);
+        EXPECT_TRUE(part.image.equal(same.image)) << name << " " << i;
+        EXPECT_TRUE(part.boxes.equal(same.boxes)) << name << " " << i;
+        EXPECT_TRUE(part.labels.equal(same.labels) && part.crowd.equal(same.crowd));
+        ASSERT_EQ(part.masks.defined(), same.masks.defined());
+        if (part.masks.defined()) EXPECT_TRUE(part.masks.equal(same.masks)) << name << " " << i;
+        ASSERT_EQ(part.keypoints.defined(), same.keypoints.defined());
+        if (part.keypoints.defined()) EXPECT_TRUE(part.keypoints.equal(same.keypoints)) << name << " " << i;
+      }
+    }
+  }
 }
