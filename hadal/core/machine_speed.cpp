@@ -1,16 +1,14 @@
 #include <algorithm>
-#include <chrono>
 
 #include <torch/cuda.h>
 #include <unistd.h>
 
+#include "hadal/core/clock.h"
 #include "hadal/core/machine.h"
 #include "hadal/core/product_speed.h"
 
 namespace hadal {
 namespace {
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 /// The shortest time that `body` took, within about a quarter of a second; the first call only warms up.
 template <class Body>
@@ -21,12 +19,12 @@ double best_time(const torch::Device& device, const Body& body, int least = 3) {
   body();
   settle();
   double best = INFINITY;
-  const auto begin = now();
-  for (int round = 0; round < least || now() - begin < 0.25; ++round) {
-    const auto start = now();
+  const auto begin = steady_seconds();
+  for (int round = 0; round < least || steady_seconds() - begin < 0.25; ++round) {
+    const auto start = steady_seconds();
     body();
     settle();
-    best = std::min(best, now() - start);
+    best = std::min(best, steady_seconds() - start);
   }
   return best;
 }

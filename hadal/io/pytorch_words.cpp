@@ -11,7 +11,7 @@ using Json = nlohmann::json;
 using Node = PickleNode;
 
 constexpr size_t kMost = size_t{1} << 20;
-constexpr int kMaxDepth = 20;
+constexpr int kDeepestWords = 20;
 
 class Reader {
  public:
@@ -19,7 +19,7 @@ class Reader {
 
   /// Nothing for what is not plain, too deep, or more than is left.
   std::optional<Json> read(PickleRef ref, int depth = 0) {
-    if (ref == Node::kNothing || depth > kMaxDepth || !spend(8)) return {};
+    if (ref == Node::kNothing || depth > kDeepestWords || !spend(8)) return {};
     const auto& node = pickle_[ref];
     switch (node.kind) {
       case Node::kNone:

@@ -16,7 +16,7 @@ namespace hadal {
 namespace {
 
 constexpr uint64_t kMaxHeader = 100'000'000;  // the limit of the reference implementation
-constexpr size_t kMaxDims = 64;
+constexpr size_t kMostDims = 64;
 
 struct Item {
   std::string name, dtype;
@@ -26,7 +26,7 @@ struct Item {
 
 /// Takes the header's JSON as it is parsed and refuses at once what a header may not hold, so that no hostile header
 /// becomes a large tree. The base class only names the callbacks.
-class Header : public nlohmann::json_sax<nlohmann::json> {
+class TensorHeader : public nlohmann::json_sax<nlohmann::json> {
  public:
   std::vector<Item> items;
   std::map<std::string, std::string> metadata;
@@ -40,7 +40,7 @@ class Header : public nlohmann::json_sax<nlohmann::json> {
 
   bool number_unsigned(number_unsigned_t value) override {
     if (!list_) return refuse("a number");
-    if (list_->size() == kMaxDims) return stop(fmt::format("more than {} numbers in {}", kMaxDims, shown(key_)));
+    if (list_->size() == kMostDims) return stop(fmt::format("more than {} numbers in {}", kMostDims, shown(key_)));
     list_->push_back(value);
     return true;
   }
@@ -200,7 +200,7 @@ NamedTensors read_safetensors(std::span<const std::byte> bytes, const std::strin
                                       bytes.size()));
   const auto text = bytes.subspan(sizeof length, length);
   const auto data = bytes.subspan(sizeof length + length);
-  Header header;
+  TensorHeader header;
   const auto* begin = reinterpret_cast<const char*>(text.data());
   if (!nlohmann::json::sax_parse(begin, begin + text.size(), &header)) throw FileError(name, header.mistake);
 

@@ -11,7 +11,7 @@
 namespace hadal {
 namespace {
 
-constexpr int kDeepest = 64;
+constexpr int kDeepestElement = 64;
 
 bool blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
@@ -121,7 +121,7 @@ class XmlReader {
   }
   /// At a '<' that opens an element.
   XmlNode element(int depth) {
-    if (depth >= kDeepest) wrong(fmt::format("elements lie deeper than {}", kDeepest));
+    if (depth >= kDeepestElement) wrong(fmt::format("elements lie deeper than {}", kDeepestElement));
     XmlNode node;
     node.line = line_ +=
         std::count(text_.begin() + static_cast<int64_t>(counted_), text_.begin() + static_cast<int64_t>(at_), '\n');

@@ -14,7 +14,7 @@ namespace hadal {
 namespace {
 
 using nlohmann::json;
-constexpr int kDeepest = 64;
+constexpr int kDeepestLevel = 64;
 
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t' || text.back() == '\r')) text.remove_suffix(1);
@@ -97,7 +97,7 @@ class YamlReader {
   }
 
   json node(size_t indent, int depth) {
-    if (depth > kDeepest) wrong(fmt::format("lies deeper than {} levels", kDeepest));
+    if (depth > kDeepestLevel) wrong(fmt::format("lies deeper than {} levels", kDeepestLevel));
     const auto text = lines_[at_].text;
     if (text == "---" || text == "..." || text[0] == '%') wrong("several documents in a file are not read");
     if (text == "-" || text.starts_with("- ")) return block_list(indent, depth);
@@ -220,7 +220,7 @@ class YamlReader {
   }
   /// A value that ends before one of `ends` (in brackets) or at the end of the text; takes it off `rest`.
   json flow(std::string_view& rest, int depth, std::string_view ends) {
-    if (depth > kDeepest) wrong(fmt::format("lies deeper than {} levels", kDeepest));
+    if (depth > kDeepestLevel) wrong(fmt::format("lies deeper than {} levels", kDeepestLevel));
     rest = trimmed(rest);
     if (rest.empty()) return nullptr;
     if (rest[0] == '[') return flow_list(rest, depth);

@@ -99,7 +99,7 @@ StoredEntry read_entry(Cursor& cursor, std::span<const std::byte> bytes, const s
 }
 
 template <class T>
-void append(std::string& out, T value) {
+void append_field(std::string& out, T value) {
   out.append(reinterpret_cast<const char*>(&value), sizeof value);
 }
 
@@ -109,12 +109,12 @@ uint32_t clipped(bool large, uint64_t value) { return large ? UINT32_MAX : stati
 std::string common_fields(uint32_t crc, bool zip64) {
   constexpr uint16_t kUtf8Names = 0x0800, kDay = 33;  // 1 January 1980: equal tensors give equal files
   std::string out;
-  append<uint16_t>(out, zip64 ? 45 : 20);
-  append<uint16_t>(out, kUtf8Names);
-  append<uint16_t>(out, 0);
-  append<uint16_t>(out, 0);
-  append<uint16_t>(out, kDay);
-  append(out, crc);
+  append_field<uint16_t>(out, zip64 ? 45 : 20);
+  append_field<uint16_t>(out, kUtf8Names);
+  append_field<uint16_t>(out, 0);
+  append_field<uint16_t>(out, 0);
+  append_field<uint16_t>(out, kDay);
+  append_field(out, crc);
   return out;
 }
 
@@ -154,22 +154,22 @@ void StoredZipWriter::add(const std::string& name, std::string_view bytes) {
   records_.push_back({name, place_, bytes.size(), crc});
   std::string header, extra;
   if (zip64) {
-    append(extra, kZip64Extra);
-    append<uint16_t>(extra, 16);
-    append<uint64_t>(extra, bytes.size());
-    append<uint64_t>(extra, bytes.size());
+    append_field(extra, kZip64Extra);
+    append_field<uint16_t>(extra, 16);
+    append_field<uint64_t>(extra, bytes.size());
+    append_field<uint64_t>(extra, bytes.size());
   }
   const auto begin = place_ + 30 + name.size() + extra.size() + 4;
   const auto padding = (kAlignment - begin % kAlignment) % kAlignment;
-  append(extra, kPaddingExtra);
-  append(extra, static_cast<uint16_t>(padding));
+  append_field(extra, kPaddingExtra);
+  append_field(extra, static_cast<uint16_t>(padding));
   extra.append(padding, 'Z');
-  append(header, kLocal);
+  append_field(header, kLocal);
   header += common_fields(crc, zip64);
-  append(header, clipped(zip64, bytes.size()));
-  append(header, clipped(zip64, bytes.size()));
-  append(header, static_cast<uint16_t>(name.size()));
-  append(header, static_cast<uint16_t>(extra.size()));
+  append_field(header, clipped(zip64, bytes.size()));
+  append_field(header, clipped(zip64, bytes.size()));
+  append_field(header, static_cast<uint16_t>(name.size()));
+  append_field(header, static_cast<uint16_t>(extra.size()));
   write(header + name + extra);
   write(bytes);
 }
@@ -178,20 +178,20 @@ std::string StoredZipWriter::directory_entry(const Record& record) const {
   const bool large_size = large(record.size), large_offset = large(record.offset);
   std::string extra, out;
   if (large_size || large_offset) {
-    append(extra, kZip64Extra);
-    append(extra, static_cast<uint16_t>((large_size ? 16 : 0) + (large_offset ? 8 : 0)));
-    for (int i = 0; large_size && i < 2; ++i) append(extra, record.size);
-    if (large_offset) append(extra, record.offset);
+    append_field(extra, kZip64Extra);
+    append_field(extra, static_cast<uint16_t>((large_size ? 16 : 0) + (large_offset ? 8 : 0)));
+    for (int i = 0; large_size && i < 2; ++i) append_field(extra, record.size);
+    if (large_offset) append_field(extra, record.offset);
   }
-  append(out, kDirectory);
-  append<uint16_t>(out, extra.empty() ? 20 : 45);
+  append_field(out, kDirectory);
+  append_field<uint16_t>(out, extra.empty() ? 20 : 45);
   out += common_fields(record.crc, !extra.empty());
-  append(out, clipped(large_size, record.size));
-  append(out, clipped(large_size, record.size));
-  append(out, static_cast<uint16_t>(record.name.size()));
-  append(out, static_cast<uint16_t>(extra.size()));
+  append_field(out, clipped(large_size, record.size));
+  append_field(out, clipped(large_size, record.size));
+  append_field(out, static_cast<uint16_t>(record.name.size()));
+  append_field(out, static_cast<uint16_t>(extra.size()));
   out.append(10, '\0');  // comment, disk, attributes
-  append(out, clipped(large_offset, record.offset));
+  append_field(out, clipped(large_offset, record.offset));
   return out + record.name + extra;
 }
 
@@ -202,23 +202,23 @@ void StoredZipWriter::commit() {
   const bool zip64 = large(begin) || large(size) || count >= UINT16_MAX;
   std::string out;
   if (zip64) {
-    append(out, kEnd64);
-    append<uint64_t>(out, 44);
-    append<uint16_t>(out, 45);
-    append<uint16_t>(out, 45);
-    append<uint64_t>(out, 0);
-    for (const auto value : {count, count, size, begin}) append(out, value);
-    append(out, kLocator64);
-    append<uint32_t>(out, 0);
-    append(out, place_);
-    append<uint32_t>(out, 1);
+    append_field(out, kEnd64);
+    append_field<uint64_t>(out, 44);
+    append_field<uint16_t>(out, 45);
+    append_field<uint16_t>(out, 45);
+    append_field<uint64_t>(out, 0);
+    for (const auto value : {count, count, size, begin}) append_field(out, value);
+    append_field(out, kLocator64);
+    append_field<uint32_t>(out, 0);
+    append_field(out, place_);
+    append_field<uint32_t>(out, 1);
   }
-  append(out, kEnd);
-  append<uint32_t>(out, 0);
-  for (int i = 0; i < 2; ++i) append(out, static_cast<uint16_t>(zip64 ? UINT16_MAX : count));
-  append(out, clipped(zip64, size));
-  append(out, clipped(zip64, begin));
-  append<uint16_t>(out, 0);
+  append_field(out, kEnd);
+  append_field<uint32_t>(out, 0);
+  for (int i = 0; i < 2; ++i) append_field(out, static_cast<uint16_t>(zip64 ? UINT16_MAX : count));
+  append_field(out, clipped(zip64, size));
+  append_field(out, clipped(zip64, begin));
+  append_field<uint16_t>(out, 0);
   write(out);
   file_.commit();
 }

@@ -11,7 +11,7 @@ namespace hadal {
 namespace {
 
 constexpr auto kSpacing = std::numeric_limits<double>::epsilon();
-constexpr auto kNone = std::numeric_limits<double>::quiet_NaN();
+constexpr auto kNoPoint = std::numeric_limits<double>::quiet_NaN();
 
 // In the order in which numpy adds up to 128 numbers, so that a similarity right on a threshold falls on the same side.
 double sum_as_numpy(std::span<const double> values) {
@@ -29,7 +29,7 @@ double sum_as_numpy(std::span<const double> values) {
 
 /// Of an even number the mean of the two in the middle.
 double median_of(std::vector<double> values) {
-  if (values.empty()) return kNone;
+  if (values.empty()) return kNoPoint;
   const auto middle = values.begin() + std::ssize(values) / 2;
   std::nth_element(values.begin(), middle, values.end());
   if (values.size() % 2 == 1) return *middle;
@@ -130,10 +130,10 @@ double KeypointErrors::Sums::within(double most) const {
 }
 double KeypointErrors::Sums::part(int64_t close) const {
   const auto all = std::ssize(pixels) + missed;
-  return all == 0 ? kNone : static_cast<double>(close) / static_cast<double>(all);
+  return all == 0 ? kNoPoint : static_cast<double>(close) / static_cast<double>(all);
 }
 double KeypointErrors::Sums::rmse() const {
-  return pixels.empty() ? kNone : std::sqrt(squares / static_cast<double>(pixels.size()));
+  return pixels.empty() ? kNoPoint : std::sqrt(squares / static_cast<double>(pixels.size()));
 }
 
 template <class Measure>

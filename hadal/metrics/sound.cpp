@@ -8,11 +8,11 @@
 namespace hadal {
 namespace {
 
-struct Pair {
+struct SoundPair {
   Tensor made, real;
 };
 
-Pair checked(const char* where, const Tensor& made, const Tensor& real) {
+SoundPair checked(const char* where, const Tensor& made, const Tensor& real) {
   expect_shape(where, made, {kAny});
   expect_shape(where, real, {kAny});
   const auto shorter = std::min(made.size(0), real.size(0)), longer = std::max(made.size(0), real.size(0));

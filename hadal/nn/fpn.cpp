@@ -2,6 +2,7 @@
 
 #include "hadal/core/error.h"
 #include "hadal/nn/init.h"
+#include "hadal/nn/names_only.h"
 
 namespace hadal {
 namespace {
@@ -12,8 +13,6 @@ void first_values(nn::Conv2dImpl& layer) {
   nn::init::kaiming_uniform_(layer.weight, 1);
   if (layer.bias.defined()) nn::init::zeros_(layer.bias);
 }
-
-struct TopImpl : nn::Module {};
 
 }  // namespace
 
@@ -33,7 +32,7 @@ FpnImpl::FpnImpl(const FpnShape& shape) : shape_(shape) {
   register_module("inner_blocks", inner);
   register_module("layer_blocks", layer);
   if (shape.top != FpnShape::Top::from_pyramid && shape.top != FpnShape::Top::from_network) return;
-  const auto top = register_module("extra_blocks", std::make_shared<TopImpl>());
+  const auto top = register_module("extra_blocks", std::make_shared<NamesOnly>());
   const auto strided = [&](const char* name, int64_t in) {
     auto made = top->register_module(name, nn::Conv2d(nn::Conv2dOptions(in, shape.out, 3).stride(2).padding(1)));
     first_values(*made);

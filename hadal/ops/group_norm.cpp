@@ -18,7 +18,7 @@ using torch::autograd::variable_list;
 constexpr auto kInnermost = at::MemoryFormat::ChannelsLast;
 constexpr int64_t kScratch = 6;  // floats a channel
 
-const GroupNormKernels& kernels() {
+const GroupNormKernels& group_norm_kernels() {
   static const auto found = [] {
 #ifdef __x86_64__
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
@@ -32,8 +32,9 @@ const GroupNormKernels& kernels() {
 }
 
 bool has_kernel(const Tensor& x, const Tensor& gain) {
-  return kernels().lanes > 0 && x.size(1) % kernels().lanes == 0 && x.numel() > 0 && x.is_cpu() && gain.is_cpu() &&
-         (x.scalar_type() == torch::kFloat32 || x.scalar_type() == torch::kBFloat16) && x.is_contiguous(kInnermost);
+  return group_norm_kernels().lanes > 0 && x.size(1) % group_norm_kernels().lanes == 0 && x.numel() > 0 && x.is_cpu() &&
+         gain.is_cpu() && (x.scalar_type() == torch::kFloat32 || x.scalar_type() == torch::kBFloat16) &&
+         x.is_contiguous(kInnermost);
 }
 
 Tensor by_operators(const Tensor& x, int64_t groups, const Tensor& gain, const Tensor& bias, double eps,
@@ -77,7 +78,7 @@ struct GroupNormSilu : torch::autograd::Function<GroupNormSilu> {
     task.mean = mean.mutable_data_ptr<float>();
     task.over_deviation = over_deviation.mutable_data_ptr<float>();
     task.y = y.mutable_data_ptr();
-    run(kernels().forward[is_half(x)], task, samples);
+    run(group_norm_kernels().forward[is_half(x)], task, samples);
     context->save_for_backward({x, gain, bias, moved, mean, over_deviation});
     context->saved_data["groups"] = groups;
     return y;
@@ -99,7 +100,7 @@ struct GroupNormSilu : torch::autograd::Function<GroupNormSilu> {
     task.dgain = dgain.mutable_data_ptr<float>();
     task.dbias = dbias.mutable_data_ptr<float>();
     if (dadded.defined()) task.dadded = dadded.mutable_data_ptr<float>();
-    run(kernels().backward[is_half(x)], task, samples);
+    run(group_norm_kernels().backward[is_half(x)], task, samples);
     const bool own = gain.dim() == 2;
     return {dx, own ? dgain : dgain.sum(0), own ? dbias : dbias.sum(0), dadded, Tensor(), Tensor()};
   }

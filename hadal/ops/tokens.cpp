@@ -16,7 +16,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-const TokenKernels& kernels() {
+const TokenKernels& token_kernels() {
   static const auto found = [] {
 #ifdef __x86_64__
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
@@ -32,12 +32,12 @@ const TokenKernels& kernels() {
 // A block of weights and a block of rows have to share the first cache.
 constexpr int64_t kWidest = 64, kMostHidden = 512, kGrain = 256;
 
-bool plain(const Tensor& t) {
+bool plain_rows(const Tensor& t) {
   return t.device().is_cpu() && t.scalar_type() == torch::kFloat32 && t.layout() == torch::kStrided;
 }
 
 bool has_kernel(const Tensor& x) {
-  return kernels().lanes > 0 && plain(x) && x.numel() > 0 && !at::autocast::is_autocast_enabled(at::kCPU);
+  return token_kernels().lanes > 0 && plain_rows(x) && x.numel() > 0 && !at::autocast::is_autocast_enabled(at::kCPU);
 }
 
 int64_t draw_seed() {
@@ -61,7 +61,7 @@ DropoutTask task_of(double share, int64_t seed) {
   return task;
 }
 
-const float* data(const Tensor& t) { return t.defined() ? t.const_data_ptr<float>() : nullptr; }
+const float* values_of(const Tensor& t) { return t.defined() ? t.const_data_ptr<float>() : nullptr; }
 
 /// Everything of a task but y, dy and dx. The tensors must live as long as it does.
 struct Mlp {
@@ -78,13 +78,14 @@ struct Mlp {
         w1_turned(w1.t().contiguous()),
         w2_turned(w2.t().contiguous()) {
     task.dim = w1.size(1), task.hidden = w1.size(0);
-    task.x = data(x), task.w1 = data(w1), task.b1 = data(b1), task.w2 = data(w2), task.b2 = data(b2);
-    task.w1_turned = data(w1_turned), task.w2_turned = data(w2_turned);
+    task.x = values_of(x), task.w1 = values_of(w1), task.b1 = values_of(b1), task.w2 = values_of(w2),
+    task.b2 = values_of(b2);
+    task.w1_turned = values_of(w1_turned), task.w2_turned = values_of(w2_turned);
     task.inner = task_of(inner, seed);
     task.outer = task_of(outer, seed ^ 0x5851f42d4c957f2d);
   }
   int64_t rows() const { return x.numel() / task.dim; }
-  Tensor scratch() const { return torch::empty({kernels().mlp_scratch(task)}); }
+  Tensor scratch() const { return torch::empty({token_kernels().mlp_scratch(task)}); }
 };
 
 struct GeluMlp : torch::autograd::Function<GeluMlp> {
@@ -99,12 +100,12 @@ struct GeluMlp : torch::autograd::Function<GeluMlp> {
     context->saved_data["residual"] = residual.has_value();
     Mlp mlp(x, w1, b1, w2, b2, inner, outer, seed);
     const auto added = residual ? residual->contiguous() : Tensor();
-    mlp.task.residual = data(added);
+    mlp.task.residual = values_of(added);
     auto y = torch::empty_like(mlp.x);
     mlp.task.y = y.mutable_data_ptr<float>();
     parallel_for(0, mlp.rows(), kGrain, [&](int64_t first, int64_t last) {
       const auto scratch = mlp.scratch();
-      kernels().mlp_forward(mlp.task, first, last, scratch.mutable_data_ptr<float>());
+      token_kernels().mlp_forward(mlp.task, first, last, scratch.mutable_data_ptr<float>());
     });
     return y;
   }
@@ -116,7 +117,7 @@ struct GeluMlp : torch::autograd::Function<GeluMlp> {
             context->saved_data["outer"].toDouble(), context->saved_data["seed"].toInt());
     const auto dy = gradients[0].contiguous();
     auto dx = torch::empty_like(mlp.x);
-    mlp.task.dy = data(dy);
+    mlp.task.dy = values_of(dy);
     mlp.task.dx = dx.mutable_data_ptr<float>();
     // Sums of pieces that depend on the thread count alone, added up in their order.
     const auto pieces = std::clamp<int64_t>(mlp.rows() / kGrain, 1, at::get_num_threads());
@@ -126,9 +127,9 @@ struct GeluMlp : torch::autograd::Function<GeluMlp> {
       for (auto piece = begin; piece < end; ++piece) {
         const auto scratch = mlp.scratch();
         auto* at = sums.mutable_data_ptr<float>() + piece * sums.size(1);
-        kernels().mlp_backward(mlp.task, mlp.rows() * piece / pieces, mlp.rows() * (piece + 1) / pieces,
-                               scratch.mutable_data_ptr<float>(),
-                               {at, at + 2 * size, at + size, at + 2 * size + mlp.task.hidden});
+        token_kernels().mlp_backward(mlp.task, mlp.rows() * piece / pieces, mlp.rows() * (piece + 1) / pieces,
+                                     scratch.mutable_data_ptr<float>(),
+                                     {at, at + 2 * size, at + size, at + 2 * size + mlp.task.hidden});
       }
     });
     const auto residual = context->saved_data["residual"].toBool() ? gradients[0] : Tensor();
@@ -144,8 +145,9 @@ struct GeluMlp : torch::autograd::Function<GeluMlp> {
 bool is_bf16(at::ScalarType type) { return type == torch::kBFloat16; }
 
 bool has_dropout_kernel(const Tensor& x, const Tensor& residual) {
-  return kernels().lanes > 0 && x.numel() > 0 && (plain(x) || (x.device().is_cpu() && is_bf16(x.scalar_type()))) &&
-         (!residual.defined() || (plain(residual) && residual.sizes() == x.sizes()));
+  return token_kernels().lanes > 0 && x.numel() > 0 &&
+         (plain_rows(x) || (x.device().is_cpu() && is_bf16(x.scalar_type()))) &&
+         (!residual.defined() || (plain_rows(residual) && residual.sizes() == x.sizes()));
 }
 
 /// The sum with an fp32 residual is fp32.
@@ -153,10 +155,10 @@ Tensor drop(const Tensor& x, const Tensor& residual, double share, int64_t seed,
   const auto from = x.contiguous(), added = residual.defined() ? residual.contiguous() : residual;
   auto y = torch::empty_like(from, from.options().dtype(type));
   const auto task = task_of(share, seed);
-  const auto lanes = kernels().lanes, count = from.numel();
-  const auto dropout = kernels().dropout[is_bf16(from.scalar_type())][is_bf16(type)];
+  const auto lanes = token_kernels().lanes, count = from.numel();
+  const auto dropout = token_kernels().dropout[is_bf16(from.scalar_type())][is_bf16(type)];
   parallel_for(0, (count + lanes - 1) / lanes, 2048, [&](int64_t first, int64_t last) {
-    dropout(task, from.const_data_ptr(), data(added), y.mutable_data_ptr(), first * lanes,
+    dropout(task, from.const_data_ptr(), values_of(added), y.mutable_data_ptr(), first * lanes,
             std::min(count, last * lanes));
   });
   return y;
@@ -188,13 +190,13 @@ std::optional<Tensor> maybe(const Tensor& t) { return t.defined() ? std::optiona
 Tensor gelu_mlp(const Tensor& x, const Tensor& w1, const Tensor& b1, const Tensor& w2, const Tensor& b2,
                 const Tensor& residual, double inner, double outer) {
   check_share(inner), check_share(outer);
-  const auto lanes = std::max<int64_t>(kernels().lanes, 1), dim = w1.size(1), hidden = w1.size(0);
+  const auto lanes = std::max<int64_t>(token_kernels().lanes, 1), dim = w1.size(1), hidden = w1.size(0);
   if (x.size(-1) != dim || w2.size(0) != dim || w2.size(1) != hidden || b1.numel() != hidden || b2.numel() != dim ||
       (residual.defined() && residual.sizes() != x.sizes()))
     fail("[gelu_mlp] x ({}), w1 ({}) and w2 ({}) do not fit each other", fmt::join(x.sizes(), ", "),
          fmt::join(w1.sizes(), ", "), fmt::join(w2.sizes(), ", "));
-  const bool fits = has_kernel(x) && plain(w1) && dim % lanes == 0 && dim % 4 == 0 && hidden % lanes == 0 &&
-                    dim <= kWidest && hidden <= kMostHidden && (!residual.defined() || plain(residual));
+  const bool fits = has_kernel(x) && plain_rows(w1) && dim % lanes == 0 && dim % 4 == 0 && hidden % lanes == 0 &&
+                    dim <= kWidest && hidden <= kMostHidden && (!residual.defined() || plain_rows(residual));
   if (!fits) {
     const auto h = add_dropout(torch::gelu(linear(x, w1, b1)), {}, inner);
     return add_dropout(linear(h, w2, b2), residual, outer);

@@ -58,7 +58,7 @@ double default_lr(const std::string& name) {
 }
 
 /// The user wants no more: what is half done has no row.
-struct Stopped {};
+struct TrialStopped {};
 
 Trial train(Recipe recipe, const std::string& optimizer, double lr, int64_t steps, const OptimizerBenchConfig& config) {
   Trial mean;
@@ -86,7 +86,7 @@ Trial train(Recipe recipe, const std::string& optimizer, double lr, int64_t step
     double score = task->higher_is_better(goal) ? -INFINITY : INFINITY;  // of a training that fell over
     try {
       const auto outcome = trainer.run();
-      if (!outcome.done) throw Stopped();
+      if (!outcome.done) throw TrialStopped();
       const auto* value = find_value(outcome.last, "val/" + goal);
       if (!value) fail_usage("[bench] {} scores no validation split to compare by", recipe.name);
       if (std::isfinite(*value)) score = *value;
@@ -164,7 +164,7 @@ OptimizerTable compare_optimizers(const Recipe& recipe, const OptimizerBenchConf
       row.at_time = apart <= 0.02 * static_cast<double>(config.steps)
                         ? best.score
                         : train(recipe, name, row.lr, row.steps_in_time, config).score;
-    } catch (const Stopped&) {
+    } catch (const TrialStopped&) {
       break;
     } catch (const c10::Error& error) {
       row.problem = error.what_without_backtrace();

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -11,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "hadal/core/clock.h"
 #include "hadal/core/format.h"
 #include "hadal/tasks/task.h"
 
@@ -42,10 +42,6 @@ std::string bar(const RunState& state, size_t cells, bool unicode, bool color) {
   for (size_t i = 0; i < cells; ++i)
     (i < full ? done : rest) += unicode ? (i < full ? "━" : "─") : (i < full ? "#" : "-");
   return color ? "\x1b[36m" + done + "\x1b[0;2m" + rest + "\x1b[0m" : done + rest;
-}
-
-double steady_clock() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 std::string environment(const char* name) {
@@ -131,7 +127,7 @@ DisplayOptions display_options(std::FILE* stream) {
     struct winsize size{};
     return ::ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
   };
-  options.clock = steady_clock;
+  options.clock = steady_seconds;
   options.write = [stream](std::string_view text) {
     std::fwrite(text.data(), 1, text.size(), stream);
     std::fflush(stream);

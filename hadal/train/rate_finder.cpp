@@ -13,7 +13,7 @@
 namespace hadal {
 namespace {
 
-constexpr double kSmoothing = 0.95, kBlownUp = 4;
+constexpr double kLossSmoothing = 0.95, kBlownUp = 4;
 
 /// Follows the losses and ends the training where they blow up.
 class Watcher : public Callback {
@@ -24,8 +24,8 @@ class Watcher : public Callback {
   void on_step(const StepEvent& event) override {
     const auto loss = event.losses.at(0).second;
     if (event.skipped || !std::isfinite(loss)) return trainer_.stop();
-    mean_ = kSmoothing * mean_ + (1 - kSmoothing) * loss;
-    weight_ = kSmoothing * weight_ + (1 - kSmoothing);
+    mean_ = kLossSmoothing * mean_ + (1 - kLossSmoothing) * loss;
+    weight_ = kLossSmoothing * weight_ + (1 - kLossSmoothing);
     curve.rates.push_back(rate_(event.state.step - 1));
     curve.losses.push_back(loss);
     curve.smoothed.push_back(mean_ / weight_);

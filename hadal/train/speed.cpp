@@ -1,10 +1,10 @@
 #include "hadal/train/speed.h"
 
-#include <chrono>
 #include <map>
 
 #include <fmt/format.h>
 
+#include "hadal/core/clock.h"
 #include "hadal/core/format.h"
 #include "hadal/core/product_speed.h"
 #include "hadal/ops/linear.h"
@@ -15,10 +15,6 @@ namespace {
 // Batches differ in length, and some phases and penalties come only in every few steps.
 constexpr int64_t kCountedSteps = 16;
 constexpr double kLongEnough = 10;  // seconds of training, before half a second is spent on the ceiling
-
-double steady_clock() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 /// "1.23 TFLOP"
 std::string flop_text(double flops) {
@@ -44,7 +40,7 @@ SpeedMeter::SpeedMeter(std::function<double()> clock, std::function<double()> ce
     : clock_(std::move(clock)), ceiling_(std::move(ceiling)) {}
 
 SpeedMeter::SpeedMeter(const std::string& device, const std::string& precision)
-    : SpeedMeter(steady_clock, [=] { return hadal::ceiling(device, precision); }) {}
+    : SpeedMeter(steady_seconds, [=] { return hadal::ceiling(device, precision); }) {}
 
 void SpeedMeter::on_start(const RunState&) {
   count_.emplace();

@@ -1,10 +1,10 @@
 #include "hadal/train/trainer.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <list>
 
+#include "hadal/core/clock.h"
 #include "hadal/core/memory.h"
 #include "hadal/core/precision.h"
 #include "hadal/io/passport.h"
@@ -14,8 +14,6 @@
 
 namespace hadal {
 namespace {
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 void add_prefixed(Metrics& into, const std::string& prefix, const Metrics& metrics) {
   for (const auto& [name, value] : metrics) into.emplace_back(prefix + name, value);
@@ -108,7 +106,7 @@ std::string Trainer::resume(const std::filesystem::path& path) {
 
 /// Weights that are not finite are not worth coming back to: the checkpoint before stays.
 void Trainer::save_checkpoint() {
-  saved_at_ = now();
+  saved_at_ = steady_seconds();
   if (folder_.empty() || !bad_weight().empty()) return;
   Checkpoint checkpoint{progress_, task_.summary(), {{"model", state_dict(task_.model()).entries}}};
   for (size_t phase = 0; phase < phases_.size(); ++phase)
@@ -126,7 +124,7 @@ void Trainer::save_checkpoint() {
 
 void Trainer::checkpoint_if_due() {
   const bool by_steps = config_.checkpoint_steps > 0 && progress_.state.step % config_.checkpoint_steps == 0;
-  const bool by_time = config_.checkpoint_seconds > 0 && now() - saved_at_ >= config_.checkpoint_seconds;
+  const bool by_time = config_.checkpoint_seconds > 0 && steady_seconds() - saved_at_ >= config_.checkpoint_seconds;
   if (by_steps || by_time) save_checkpoint();
 }
 
@@ -244,7 +242,7 @@ void Trainer::evaluate() {
 Trainer::Outcome Trainer::run() {
   auto& state = progress_.state;
   const auto seconds_before = state.seconds;
-  const auto begin = now();
+  const auto begin = steady_seconds();
   saved_at_ = begin;
   for (auto* callback : callbacks_) callback->on_start(state);
   bool fresh = true;  // the loader has to be told where to begin
@@ -259,7 +257,7 @@ Trainer::Outcome Trainer::run() {
     ++state.step;
     state.epoch = static_cast<double>(progress_.epoch) +
                   static_cast<double>(progress_.batch) / static_cast<double>(task_.batches().per_epoch());
-    state.seconds = seconds_before + now() - begin;
+    state.seconds = seconds_before + steady_seconds() - begin;
     if (ema_) ema_->update(state.step);
     if (statistics_) statistics_->update(state.step);
     if (swa_ && state.step > swa_start_ && (state.step - swa_start_) % swa_every_ == 0) swa_->update();
@@ -275,7 +273,7 @@ Trainer::Outcome Trainer::run() {
       if (swa_ && state.step == state.steps) end_on_average();
       evaluate();
       freezer_->train_mode();
-      state.seconds = seconds_before + now() - begin;
+      state.seconds = seconds_before + steady_seconds() - begin;
       save_checkpoint();
     } else {
       checkpoint_if_due();

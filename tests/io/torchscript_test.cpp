@@ -34,7 +34,7 @@ std::string saved(const Net& net) {
   return out.str();
 }
 
-NamedTensors read(const std::string& file) { return read_pytorch(std::as_bytes(std::span(file)), "x.pt"); }
+NamedTensors read_torchscript(const std::string& file) { return read_pytorch(std::as_bytes(std::span(file)), "x.pt"); }
 
 bool has_compressed_entry(const std::string& file) {
   const auto entries = read_stored_zip(std::as_bytes(std::span(file)), "x.pt");
@@ -67,7 +67,7 @@ TEST(TorchScript, GivesTheModuleThatLibTorchSaved) {
   const Net net;
   const auto file = saved(net);
   EXPECT_TRUE(has_compressed_entry(file)) << "as it is for real";
-  auto want = state_dict(*net), got = read(file);
+  auto want = state_dict(*net), got = read_torchscript(file);
   test::expect_same(got, want);
   EXPECT_EQ(got.at("scale").strides(), at::IntArrayRef({1, 2}));
 }
@@ -75,7 +75,7 @@ TEST(TorchScript, GivesTheModuleThatLibTorchSaved) {
 TEST(TorchScript, GivesAScriptedModulesTensors) {
   const auto file = scripted();
   EXPECT_TRUE(has_compressed_entry(file));
-  const auto tensors = read(file);
+  const auto tensors = read_torchscript(file);
   EXPECT_THAT(tensors.names(),
               testing::UnorderedElementsAre("child.weight", "child.mean", "list.0", "list.1", "table.a"));
   EXPECT_EQ(tensors.at("child.weight").sizes(), at::IntArrayRef({2, 3}));
@@ -89,20 +89,20 @@ TEST(TorchScript, GivesADictionarysTensors) {
   c10::Dict<std::string, torch::Tensor> table;
   for (const auto& [name, tensor] : state_dict(*net).entries) table.insert(name, tensor);
   const auto pickled = torch::pickle_save(table);
-  test::expect_same(read({pickled.begin(), pickled.end()}), state_dict(*net));
+  test::expect_same(read_torchscript({pickled.begin(), pickled.end()}), state_dict(*net));
 
   c10::impl::GenericDict checkpoint(c10::StringType::get(), c10::AnyType::get());
   checkpoint.insert("epoch", int64_t{7});
   checkpoint.insert("optimizer", torch::ones(1));
   checkpoint.insert("model", table);
   const auto whole = torch::pickle_save(checkpoint);
-  const auto got = read({whole.begin(), whole.end()});
+  const auto got = read_torchscript({whole.begin(), whole.end()});
   test::expect_same(got, state_dict(*net));
   EXPECT_EQ(got.metadata.at("epoch"), "7");
 
   std::vector<torch::Tensor> list = {torch::ones(2), torch::zeros(1)};
   const auto several = torch::pickle_save(list);
-  EXPECT_THAT(read({several.begin(), several.end()}).names(), testing::ElementsAre("0", "1"));
+  EXPECT_THAT(read_torchscript({several.begin(), several.end()}).names(), testing::ElementsAre("0", "1"));
 }
 
 TEST(TorchScript, WalksTheStateOfAnyClassOfIts) {
@@ -139,7 +139,7 @@ TEST(TorchScript, RefusesCompressedTensors) {
     const auto at = packed.find(name, entry);
     ASSERT_NE(at, std::string::npos) << name;
     packed[at - 46 + 10] = 8;
-    EXPECT_ERROR(read(packed), fmt::format("x.pt: entry \"{}\" is compressed (method 8)", name));
+    EXPECT_ERROR(read_torchscript(packed), fmt::format("x.pt: entry \"{}\" is compressed (method 8)", name));
   }
 }
 

@@ -9,15 +9,15 @@ using namespace hadal;
 
 namespace {
 
-struct NetImpl : nn::Module {
-  explicit NetImpl(int64_t classes = 3) : head(nn::Linear(4, classes)) {
+struct WeightsNetImpl : nn::Module {
+  explicit WeightsNetImpl(int64_t classes = 3) : head(nn::Linear(4, classes)) {
     register_module("conv", conv), register_module("norm", norm), register_module("head", head);
   }
   nn::Conv2d conv{nn::Conv2dOptions(1, 4, 3).bias(false)};
   nn::BatchNorm2d norm{4};
   nn::Linear head;
 };
-TORCH_MODULE(Net);
+TORCH_MODULE(WeightsNet);
 
 NamedTensors copy_of(const nn::Module& module, const std::string& prefix = "") {
   auto out = state_dict(module);
@@ -33,7 +33,7 @@ void erase(NamedTensors& tensors, const std::string& name) {
 }  // namespace
 
 TEST(Weights, StateDictGoesInPythonsOrder) {
-  EXPECT_THAT(state_dict(*Net()).names(),
+  EXPECT_THAT(state_dict(*WeightsNet()).names(),
               testing::ElementsAre("conv.weight", "norm.weight", "norm.bias", "norm.running_mean", "norm.running_var",
                                    "norm.num_batches_tracked", "head.weight", "head.bias"));
 }
@@ -41,7 +41,7 @@ TEST(Weights, StateDictGoesInPythonsOrder) {
 TEST(Weights, SaveAndLoadBitExact) {
   test::TemporaryFolder folder;
   for (const auto* name : {"a.safetensors", "a.pt"}) {
-    Net a, b;
+    WeightsNet a, b;
     save_weights(folder / name, *a, {{"epoch", "3"}});
     EXPECT_FALSE(a->conv->weight.equal(b->conv->weight));
     const auto report = load_weights(*b, folder / name);
@@ -57,7 +57,7 @@ TEST(Weights, SaveAndLoadBitExact) {
 
 TEST(Weights, AreReadFromSeveralFiles) {
   test::TemporaryFolder folder;
-  Net a, b;
+  WeightsNet a, b;
   auto first = copy_of(*a), second = first;
   std::string map;
   for (const auto& name : first.names()) {
@@ -86,18 +86,18 @@ TEST(Weights, AreReadFromSeveralFiles) {
 
 TEST(Weights, TakesWrappersPrefixesOff) {
   for (const auto* prefix : {"module.", "model.", "module._orig_mod."}) {
-    Net a, b;
+    WeightsNet a, b;
     EXPECT_EQ(load_weights(*b, copy_of(*a, prefix)).prefix, prefix);
     test::expect_same(state_dict(*b), state_dict(*a));
   }
-  Net a, b;
+  WeightsNet a, b;
   EXPECT_ERROR(load_weights(*b, copy_of(*a, "student.")), "weights of another model");
   load_weights(*b, copy_of(*a, "student."), {.prefix = "student."});
   test::expect_same(state_dict(*b), state_dict(*a));
 }
 
 TEST(Weights, UnwrappedNamesAreThoseOfTheModelInside) {
-  Net a, b;
+  WeightsNet a, b;
   for (const auto* prefix : {"", "net.", "model.module.", "module._orig_mod.model."}) {
     auto averaged = copy_of(*a, prefix);
     averaged.add("n_averaged", torch::ones({}));
@@ -113,7 +113,7 @@ TEST(Weights, UnwrappedNamesAreThoseOfTheModelInside) {
 }
 
 TEST(Weights, RenamesAndLeavesOut) {
-  Net a, b;
+  WeightsNet a, b;
   auto weights = copy_of(*a);
   for (auto& [name, tensor] : weights.entries)
     if (name.starts_with("conv.")) name = "stem." + name.substr(5);
@@ -126,7 +126,7 @@ TEST(Weights, RenamesAndLeavesOut) {
 }
 
 TEST(Weights, StrictLoadingChangesNothingWhenItFails) {
-  Net a, b;
+  WeightsNet a, b;
   const auto before = copy_of(*b);
   auto weights = copy_of(*a);
   erase(weights, "head.bias");
@@ -143,7 +143,7 @@ TEST(Weights, StrictLoadingChangesNothingWhenItFails) {
 }
 
 TEST(Weights, HeadOfAnotherNumberOfClassesStays) {
-  Net a(1000), b(3);
+  WeightsNet a(1000), b(3);
   const auto before = copy_of(*b);
   EXPECT_ERROR(load_weights(*b, copy_of(*a)), "wrong shape: head.weight (1000, 4) in the file, (3, 4) in the model");
   const auto report = load_weights(*b, copy_of(*a), {.head = {"head."}});
@@ -161,7 +161,7 @@ TEST(Weights, HeadOfAnotherNumberOfClassesStays) {
 }
 
 TEST(Weights, HeadThatTheFileHasNotStays) {
-  Net a, b;
+  WeightsNet a, b;
   const auto before = copy_of(*b);
   auto weights = copy_of(*a);
   erase(weights, "head.weight");
@@ -176,7 +176,7 @@ TEST(Weights, HeadThatTheFileHasNotStays) {
 }
 
 TEST(Weights, ConvertsTypesAndForgivesAMissingCounter) {
-  Net a, b;
+  WeightsNet a, b;
   auto weights = copy_of(*a);
   erase(weights, "norm.num_batches_tracked");
   for (auto& [name, tensor] : weights.entries) tensor = tensor.to(torch::kFloat16);
@@ -190,7 +190,7 @@ TEST(Weights, ConvertsTypesAndForgivesAMissingCounter) {
 
 TEST(Weights, OfAnotherModelAreToldInOneLine) {
   nn::Sequential other(nn::Linear(2, 2), nn::Linear(2, 2));
-  Net net;
+  WeightsNet net;
   for (const bool strict : {true, false})
     EXPECT_ERROR(load_weights(*net, copy_of(*other), {.strict = strict}),
                  "x.pth: weights of another model: 0 of its 4 names are among the model's 8; it has 0.weight");

@@ -15,7 +15,7 @@ std::string make(const std::filesystem::path& path, bool zip64) {
   return read_file(path);
 }
 
-void read(const std::string& text) { read_stored_zip(std::as_bytes(std::span(text)), "x.zip"); }
+void read_zip(const std::string& text) { read_stored_zip(std::as_bytes(std::span(text)), "x.zip"); }
 
 }  // namespace
 
@@ -37,7 +37,7 @@ TEST(StoredZip, RoundTripWithAndWithoutZip64) {
 
 TEST(StoredZip, Mistakes) {
   test::TemporaryFolder folder;
-  EXPECT_ERROR(read("PK\3\4"), "x.zip: a zip archive without its directory at the end");
+  EXPECT_ERROR(read_zip("PK\3\4"), "x.zip: a zip archive without its directory at the end");
   auto text = make(folder / "a.zip", false);
   const auto entry = text.find("PK\1\2");
   auto packed = text;
@@ -47,12 +47,12 @@ TEST(StoredZip, Mistakes) {
   EXPECT_EQ(entries.at(2).content("x.zip").size(), 1000);
   auto two_sizes = text;
   two_sizes[entry + 24] ^= 1;
-  EXPECT_ERROR(read(two_sizes), "entry \"top/one\" is stored and has two sizes");
+  EXPECT_ERROR(read_zip(two_sizes), "entry \"top/one\" is stored and has two sizes");
   auto locked = text;
   locked[entry + 8] |= 1;
-  EXPECT_ERROR(read(locked), "encrypted");
+  EXPECT_ERROR(read_zip(locked), "encrypted");
   auto twice = text;
   const auto second = text.find("PK\1\2", entry + 1);
   twice.replace(second + 46, 7, "top/one");
-  EXPECT_ERROR(read(twice), "two entries \"top/one\"");
+  EXPECT_ERROR(read_zip(twice), "two entries \"top/one\"");
 }

@@ -11,9 +11,7 @@ using namespace hadal;
 
 namespace {
 
-nlohmann::json golden_scores() {
-  return nlohmann::json::parse(read_file(test::golden("text/translation_scores.json")));
-}
+nlohmann::json golden_bleu() { return nlohmann::json::parse(read_file(test::golden("text/translation_scores.json"))); }
 
 template <class Score>
 double corpus(const nlohmann::json& pairs, Score score) {
@@ -24,7 +22,7 @@ double corpus(const nlohmann::json& pairs, Score score) {
 }  // namespace
 
 TEST(Translation, EqualsSacreBleu) {
-  const auto golden = golden_scores();
+  const auto golden = golden_bleu();
   EXPECT_NEAR(corpus(golden["pairs"], Bleu()), golden["bleu"].get<double>(), 1e-6);
   EXPECT_NEAR(corpus(golden["pairs"], Chrf()), golden["chrf"].get<double>(), 1e-6);
   if (has_unicode_library()) EXPECT_NEAR(corpus(golden["pairs"], Bleu(true)), golden["bleu_lower"].get<double>(), 1e-6);

@@ -13,14 +13,15 @@ namespace {
 
 // One for each path and both sides of a causal mask; the third has several blocks of queries, the last rows without
 // keys.
-const std::vector<Shape> kShapes{{2, 3, 9, 9, 8},      {2, 3, 9, 14, 8}, {1, 2, 300, 300, 16},  {2, 2, 150, 170, 64},
-                                 {1, 2, 170, 150, 64}, {2, 1, 1, 40, 8}, {2, 6, 30, 33, 12, 2}, {3, 4, 20, 20, 5, 1}};
+const std::vector<Shape> kAttentionShapes{{2, 3, 9, 9, 8},       {2, 3, 9, 14, 8},     {1, 2, 300, 300, 16},
+                                          {2, 2, 150, 170, 64},  {1, 2, 170, 150, 64}, {2, 1, 1, 40, 8},
+                                          {2, 6, 30, 33, 12, 2}, {3, 4, 20, 20, 5, 1}};
 
 const auto chosen = [](const Shape&) -> Operator { return attention; };
 
-TEST(Attention, EqualsItsFormulaInFp32) { check_all(kShapes, at::kFloat, 1e-5, chosen); }
-TEST(Attention, EqualsItsFormulaInDouble) { check_all(kShapes, at::kDouble, 1e-12, chosen); }
-TEST(Attention, EqualsItsFormulaInBf16) { check_all(kShapes, at::kBFloat16, 3e-2, chosen); }
+TEST(Attention, EqualsItsFormulaInFp32) { check_all(kAttentionShapes, at::kFloat, 1e-5, chosen); }
+TEST(Attention, EqualsItsFormulaInDouble) { check_all(kAttentionShapes, at::kDouble, 1e-12, chosen); }
+TEST(Attention, EqualsItsFormulaInBf16) { check_all(kAttentionShapes, at::kBFloat16, 3e-2, chosen); }
 
 // Whatever shape is sent there: both ways through the CPU's operator, with blocks that do not divide the queries.
 TEST(Attention, EqualsItsFormulaOnEachPath) {
@@ -28,7 +29,7 @@ TEST(Attention, EqualsItsFormulaOnEachPath) {
     for (const int64_t block : {37, 64}) {
       SCOPED_TRACE(fmt::format("by_head {}, block {}", by_head, block));
       check_all(
-          kShapes, at::kFloat, 1e-5,
+          kAttentionShapes, at::kFloat, 1e-5,
           [=](const Shape& s) -> Operator {
             return [=](const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& o) {
               auto bias = o.mask;

@@ -10,7 +10,7 @@ using namespace hadal::test;
 
 namespace {
 
-const NamedTensors& reference() {
+const NamedTensors& nms_reference() {
   static const auto file = read_safetensors(golden("boxes.safetensors"));
   return file;
 }
@@ -18,12 +18,12 @@ const NamedTensors& reference() {
 }  // namespace
 
 TEST(Nms, KeepsWhatTorchvisionKeeps) {
-  const auto& boxes = reference().at("nms/boxes");
-  const auto &scores = reference().at("nms/scores"), &classes = reference().at("nms/classes");
+  const auto& boxes = nms_reference().at("nms/boxes");
+  const auto &scores = nms_reference().at("nms/scores"), &classes = nms_reference().at("nms/classes");
   for (const auto* iou : {"0.3", "0.5", "0.7"}) {
-    EXPECT_TRUE(torch::equal(nms(boxes, scores, std::stod(iou)), reference().at(std::string("nms/") + iou)));
+    EXPECT_TRUE(torch::equal(nms(boxes, scores, std::stod(iou)), nms_reference().at(std::string("nms/") + iou)));
     EXPECT_TRUE(
-        torch::equal(nms(boxes, scores, classes, std::stod(iou)), reference().at(std::string("nms/class/") + iou)));
+        torch::equal(nms(boxes, scores, classes, std::stod(iou)), nms_reference().at(std::string("nms/class/") + iou)));
   }
 }
 
@@ -46,17 +46,17 @@ TEST(Nms, AnswersTheSameClassByClassAsAlone) {
 }
 
 TEST(Nms, LowersScoresSoftlyAsThePaperDoes) {
-  const auto boxes = reference().at("nms/boxes").slice(0, 0, 120).to(torch::kFloat64);
+  const auto boxes = nms_reference().at("nms/boxes").slice(0, 0, 120).to(torch::kFloat64);
   for (const auto& [name, kind] :
        {std::pair{"linear", SoftNms::Kind::linear}, std::pair{"gaussian", SoftNms::Kind::gaussian}}) {
-    const auto [places, lowered] = soft_nms(boxes, reference().at("soft/scores"), {}, SoftNms{.kind = kind});
+    const auto [places, lowered] = soft_nms(boxes, nms_reference().at("soft/scores"), {}, SoftNms{.kind = kind});
     const auto key = std::string("soft/") + name;
-    EXPECT_TRUE(torch::equal(places, reference().at(key)));
-    EXPECT_LT(relative_error(lowered, reference().at(key + "/scores")), 1e-9);
+    EXPECT_TRUE(torch::equal(places, nms_reference().at(key)));
+    EXPECT_LT(relative_error(lowered, nms_reference().at(key + "/scores")), 1e-9);
   }
   const auto alone = torch::arange(120);  // each box of a class of its own: nothing is lowered
-  EXPECT_TRUE(torch::equal(soft_nms(boxes, reference().at("soft/scores"), alone, {}).second,
-                           std::get<0>(reference().at("soft/scores").sort(0, true))));
+  EXPECT_TRUE(torch::equal(soft_nms(boxes, nms_reference().at("soft/scores"), alone, {}).second,
+                           std::get<0>(nms_reference().at("soft/scores").sort(0, true))));
 }
 
 TEST(Nms, OfNothingIsNothing) {

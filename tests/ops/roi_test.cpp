@@ -10,27 +10,27 @@ using namespace hadal::test;
 
 namespace {
 
-const NamedTensors& reference() {
+const NamedTensors& roi_reference() {
   static const auto file = read_safetensors(golden("boxes.safetensors"));
   return file;
 }
 
 template <class Run>
 void expect_case(const std::string& name, const Run& run) {
-  const auto& boxes = reference().at("roi/boxes");
+  const auto& boxes = roi_reference().at("roi/boxes");
   const auto line = [](const Tensor& like) {
     return torch::linspace(-1, 1, like.numel(), torch::kFloat64).to(like.scalar_type()).view(like.sizes());
   };
   for (const auto type : {torch::kFloat32, torch::kFloat64}) {
-    const auto x = reference().at("roi/features").to(type).detach().clone().requires_grad_();
+    const auto x = roi_reference().at("roi/features").to(type).detach().clone().requires_grad_();
     const auto out = run(x, boxes.to(type));
     const auto weighed = (out * line(out)).sum();
     weighed.backward();
-    EXPECT_LT((out - reference().at(name)).abs().max().template item<double>(), 1e-5) << name;
-    EXPECT_LT((x.grad() - reference().at(name + "/gradient")).abs().max().template item<double>(), 1e-5) << name;
+    EXPECT_LT((out - roi_reference().at(name)).abs().max().template item<double>(), 1e-5) << name;
+    EXPECT_LT((x.grad() - roi_reference().at(name + "/gradient")).abs().max().template item<double>(), 1e-5) << name;
     if (type != torch::kFloat64) continue;
     const auto exact = torch::stack({weighed.detach(), (x.grad() * line(x)).sum()});
-    EXPECT_LT(relative_error(exact, reference().at(name + "/exact")), 1e-10) << name;
+    EXPECT_LT(relative_error(exact, roi_reference().at(name + "/exact")), 1e-10) << name;
   }
 }
 
@@ -68,11 +68,11 @@ TEST(Roi, GradientsDoNotDependOnThreads) {
 }
 
 TEST(Roi, TakesHalfPrecisionNothingAndHugeBoxes) {
-  const auto& boxes = reference().at("roi/boxes");
-  const auto x = reference().at("roi/features").to(torch::kBFloat16).detach().clone().requires_grad_();
+  const auto& boxes = roi_reference().at("roi/boxes");
+  const auto x = roi_reference().at("roi/features").to(torch::kBFloat16).detach().clone().requires_grad_();
   const auto out = roi_align(x, boxes, {.height = 3, .width = 4, .scale = 0.25, .samples = 2});
   EXPECT_EQ(out.scalar_type(), torch::kBFloat16);
-  EXPECT_LT(relative_error(out, reference().at("roi/align/2/0")), 0.01);
+  EXPECT_LT(relative_error(out, roi_reference().at("roi/align/2/0")), 0.01);
   out.sum().backward();
   EXPECT_EQ(x.grad().scalar_type(), torch::kBFloat16);
   EXPECT_EQ(roi_align(x, boxes.slice(0, 0, 0), {}).sizes(), (std::vector<int64_t>{0, 3, 7, 7}));

@@ -11,20 +11,20 @@ using Ends = StftShape::Ends;
 
 namespace {
 
-struct Case {
+struct StftCase {
   std::string name;
   StftShape shape;
 };
-const std::vector<Case> kCases = {{"plain", {.window = 128, .hop = 32}},
-                                  {"odd", {.window = 75, .hop = 31, .fft = 96, .ends = Ends::zeros}},
-                                  {"wide", {.window = 100, .hop = 50, .fft = 256}}};
+const std::vector<StftCase> kStftCases = {{"plain", {.window = 128, .hop = 32}},
+                                          {"odd", {.window = 75, .hop = 31, .fft = 96, .ends = Ends::zeros}},
+                                          {"wide", {.window = 100, .hop = 50, .fft = 256}}};
 
 }  // namespace
 
 TEST(Stft, IsTorchsAndLibrosas) {
   const auto file = read_safetensors(golden("sound_ops.safetensors"));
   const auto signal = file.at("signal");
-  for (const auto& [name, shape] : kCases) {
+  for (const auto& [name, shape] : kStftCases) {
     const auto spectrum = stft(signal, shape);
     const auto some = torch::view_as_real(spectrum).slice(1, 0, {}, 3);
     EXPECT_LT(relative_error(some, file.at("stft/" + name)), 1e-5) << name;
@@ -35,7 +35,7 @@ TEST(Stft, IsTorchsAndLibrosas) {
 
 TEST(Stft, ItsInverseGivesTheSignalBack) {
   torch::manual_seed(1);
-  auto cases = kCases;
+  auto cases = kStftCases;
   cases.push_back({"same", {.window = 256, .hop = 64, .ends = Ends::same}});
   cases.push_back({"coarse", {.window = 64, .hop = 48}});
   cases.push_back({"rectangle", {.window = 50, .hop = 50, .taper = StftShape::Taper::none}});

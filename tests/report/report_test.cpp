@@ -16,14 +16,16 @@ using testing::Not;
 
 namespace {
 
-Row row(int64_t step, Metrics values) { return {step, static_cast<double>(step) / 10, 1.5 * step, std::move(values)}; }
+Row report_row(int64_t step, Metrics values) {
+  return {step, static_cast<double>(step) / 10, 1.5 * step, std::move(values)};
+}
 
 ReportInput run() {
   ReportInput in{.title = "mnist-vit", .about = "Reads digits", .goal = "val/accuracy"};
   in.facts = {{"Model", "vit, 812,345 parameters"}};
-  in.rows = {row(10, {{"train/loss", 2.3}, {"val/loss", 2.0}, {"val/accuracy", 0.5}, {"lr", 1e-3}}),
-             row(20, {{"train/loss", 0.02}, {"val/loss", 0.1}, {"val/accuracy", 0.875}, {"lr", 1e-4}}),
-             row(30, {{"train/loss", 0.01}, {"val/loss", 0.2}, {"val/accuracy", 0.75}, {"lr", 1e-5}})};
+  in.rows = {report_row(10, {{"train/loss", 2.3}, {"val/loss", 2.0}, {"val/accuracy", 0.5}, {"lr", 1e-3}}),
+             report_row(20, {{"train/loss", 0.02}, {"val/loss", 0.1}, {"val/accuracy", 0.875}, {"lr", 1e-4}}),
+             report_row(30, {{"train/loss", 0.01}, {"val/loss", 0.2}, {"val/accuracy", 0.75}, {"lr", 1e-5}})};
   in.best = in.rows[1].values, in.last = in.rows[2].values;
   in.best.emplace_back("test/accuracy", 0.8625);
   in.figures = {PictureGrid{"Samples",
@@ -104,7 +106,7 @@ TEST(Report, TrainAndValShareAChart) {
   EXPECT_EQ(charts[1].series[0].mark, (std::pair<double, double>{2, 0.875}));
   EXPECT_FALSE(charts[0].series[1].mark);
   EXPECT_EQ(charts[2].title, "lr");
-  EXPECT_EQ(report::charts_of({row(5, {{"a/b", 1}})}, "", true)[0].x_label, "step");
+  EXPECT_EQ(report::charts_of({report_row(5, {{"a/b", 1}})}, "", true)[0].x_label, "step");
 }
 
 TEST(Report, ALogarithmicViewWhereValuesAreFarApart) {
@@ -149,7 +151,7 @@ TEST(Report, CurvesThatAreNotFinite) {
 TEST(Report, LongRunsAreThinnedWithoutLosingASpike) {
   std::vector<Row> rows;
   for (int64_t i = 0; i < 50000; ++i)
-    rows.push_back(row(i, {{"train/loss", i == 31234 ? 99.0 : 1.0 + 0.01 * std::sin(static_cast<double>(i))}}));
+    rows.push_back(report_row(i, {{"train/loss", i == 31234 ? 99.0 : 1.0 + 0.01 * std::sin(static_cast<double>(i))}}));
   ReportInput in{.title = "long", .rows = rows};
   const auto html = make_report(in);
   EXPECT_LT(html.size(), 250000u);

@@ -8,7 +8,7 @@ namespace hadal {
 namespace {
 
 /// A perceptron on shapes that Hadal draws: a second for some dozen trainings.
-Recipe small() {
+Recipe small_recipe() {
   return recipe_from(
       parse_toml("task = \"classify\"\n[model]\nname = \"mlp\"\nhidden = [16]\n[data]\nkind = \"shapes\"\nsize = "
                  "16\ntrain = 64\nval = 32\n"
@@ -19,8 +19,9 @@ Recipe small() {
 
 TEST(OptimizerBench, ComparesWhatItIsGiven) {
   std::vector<std::string> said;
-  const auto table = compare_optimizers(small(), {.optimizers = {"sgd", "adamw", "adam"}, .steps = 12, .climb = 2},
-                                        [&](const std::string& line) { said.push_back(line); });
+  const auto table =
+      compare_optimizers(small_recipe(), {.optimizers = {"sgd", "adamw", "adam"}, .steps = 12, .climb = 2},
+                         [&](const std::string& line) { said.push_back(line); });
   ASSERT_EQ(table.rows.size(), 3U);
   ASSERT_EQ(said.size(), 3U);
   EXPECT_TRUE(said[0].starts_with("adamw: val/accuracy "));  // it sets the time
@@ -48,7 +49,7 @@ TEST(OptimizerBench, ComparesWhatItIsGiven) {
 }
 
 TEST(OptimizerBench, SaysWhyAMethodCannotTakePart) {
-  auto recipe = small();
+  auto recipe = small_recipe();
   recipe.train.accumulate = 2;  // which methods that evaluate a batch again do not take
   const auto table = compare_optimizers(recipe, {.optimizers = {"lbfgs", "adamw"}, .steps = 4, .climb = 0});
   ASSERT_EQ(table.rows.size(), 2U);
@@ -59,7 +60,7 @@ TEST(OptimizerBench, SaysWhyAMethodCannotTakePart) {
 }
 
 TEST(OptimizerBench, AMethodAroundAnotherHasItsRate) {
-  const auto table = compare_optimizers(small(), {.optimizers = {"sam"}, .steps = 4, .climb = 1});
+  const auto table = compare_optimizers(small_recipe(), {.optimizers = {"sam"}, .steps = 4, .climb = 1});
   ASSERT_EQ(table.rows.size(), 1U);
   EXPECT_EQ(table.rows[0].problem, "");
   const auto times = std::log(table.rows[0].lr / 1e-3) / std::log(4);
@@ -71,13 +72,13 @@ TEST(OptimizerBench, KeepsWhatIsThereWhenItIsStopped) {
   std::vector<size_t> kept;
   const auto keep = [&](const OptimizerTable& table) { kept.push_back(table.rows.size()); };
   const OptimizerBenchConfig config{.optimizers = {"adamw", "sgd"}, .steps = 4, .climb = 0};
-  compare_optimizers(small(), config, {}, keep);
+  compare_optimizers(small_recipe(), config, {}, keep);
   EXPECT_EQ(kept, (std::vector<size_t>{1, 2}));
   kept.clear();
-  auto table = compare_optimizers(small(), config, [](const std::string&) { stop_requested() = true; }, keep);
+  auto table = compare_optimizers(small_recipe(), config, [](const std::string&) { stop_requested() = true; }, keep);
   EXPECT_EQ(table.rows.size(), 1U);
   EXPECT_EQ(kept, std::vector<size_t>{1});
-  table = compare_optimizers(small(), config);  // stopped in the middle of the first
+  table = compare_optimizers(small_recipe(), config);  // stopped in the middle of the first
   stop_requested() = false;
   EXPECT_TRUE(table.rows.empty());
 }

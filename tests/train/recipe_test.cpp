@@ -9,13 +9,13 @@ namespace {
 
 using Settings = std::vector<std::pair<std::string, std::string>>;
 
-Table small() {
+Table small_table() {
   return parse_toml("task = \"classify\"\nmodel = \"mlp\"\n[data]\nkind = \"shapes\"\n[train]\noptimizer = \"sgd\"\n",
                     "small.toml");
 }
 
 Recipe with(const Settings& settings) {
-  auto table = small();
+  auto table = small_table();
   apply_words(table, settings);
   auto recipe = recipe_from(table, "small");
   recipe.resolve();
@@ -40,7 +40,7 @@ TEST(Recipe, TheRateIsThatOfTheOptimiserWhereverItStands) {
   EXPECT_EQ(sam.find_path("base.lr")->text(), "0.02");
   EXPECT_EQ(sam.find_path("base.name")->text(), "\"adamw\"");
   // The usual optimizer, which the recipe does not name.
-  auto table = small();
+  auto table = small_table();
   table.set("train", Table{{"epochs", 3}});
   apply_words(table, {{"lr", "0.02"}});
   const auto train = recipe_from(table, "small").train;
@@ -55,7 +55,7 @@ TEST(Recipe, APartKeepsItsSettingsWhenItsKindIsChanged) {
 }
 
 TEST(Recipe, AnotherKindLeavesTheOldOnesSettingsBehind) {
-  auto table = small();
+  auto table = small_table();
   table.set_path("train.optimizer", Table{{"name", "sgd"}, {"momentum", 0.9}});
   apply_words(table, {{"lr", "0.01"}, {"optimizer", "adamw"}});
   EXPECT_FALSE(table.find_path("train.optimizer.momentum"));
@@ -65,26 +65,26 @@ TEST(Recipe, AnotherKindLeavesTheOldOnesSettingsBehind) {
 }
 
 TEST(Recipe, ASectionGoesByItsOwnName) {
-  auto table = small();
+  auto table = small_table();
   apply_words(table, {{"early_stopping.patience", "3"}});
   EXPECT_EQ(recipe_from(table, "small").train.early_stopping.patience, 3);
-  auto averaged = small();
+  auto averaged = small_table();
   apply_words(averaged, {{"swa.begin", "0.5"}});
   EXPECT_TRUE(recipe_from(averaged, "small").train.swa.on());
   EXPECT_ERROR(apply_words(table, {{"early_stoping.patience", "3"}}), "unknown setting early_stoping.patience");
 }
 
 TEST(Recipe, DataTakesAPath) {
-  auto table = small();
+  auto table = small_table();
   apply_words(table, {{"data", "pictures.tar.gz"}});
   EXPECT_TRUE(table.find_path("data.path"));
-  auto kind = small();
+  auto kind = small_table();
   apply_words(kind, {{"data", "idx"}});
   EXPECT_FALSE(kind.find_path("data.path"));
 }
 
 TEST(Recipe, APathGoesToAKindOfDataThatHasOne) {
-  auto table = small();
+  auto table = small_table();
   apply_words(table, {{"data", "photos"}});
   EXPECT_EQ(table.find("data")->text(), "{ kind = \"auto\", path = \"photos\" }");
   apply_words(table, {{"data", "others"}, {"data.kind", "folder"}});

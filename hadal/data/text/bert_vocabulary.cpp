@@ -22,7 +22,7 @@ std::string_view without_end_spaces(std::string_view line) {
 }
 
 /// Ids are the lines' numbers from 0; of a token that stands there twice the last counts.
-Json read_lines(std::string_view text) {
+Json words_by_line(std::string_view text) {
   auto entries = Json::object();
   int64_t id = 0;
   for (size_t at = 0; at < text.size(); ++id) {
@@ -56,7 +56,7 @@ bool has_capitals(const Json& vocabulary) {
 std::shared_ptr<const SubwordTokenizer> parse_bert_vocabulary(std::string_view vocab, std::string_view name,
                                                               const AddedTokenFiles& beside, Table settings) {
   check_utf8(vocab, name);
-  const auto vocabulary = read_lines(vocab);
+  const auto vocabulary = words_by_line(vocab);
   const auto config_name = beside_name("tokenizer_config.json", name);
   const auto special_name = beside_name("special_tokens_map.json", name);
   const auto config = beside.config.empty() ? Json::object() : parse_json(beside.config, config_name);

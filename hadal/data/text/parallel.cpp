@@ -79,10 +79,10 @@ ParallelSource open_files(const FilesConfig& config) {
   return made;
 }
 
-struct TableConfig {
+struct PairTableConfig {
   std::string path, val, test, source = "1", target = "2";
-  static Fields<TableConfig> fields() {
-    using C = TableConfig;
+  static Fields<PairTableConfig> fields() {
+    using C = PairTableConfig;
     return {
         {"path", &C::path, "table of the training texts (TSV or CSV), gzip or not; $DATA is HADAL_DATA", file_path()},
         {"val", &C::val, "table of the validation texts; empty: none", goes_with_path()},
@@ -93,7 +93,7 @@ struct TableConfig {
   void validate() const { require(!path.empty(), "data.path is not set: name a table of texts, data=FILE"); }
 };
 
-ParallelSource open_tables(const TableConfig& config) {
+ParallelSource open_tables(const PairTableConfig& config) {
   ParallelSource made{{"train"}, {}};
   if (!config.val.empty()) made.splits.emplace_back("val");
   if (!config.test.empty()) made.splits.emplace_back("test");
@@ -175,7 +175,7 @@ const ParallelCatalog& parallel_sources() {
   static const auto catalog = [] {
     ParallelCatalog made("kind of data", "data");
     made.add("files", "two files a split, a line a text", FilesConfig{}, open_files);
-    made.add("table", "TSV or CSV with a column for each language", TableConfig{}, open_tables);
+    made.add("table", "TSV or CSV with a column for each language", PairTableConfig{}, open_tables);
     return made;
   }();
   return catalog;

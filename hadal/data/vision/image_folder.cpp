@@ -36,22 +36,22 @@ std::string_view first_part(std::string_view path) {
   return slash == std::string_view::npos ? std::string_view() : path.substr(0, slash);
 }
 
-struct Entry {
+struct FolderEntry {
   int64_t file;
   std::string_view path;  // below the folders passed through so far
   bool picture;
 };
 
 /// What lies below `folder`, with paths relative to it.
-std::vector<Entry> below(const std::vector<Entry>& entries, std::string_view folder) {
-  std::vector<Entry> out;
+std::vector<FolderEntry> below(const std::vector<FolderEntry>& entries, std::string_view folder) {
+  std::vector<FolderEntry> out;
   for (const auto& [file, path, picture] : entries)
     if (first_part(path) == folder) out.push_back({file, path.substr(folder.size() + 1), picture});
   return out;
 }
 
 /// The pictures by class folder. Folders without a picture are there too, with an empty list.
-std::map<std::string, std::vector<int64_t>> by_class(const std::vector<Entry>& entries) {
+std::map<std::string, std::vector<int64_t>> by_class(const std::vector<FolderEntry>& entries) {
   std::map<std::string, std::vector<int64_t>> classes;
   for (const auto& [file, path, picture] : entries)
     if (const auto name = first_part(path); !name.empty()) {
@@ -66,7 +66,7 @@ struct Split {
 };
 
 /// A folder is a split only if its pictures lie in class folders: there may be a class called "train".
-std::vector<Split> splits_of(const std::vector<Entry>& entries, const std::string& where) {
+std::vector<Split> splits_of(const std::vector<FolderEntry>& entries, const std::string& where) {
   std::set<std::string_view> folders;
   for (const auto& [file, path, picture] : entries)
     if (const auto top = first_part(path); !top.empty() && !first_part(path.substr(top.size() + 1)).empty() && picture)
@@ -84,7 +84,7 @@ std::vector<Split> splits_of(const std::vector<Entry>& entries, const std::strin
 }
 
 /// The folder that all pictures lie in, if it is none of a class: some lie in folders of their own in it.
-std::string_view leading_folder(const std::vector<Entry>& entries) {
+std::string_view leading_folder(const std::vector<FolderEntry>& entries) {
   std::optional<std::string_view> lead;
   bool deeper = false;
   for (const auto& [file, path, picture] : entries) {
@@ -99,7 +99,7 @@ std::string_view leading_folder(const std::vector<Entry>& entries) {
 
 struct Layout {
   std::string folder;  // that all lies in, with a slash, or empty
-  std::vector<Entry> entries;
+  std::vector<FolderEntry> entries;
   std::vector<Split> splits;
 
   const Split* find(std::string_view name) const {
@@ -115,7 +115,7 @@ struct Layout {
 
 /// The one folder that holds a division, train and another, where the top holds none: beside a pool that its links
 /// point into, or beside what is no part of it.
-std::string_view divided_folder(const std::vector<Entry>& entries, const std::string& where) {
+std::string_view divided_folder(const std::vector<FolderEntry>& entries, const std::string& where) {
   std::set<std::string_view> tops;
   for (const auto& entry : entries)
     if (entry.picture) tops.insert(first_part(entry.path));
@@ -165,7 +165,7 @@ bool is_picture(const FileTree& tree, int64_t file) {
 ImageFolderContents image_folder_contents(const FileTree& tree) {
   const auto layout = find_layout(tree);
   std::vector<bool> taken(static_cast<size_t>(tree.size()));
-  const auto take = [&](const std::vector<Entry>& entries) {
+  const auto take = [&](const std::vector<FolderEntry>& entries) {
     for (const auto& [name, files] : by_class(entries))
       for (const auto file : files) taken[static_cast<size_t>(file)] = true;
   };

@@ -11,7 +11,7 @@ namespace {
 
 constexpr int64_t kBins = 31;
 
-struct Kind {
+struct Operation {
   std::string name;
   bool has_sign;
   std::function<double(double share, ImageSize)> magnitude;  // share: 0 weakest, 1 strongest
@@ -20,13 +20,13 @@ struct Kind {
 
 double degrees_of_slope(double slope) { return std::atan(slope) * 180 / std::numbers::pi; }
 
-const std::vector<Kind>& kinds() {
+const std::vector<Operation>& kinds() {
   const auto up_to = [](double most) { return [most](double share, ImageSize) { return most * share; }; };
   const auto none = [](double, ImageSize) { return 0.0; };
   const auto one_plus = [](Tensor (*op)(const Tensor&, double)) {
     return [op](const Tensor& x, double m) { return op(x, 1 + m); };
   };
-  static const std::vector<Kind> list = {
+  static const std::vector<Operation> list = {
       {"Identity", false, none, [](const Tensor& x, double) { return x; }},
       {"ShearX", true, up_to(0.3),
        [](const Tensor& x, double m) {
@@ -58,13 +58,13 @@ const std::vector<Kind>& kinds() {
   return list;
 }
 
-const Kind& kind_of(const std::string& name) {
+const Operation& kind_of(const std::string& name) {
   for (const auto& kind : kinds())
     if (kind.name == name) return kind;
   fail_usage("[randaugment] unknown operation \"{}\"{}", name, suggest(name, randaugment_names()));
 }
 
-double magnitude_of(const Kind& kind, int64_t bin, ImageSize size) {
+double magnitude_of(const Operation& kind, int64_t bin, ImageSize size) {
   require(bin >= 0 && bin < kBins, "[randaugment] the magnitude lies from 0 to {}, got {}", kBins - 1, bin);
   return kind.magnitude(static_cast<double>(bin) / (kBins - 1), size);
 }

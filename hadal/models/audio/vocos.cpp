@@ -10,7 +10,7 @@ namespace {
 constexpr double kEps = 1e-6;
 constexpr double kLoudest = 1e2;  // of a bin, so that a first guess cannot drown all others
 
-nn::Conv1d conv(int64_t in, int64_t out, int64_t groups = 1) {
+nn::Conv1d same_conv(int64_t in, int64_t out, int64_t groups = 1) {
   nn::Conv1d made(nn::Conv1dOptions(in, out, 7).padding(3).groups(groups));
   init::truncated_normal(made->weight, 0.02);
   init::constant(made->bias, 0);
@@ -50,7 +50,10 @@ StftShape VocosConfig::stft() const {
 }
 
 ConvNextImpl::ConvNextImpl(int64_t dim, int64_t mlp, double scale)
-    : dwconv_(conv(dim, dim, dim)), norm_(dim, kEps), pwconv1_(pointwise(dim, mlp)), pwconv2_(pointwise(mlp, dim)) {
+    : dwconv_(same_conv(dim, dim, dim)),
+      norm_(dim, kEps),
+      pwconv1_(pointwise(dim, mlp)),
+      pwconv2_(pointwise(mlp, dim)) {
   register_module("dwconv", dwconv_);
   register_module("norm", norm_);
   register_module("pwconv1", pwconv1_);
@@ -64,7 +67,7 @@ Tensor ConvNextImpl::forward(const Tensor& x) {
 }
 
 VocosBackboneImpl::VocosBackboneImpl(const VocosConfig& config)
-    : embed_(conv(config.bands, config.dim)), norm_(config.dim, kEps), final_layer_norm_(config.dim, kEps) {
+    : embed_(same_conv(config.bands, config.dim)), norm_(config.dim, kEps), final_layer_norm_(config.dim, kEps) {
   register_module("embed", embed_);
   register_module("norm", norm_);
   const auto scale = config.scale > 0 ? config.scale : 1 / static_cast<double>(config.depth);

@@ -10,12 +10,12 @@
 #include "hadal/models/detection/dfine_decoder.h"
 #include "hadal/models/detection/dfine_encoder.h"
 #include "hadal/models/detection/dfine_train.h"
+#include "hadal/nn/names_only.h"
 #include "hadal/ops/boxes.h"
 
 namespace hadal {
 namespace {
 
-struct PartImpl : nn::Module {};
 using Shapes = std::vector<std::pair<int64_t, int64_t>>;
 
 /// A box around every place, larger in coarser levels, as logits; and which lie well within the picture. Others are as
@@ -60,8 +60,8 @@ DfineDecoded part_of(const DfineDecoded& all, int64_t first, int64_t count) {
 
 DfineImpl::DfineImpl(const DfineConfig& config) : config_(config) {
   validate_config(config, "d_fine");
-  const auto body = register_module("model", std::make_shared<PartImpl>());
-  const auto conv = body->register_module("backbone", std::make_shared<PartImpl>());
+  const auto body = register_module("model", std::make_shared<NamesOnly>());
+  const auto conv = body->register_module("backbone", std::make_shared<NamesOnly>());
   backbone_ = conv->register_module("model", Hgnet(config.backbone));
   const auto levels = config.points.size(), first = 4 - levels;
   for (size_t i = 0; i < levels; ++i) {

@@ -5,12 +5,11 @@
 #include <numeric>
 
 #include "hadal/models/detection/assign.h"
+#include "hadal/nn/names_only.h"
 #include "hadal/ops/boxes.h"
 
 namespace hadal {
 namespace {
-
-struct PartImpl : nn::Module {};
 
 /// Two ways for a query to go on, each feature of each let through as far as both say: gate, norm.
 struct GateImpl : nn::Module {
@@ -148,7 +147,7 @@ struct DfineDecoderImpl::Quality : nn::Module {
 DfineDecoderImpl::DfineDecoderImpl(const DfineConfig& config) : bins_(config.bins) {
   reg_scale_ = register_parameter("reg_scale", torch::tensor({static_cast<float>(config.reach)}), false);
   up_ = register_parameter("up", torch::tensor({static_cast<float>(config.farthest)}), false);
-  const auto list = [&](const char* name) { return register_module(name, std::make_shared<PartImpl>()); };
+  const auto list = [&](const char* name) { return register_module(name, std::make_shared<NamesOnly>()); };
   const auto layers = list("layers");
   query_pos_head_ = register_module("query_pos_head", DfineMlp(4, 2 * config.dim, config.dim, 2));
   for (auto& layer : query_pos_head_->layers) init::xavier_uniform(layer->weight);

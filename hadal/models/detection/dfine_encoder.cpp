@@ -2,10 +2,10 @@
 
 #include <cmath>
 
+#include "hadal/nn/names_only.h"
+
 namespace hadal {
 namespace {
-
-struct PartImpl : nn::Module {};
 
 /// conv, norm and, with `silu`, the activation.
 struct ConvImpl : nn::Module {
@@ -124,9 +124,9 @@ Tensor plane_positions(int64_t h, int64_t w, int64_t dim) {
 }
 
 DfineEncoderImpl::DfineEncoderImpl(const DfineConfig& config) : dim_(config.encoder_dim) {
-  const auto aifi = register_module("aifi", std::make_shared<PartImpl>());
-  const auto only = aifi->register_module("0", std::make_shared<PartImpl>());
-  const auto list = only->register_module("layers", std::make_shared<PartImpl>());
+  const auto aifi = register_module("aifi", std::make_shared<NamesOnly>());
+  const auto only = aifi->register_module("0", std::make_shared<NamesOnly>());
+  const auto list = only->register_module("layers", std::make_shared<NamesOnly>());
   for (int64_t i = 0; i < config.encoder_layers; ++i)
     layers_.push_back(
         list->register_module(std::to_string(i), std::make_shared<Layer>(dim_, config.heads, config.encoder_hidden)));
@@ -135,7 +135,7 @@ DfineEncoderImpl::DfineEncoderImpl(const DfineConfig& config) : dim_(config.enco
   const auto inner = static_cast<int64_t>(std::floor(config.expansion * static_cast<double>(dim_) / 2));
   const auto steps = std::ssize(config.points) - 1;
   const auto elans = [&](const char* name, std::vector<std::shared_ptr<Elan>>& out) {
-    const auto part = register_module(name, std::make_shared<PartImpl>());
+    const auto part = register_module(name, std::make_shared<NamesOnly>());
     for (int64_t i = 0; i < steps; ++i)
       out.push_back(part->register_module(std::to_string(i), std::make_shared<Elan>(dim_, inner, blocks)));
   };

@@ -3,11 +3,10 @@
 #include <algorithm>
 
 #include "hadal/nn/frozen_norm.h"
+#include "hadal/nn/names_only.h"
 
 namespace hadal {
 namespace {
-
-struct PartImpl : nn::Module {};
 
 struct AffineImpl : nn::Module {
   AffineImpl()
@@ -62,7 +61,7 @@ struct HgnetBlockImpl : nn::Module {
   HgnetBlockImpl(int64_t in, int64_t inner, int64_t out, int64_t kernel, bool light, bool residual,
                  const HgnetConfig& config)
       : residual_(residual) {
-    const auto list = register_module("layers", std::make_shared<PartImpl>());
+    const auto list = register_module("layers", std::make_shared<NamesOnly>());
     for (int64_t i = 0; i < config.layers; ++i) {
       const auto before = i == 0 ? in : inner;
       const auto name = std::to_string(i);
@@ -161,8 +160,8 @@ void HgnetConfig::validate() const {
 HgnetImpl::HgnetImpl(const HgnetConfig& config) : frozen_(config.frozen_norm) {
   validate_config(config, "hgnet");
   stem_ = register_module("embedder", std::make_shared<HgnetStemImpl>(config.stem[0], config.stem[1], config.affine));
-  const auto encoder = register_module("encoder", std::make_shared<PartImpl>());
-  const auto list = encoder->register_module("stages", std::make_shared<PartImpl>());
+  const auto encoder = register_module("encoder", std::make_shared<NamesOnly>());
+  const auto list = encoder->register_module("stages", std::make_shared<NamesOnly>());
   for (size_t i = 0; i < 4; ++i)
     stages_.push_back(list->register_module(std::to_string(i), std::make_shared<HgnetStageImpl>(config, i)));
   if (frozen_) freeze_batch_norms(*this);

@@ -4,13 +4,12 @@
 
 #include "hadal/models/detection/rcnn.h"
 #include "hadal/nn/init.h"
+#include "hadal/nn/names_only.h"
 #include "hadal/ops/boxes.h"
 #include "hadal/ops/nms.h"
 
 namespace hadal {
 namespace {
-
-struct PartImpl : nn::Module {};
 
 /// The focal loss's sum: easy answers count little, and classes by their weights, if there are any.
 Tensor focal(const Tensor& logits, const Tensor& truth, const Tensor& weights) {
@@ -53,9 +52,9 @@ RetinaNetImpl::RetinaNetImpl(const RetinaNetConfig& config) : config_(config) {
   backbone_ = register_module("backbone", Backbone(config.backbone, top, Norm::none, 2));
   anchors_.emplace(config.anchors, backbone_->levels());
   const auto channels = config.backbone.pyramid, each = anchors_->per_place();
-  const auto head = register_module("head", std::make_shared<PartImpl>());
+  const auto head = register_module("head", std::make_shared<NamesOnly>());
   const auto fill = [&](const char* name, nn::Sequential& conv, const char* last, int64_t out, double bias) {
-    const auto part = head->register_module(name, std::make_shared<PartImpl>());
+    const auto part = head->register_module(name, std::make_shared<NamesOnly>());
     for (int i = 0; i < 4; ++i) {
       const ConvNorm layer(
           ConvNormShape{.in = channels, .out = channels, .norm = config.group_norm ? Norm::group32 : Norm::none});

@@ -1,5 +1,6 @@
 #include "hadal/models/detection/roi_heads.h"
 
+#include "hadal/nn/names_only.h"
 #include "hadal/ops/boxes.h"
 #include "hadal/ops/nms.h"
 
@@ -8,8 +9,6 @@ namespace {
 
 constexpr int64_t kBoxSize = 7, kMaskSize = 14;
 constexpr BoxCoder kCoder{{10, 10, 5, 5}};
-
-struct PartImpl : nn::Module {};
 
 template <class Layer>
 void for_relu(Layer& layer) {
@@ -78,14 +77,14 @@ RoiHeadsImpl::RoiHeadsImpl(const RoiConfig& config, const RoiShape& shape) : con
     box_head_->push_back("relu7", nn::ReLU());
     register_module("box_head", box_head_);
   }
-  const auto predictor = register_module("box_predictor", std::make_shared<PartImpl>());
+  const auto predictor = register_module("box_predictor", std::make_shared<NamesOnly>());
   cls_score_ = predictor->register_module("cls_score", Linear(config.hidden, classes));
   bbox_pred_ = predictor->register_module("bbox_pred", Linear(config.hidden, 4 * classes));
   if (shape.masks) {
     const auto width = config.mask_channels;
     push_convolutions(mask_head_, shape.channels, width, 4, config.norm);
     register_module("mask_head", mask_head_);
-    const auto part = register_module("mask_predictor", std::make_shared<PartImpl>());
+    const auto part = register_module("mask_predictor", std::make_shared<NamesOnly>());
     conv5_mask_ =
         part->register_module("conv5_mask", nn::ConvTranspose2d(nn::ConvTranspose2dOptions(width, width, 2).stride(2)));
     mask_fcn_logits_ = part->register_module("mask_fcn_logits", nn::Conv2d(nn::Conv2dOptions(width, classes, 1)));
@@ -101,7 +100,7 @@ RoiHeadsImpl::RoiHeadsImpl(const RoiConfig& config, const RoiShape& shape) : con
       keypoint_head_->push_back(nn::ReLU());
     }
     register_module("keypoint_head", keypoint_head_);
-    const auto part = register_module("keypoint_predictor", std::make_shared<PartImpl>());
+    const auto part = register_module("keypoint_predictor", std::make_shared<NamesOnly>());
     kps_score_lowres_ = part->register_module(
         "kps_score_lowres",
         nn::ConvTranspose2d(

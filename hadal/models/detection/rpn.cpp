@@ -1,13 +1,12 @@
 #include "hadal/models/detection/rpn.h"
 
 #include "hadal/nn/init.h"
+#include "hadal/nn/names_only.h"
 #include "hadal/ops/boxes.h"
 #include "hadal/ops/nms.h"
 
 namespace hadal {
-namespace {
-struct HeadImpl : nn::Module {};
-}  // namespace
+namespace {}  // namespace
 
 Fields<RpnConfig> RpnConfig::fields() {
   using C = RpnConfig;
@@ -31,7 +30,7 @@ void RpnConfig::validate() const {
 RpnImpl::RpnImpl(const RpnConfig& config, const AnchorConfig& anchors, int64_t channels, size_t levels)
     : config_(config), anchors_(anchors, levels) {
   validate_config(config, "rpn");
-  const auto head = register_module("head", std::make_shared<HeadImpl>());
+  const auto head = register_module("head", std::make_shared<NamesOnly>());
   const auto first_values = [](const nn::Conv2dImpl& layer) {
     init::normal(layer.weight, 0.01);
     init::constant(layer.bias, 0);

@@ -12,7 +12,7 @@
 namespace hadal::yolo {
 namespace {
 
-constexpr double kEps = 1e-3, kMomentum = 0.03;
+constexpr double kNormEps = 1e-3, kMomentum = 0.03;
 
 thread_local bool without_folding = false;
 
@@ -82,7 +82,7 @@ Tensor Plain::forward(const Tensor& x) {
 
 Conv::Conv(const ConvShape& shape, bool activated) : activated_(activated) {
   conv_ = register_module("conv", std::make_shared<Plain>(shape, false));
-  bn_ = register_module("bn", nn::BatchNorm2d(nn::BatchNorm2dOptions(shape.out).eps(kEps).momentum(kMomentum)));
+  bn_ = register_module("bn", nn::BatchNorm2d(nn::BatchNorm2dOptions(shape.out).eps(kNormEps).momentum(kMomentum)));
 }
 
 void Conv::train(bool on) {
@@ -107,7 +107,7 @@ Tensor Conv::forward(const Tensor& x) {
   const bool fused = fits_pointwise(x, type);
   auto folded = folded_.load();
   if (!folded || folded->stamp != stamp || folded->packed != fused || folded->type != type) {
-    const auto factor = bn_->weight * (bn_->running_var + kEps).rsqrt();
+    const auto factor = bn_->weight * (bn_->running_var + kNormEps).rsqrt();
     const auto weight = (conv_->weight * factor.view({-1, 1, 1, 1})).to(type);
     const auto bias = (bn_->bias - bn_->running_mean * factor).to(type);
     folded = std::make_shared<const Folded>(

@@ -9,7 +9,7 @@
 namespace hadal::yolo {
 namespace {
 
-constexpr double kBoxGain = 0.05, kObjectGain = 1, kClassGain = 0.5;
+constexpr double kAnchorBoxGain = 0.05, kObjectGain = 1, kAnchorClassGain = 0.5;
 /// An anchor whose sides are more than 4 times an object's, or less than a fourth, does not learn it.
 constexpr double kLargestRatio = 4;
 /// Cells of stride 8 hold many more objects that are not there.
@@ -117,9 +117,9 @@ TensorsByName anchor_losses(const AnchorHead& head, const std::vector<Tensor>& l
   // Gains are those of 640 pixels and 80 classes, as yolov5's training scales them.
   const auto pictures = static_cast<double>(levels[0].size(0));
   const auto side = static_cast<double>(std::max(height, width)) / 640;
-  return {{"box", box * (kBoxGain * pictures)},
+  return {{"box", box * (kAnchorBoxGain * pictures)},
           {"obj", objects * (kObjectGain * side * side * pictures)},
-          {"cls", classes * (kClassGain * static_cast<double>(head.classes) / 80 * pictures)}};
+          {"cls", classes * (kAnchorClassGain * static_cast<double>(head.classes) / 80 * pictures)}};
 }
 
 }  // namespace hadal::yolo

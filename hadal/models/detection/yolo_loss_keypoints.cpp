@@ -10,7 +10,7 @@ namespace {
 constexpr double kPoseGain = 12, kSeenGain = 1, kLikelihoodGain = 1;
 /// What of a box a body covers, as COCO's evaluation of boxes has it.
 constexpr double kBodyShare = 0.53;
-constexpr double kEps = 1e-9, kLargestError = 100;
+constexpr double kTiny = 1e-9, kLargestError = 100;
 
 /// How far people are apart where they mark COCO's 17 keypoints (nose, eyes, ears, shoulders, elbows, wrists, hips,
 /// knees, ankles), relative to the object's size; and how much each counts in "rle".
@@ -37,7 +37,7 @@ Tensor likelihood_loss(Flow& flow, const Tensor& said, const Tensor& wanted, con
   const auto tiny = said.scalar_type() == torch::kFloat64 ? std::numeric_limits<double>::min()
                                                           : static_cast<double>(std::numeric_limits<float>::min());
   auto sigma = sigma_logits.index({seen}).sigmoid().clamp_min(tiny);
-  auto error = (said.index({seen}) - wanted.index({seen})) / (sigma + kEps);
+  auto error = (said.index({seen}) - wanted.index({seen})) / (sigma + kTiny);
   const auto weights = keypoints == static_cast<int64_t>(kCocoWeights.size())
                            ? torch::tensor(kCocoWeights, torch::kFloat64).to(said.options())
                            : torch::ones({keypoints}, said.options());
@@ -70,9 +70,9 @@ TensorsByName keypoint_losses(const Head& head, const Raw& raw, const Learning& 
   const auto placed = keypoints_at(said, learning.points, shape.end_to_end).slice(2, 0, 2);
   const auto areas = (learning.boxes.slice(1, 2) - learning.boxes.slice(1, 0, 2)).prod(1, true);
   const auto squared = (placed - wanted).square().sum(2);
-  const auto similar = (-squared / (spreads(shape.keypoints, options) * (areas + kEps))).exp();
+  const auto similar = (-squared / (spreads(shape.keypoints, options) * (areas + kTiny))).exp();
   const auto visible = seen.to(options);
-  const auto factors = static_cast<double>(shape.keypoints) / (visible.sum(1, true) + kEps);
+  const auto factors = static_cast<double>(shape.keypoints) / (visible.sum(1, true) + kTiny);
   out[0].second = (factors * (1 - similar) * visible).mean() * kPoseGain;
   if (with_seen) out[1].second = torch::binary_cross_entropy_with_logits(said.select(2, 2), visible) * kSeenGain;
   if (raw.sigma.defined())
@@ -90,7 +90,7 @@ void rate_by_keypoints(Candidates& candidates, const Tensor& keypoints, const Ta
   const auto area = (box.slice(0, 2) - box.slice(0, 0, 2)).prod() * kBodyShare;
   const auto said = keypoints[candidates.picture].index_select(0, torch::tensor(candidates.places, torch::kInt64));
   const auto squared = (said - truth.slice(1, 0, 2)).square().sum(-1);  // (N, K)
-  const auto similar = (-squared / (spreads(truth.size(0), truth.options()) * (area + kEps))).exp();
+  const auto similar = (-squared / (spreads(truth.size(0), truth.options()) * (area + kTiny))).exp();
   const auto rated = ((similar * seen).sum(1) / seen.sum()).contiguous();
   const auto* values = rated.const_data_ptr<double>();
   candidates.overlaps.assign(values, values + rated.numel());

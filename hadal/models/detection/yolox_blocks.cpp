@@ -6,8 +6,8 @@ namespace hadal {
 namespace {
 
 /// Convolution, norm, SiLU.
-struct ConvImpl : nn::Module {
-  ConvImpl(int64_t in, int64_t out, int64_t kernel, int64_t stride = 1, int64_t groups = 1) {
+struct BaseConvImpl : nn::Module {
+  BaseConvImpl(int64_t in, int64_t out, int64_t kernel, int64_t stride = 1, int64_t groups = 1) {
     conv_ = register_module(
         "conv",
         nn::Conv2d(
@@ -20,29 +20,29 @@ struct ConvImpl : nn::Module {
   nn::Conv2d conv_{nullptr};
   nn::BatchNorm2d bn_{nullptr};
 };
-TORCH_MODULE(Conv);
+TORCH_MODULE(BaseConv);
 
 /// Channel by channel, then across channels.
 struct DepthwiseImpl : nn::Module {
   DepthwiseImpl(int64_t in, int64_t out, int64_t kernel, int64_t stride) {
-    dconv_ = register_module("dconv", Conv(in, in, kernel, stride, in));
-    pconv_ = register_module("pconv", Conv(in, out, 1));
+    dconv_ = register_module("dconv", BaseConv(in, in, kernel, stride, in));
+    pconv_ = register_module("pconv", BaseConv(in, out, 1));
   }
   Tensor forward(const Tensor& x) { return pconv_(dconv_(x)); }
 
  private:
-  Conv dconv_{nullptr}, pconv_{nullptr};
+  BaseConv dconv_{nullptr}, pconv_{nullptr};
 };
 TORCH_MODULE(Depthwise);
 
 nn::AnyModule any_conv(bool depthwise, int64_t in, int64_t out, int64_t stride = 1) {
   if (depthwise) return nn::AnyModule(Depthwise(in, out, 3, stride));
-  return nn::AnyModule(Conv(in, out, 3, stride));
+  return nn::AnyModule(BaseConv(in, out, 3, stride));
 }
 
 struct BottleneckImpl : nn::Module {
   BottleneckImpl(int64_t width, bool shortcut, bool depthwise) : shortcut_(shortcut) {
-    conv1_ = register_module("conv1", Conv(width, width, 1));
+    conv1_ = register_module("conv1", BaseConv(width, width, 1));
     conv2_ = any_conv(depthwise, width, width);
     register_module("conv2", conv2_.ptr());
   }
@@ -53,7 +53,7 @@ struct BottleneckImpl : nn::Module {
 
  private:
   bool shortcut_;
-  Conv conv1_{nullptr};
+  BaseConv conv1_{nullptr};
   nn::AnyModule conv2_;
 };
 TORCH_MODULE(Bottleneck);
@@ -62,9 +62,9 @@ TORCH_MODULE(Bottleneck);
 struct CspImpl : nn::Module {
   CspImpl(int64_t in, int64_t out, int64_t count, bool shortcut, bool depthwise) {
     const auto half = out / 2;
-    conv1_ = register_module("conv1", Conv(in, half, 1));
-    conv2_ = register_module("conv2", Conv(in, half, 1));
-    conv3_ = register_module("conv3", Conv(2 * half, out, 1));
+    conv1_ = register_module("conv1", BaseConv(in, half, 1));
+    conv2_ = register_module("conv2", BaseConv(in, half, 1));
+    conv3_ = register_module("conv3", BaseConv(2 * half, out, 1));
     for (int64_t i = 0; i < count; ++i) m_->push_back(Bottleneck(half, shortcut, depthwise));
     register_module("m", m_);
   }
@@ -74,7 +74,7 @@ struct CspImpl : nn::Module {
   }
 
  private:
-  Conv conv1_{nullptr}, conv2_{nullptr}, conv3_{nullptr};
+  BaseConv conv1_{nullptr}, conv2_{nullptr}, conv3_{nullptr};
   nn::Sequential m_;
 };
 TORCH_MODULE(Csp);
@@ -82,8 +82,8 @@ TORCH_MODULE(Csp);
 /// Spatial pyramid pooling.
 struct PoolsImpl : nn::Module {
   explicit PoolsImpl(int64_t width) {
-    conv1_ = register_module("conv1", Conv(width, width / 2, 1));
-    conv2_ = register_module("conv2", Conv(width / 2 * 4, width, 1));
+    conv1_ = register_module("conv1", BaseConv(width, width / 2, 1));
+    conv2_ = register_module("conv2", BaseConv(width / 2 * 4, width, 1));
   }
   Tensor forward(const Tensor& x) {
     std::vector<Tensor> parts = {conv1_(x)};
@@ -92,13 +92,13 @@ struct PoolsImpl : nn::Module {
   }
 
  private:
-  Conv conv1_{nullptr}, conv2_{nullptr};
+  BaseConv conv1_{nullptr}, conv2_{nullptr};
 };
 TORCH_MODULE(Pools);
 
 /// 2 x 2 pixels to channels, then a convolution.
 struct FocusImpl : nn::Module {
-  explicit FocusImpl(int64_t width) { conv_ = register_module("conv", Conv(12, width, 3)); }
+  explicit FocusImpl(int64_t width) { conv_ = register_module("conv", BaseConv(12, width, 3)); }
   Tensor forward(const Tensor& x) {
     const auto part = [&](int64_t row, int64_t column) {
       return x.slice(2, row, std::nullopt, 2).slice(3, column, std::nullopt, 2);
@@ -107,7 +107,7 @@ struct FocusImpl : nn::Module {
   }
 
  private:
-  Conv conv_{nullptr};
+  BaseConv conv_{nullptr};
 };
 TORCH_MODULE(Focus);
 
@@ -143,9 +143,9 @@ YoloxBackboneImpl::YoloxBackboneImpl(const YoloxConfig& config) {
   }
   const auto c3 = channels(config, 256), c4 = channels(config, 512), c5 = channels(config, 1024);
   const auto csp = [&](int64_t in, int64_t out) { return nn::AnyModule(Csp(in, out, count, false, dw)); };
-  lateral_conv0_ = add("lateral_conv0", nn::AnyModule(Conv(c5, c4, 1)));
+  lateral_conv0_ = add("lateral_conv0", nn::AnyModule(BaseConv(c5, c4, 1)));
   c3_p4_ = add("C3_p4", csp(2 * c4, c4));
-  reduce_conv1_ = add("reduce_conv1", nn::AnyModule(Conv(c4, c3, 1)));
+  reduce_conv1_ = add("reduce_conv1", nn::AnyModule(BaseConv(c4, c3, 1)));
   c3_p3_ = add("C3_p3", csp(2 * c3, c3));
   bu_conv2_ = add("bu_conv2", any_conv(dw, c3, c3, 2));
   c3_n3_ = add("C3_n3", csp(2 * c3, c4));
@@ -181,7 +181,7 @@ YoloxHeadImpl::YoloxHeadImpl(const YoloxConfig& config) {
     return out;
   };
   for (const int64_t in : {256, 512, 1024}) {
-    stems_->push_back(Conv(static_cast<int64_t>(static_cast<double>(in) * config.width), width, 1));
+    stems_->push_back(BaseConv(static_cast<int64_t>(static_cast<double>(in) * config.width), width, 1));
     cls_convs_->push_back(branch());
     reg_convs_->push_back(branch());
     cls_preds_->push_back(rarely(config.classes));
@@ -199,7 +199,7 @@ YoloxHeadImpl::YoloxHeadImpl(const YoloxConfig& config) {
 std::array<Tensor, 3> YoloxHeadImpl::forward(const std::array<Tensor, 3>& features) {
   std::array<Tensor, 3> out;
   for (size_t i = 0; i < 3; ++i) {
-    const auto x = stems_[i]->as<Conv>()->forward(features[i]);
+    const auto x = stems_[i]->as<BaseConv>()->forward(features[i]);
     const auto what = cls_convs_[i]->as<nn::Sequential>()->forward(x);
     const auto where = reg_convs_[i]->as<nn::Sequential>()->forward(x);
     out[i] =

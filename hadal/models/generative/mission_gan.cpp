@@ -6,7 +6,7 @@
 namespace hadal {
 namespace {
 
-nn::LeakyReLU leaky(double slope) { return nn::LeakyReLU(nn::LeakyReLUOptions().negative_slope(slope)); }
+nn::LeakyReLU leaky_layer(double slope) { return nn::LeakyReLU(nn::LeakyReLUOptions().negative_slope(slope)); }
 
 }  // namespace
 
@@ -28,7 +28,7 @@ MissionGeneratorImpl::MissionGeneratorImpl(const MissionGanConfig& config) : con
   auto width = config.latent;
   for (const auto next : config.hidden) {
     main_->push_back(Linear(width, next));
-    main_->push_back(leaky(config.slope));
+    main_->push_back(leaky_layer(config.slope));
     main_->push_back(nn::BatchNorm1d(next));
     width = next;
   }
@@ -46,7 +46,7 @@ MissionDiscriminatorImpl::MissionDiscriminatorImpl(const MissionGanConfig& confi
   auto width = config.channels * config.image * config.image;
   for (auto next = config.hidden.rbegin(); next != config.hidden.rend(); ++next) {
     main_->push_back(Linear(width, *next));
-    main_->push_back(leaky(config.slope));
+    main_->push_back(leaky_layer(config.slope));
     width = *next;
   }
   main_->push_back(Linear(width, 1));

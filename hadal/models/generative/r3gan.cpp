@@ -9,9 +9,9 @@
 namespace hadal {
 namespace {
 
-constexpr double kSlope = 0.2;
+constexpr double kLeak = 0.2;
 /// What keeps the variance behind a leaky rectifier (He et al. 2015).
-const double kGain = std::sqrt(2 / (1 + kSlope * kSlope));
+const double kGain = std::sqrt(2 / (1 + kLeak * kLeak));
 
 /// N(0, gain^2 / fan_in).
 template <class Layer>
@@ -22,7 +22,7 @@ Layer begun(Layer layer, double gain) {
 }
 
 /// A convolution without bias, one layer of names down.
-nn::Sequential conv(int64_t in, int64_t out, int64_t kernel, double gain, int64_t groups = 1) {
+nn::Sequential scaled_conv(int64_t in, int64_t out, int64_t kernel, double gain, int64_t groups = 1) {
   nn::Sequential layer;
   layer->push_back(
       "Layer",
@@ -32,7 +32,7 @@ nn::Sequential conv(int64_t in, int64_t out, int64_t kernel, double gain, int64_
 
 struct BiasedActivationImpl : nn::Module {
   explicit BiasedActivationImpl(int64_t channels) { bias_ = register_parameter("Bias", torch::zeros({channels})); }
-  Tensor forward(const Tensor& x) { return torch::leaky_relu(x + bias_.view({-1, 1, 1}), kSlope); }
+  Tensor forward(const Tensor& x) { return torch::leaky_relu(x + bias_.view({-1, 1, 1}), kLeak); }
   Tensor bias_;
 };
 TORCH_MODULE(BiasedActivation);
@@ -43,9 +43,9 @@ struct ResidualBlockImpl : nn::Module {
     const auto wide = width * config.expansion;
     const auto blocks = static_cast<double>(config.blocks * static_cast<int64_t>(config.widths.size()));
     const auto gain = kGain * std::pow(blocks, -0.25);  // V^(-1 / (2 m - 2)) for V blocks of m = 3 layers
-    first_ = register_module("LinearLayer1", conv(width, wide, 1, gain));
-    second_ = register_module("LinearLayer2", conv(wide, wide, 3, gain, wide / config.group));
-    third_ = register_module("LinearLayer3", conv(wide, width, 1, 0));
+    first_ = register_module("LinearLayer1", scaled_conv(width, wide, 1, gain));
+    second_ = register_module("LinearLayer2", scaled_conv(wide, wide, 3, gain, wide / config.group));
+    third_ = register_module("LinearLayer3", scaled_conv(wide, width, 1, 0));
     one_ = register_module("NonLinearity1", BiasedActivation(wide));
     two_ = register_module("NonLinearity2", BiasedActivation(wide));
   }
@@ -58,7 +58,7 @@ TORCH_MODULE(ResidualBlock);
 /// Twice or half the size, and other channels where they change: up has its 1x1 before, down behind the filter.
 struct ResizeImpl : nn::Module {
   ResizeImpl(int64_t in, int64_t out, bool up) : up_(up), changes_(in != out) {
-    if (changes_) linear_ = register_module("LinearLayer", conv(in, out, 1, 1));
+    if (changes_) linear_ = register_module("LinearLayer", scaled_conv(in, out, 1, 1));
   }
   Tensor forward(const Tensor& x) {
     const auto matched = [&](const Tensor& y) { return changes_ ? linear_->forward(y) : y; };
@@ -162,7 +162,7 @@ R3ganGeneratorImpl::R3ganGeneratorImpl(const R3ganConfig& config) : config_(conf
     width = next;
   }
   register_module("MainLayers", stages_);
-  aggregation_ = register_module("AggregationLayer", conv(width, config.channels, 1, 1));
+  aggregation_ = register_module("AggregationLayer", scaled_conv(width, config.channels, 1, 1));
   if (config.classes > 0) embedding_ = register_module("EmbeddingLayer", class_vectors(config));
 }
 
@@ -174,7 +174,7 @@ Tensor R3ganGeneratorImpl::make(const Tensor& z, const Tensor& labels) {
 
 R3ganDiscriminatorImpl::R3ganDiscriminatorImpl(const R3ganConfig& config) : config_(config) {
   validate_config(config, "r3gan");
-  extraction_ = register_module("ExtractionLayer", conv(config.channels, config.widths.back(), 1, 1));
+  extraction_ = register_module("ExtractionLayer", scaled_conv(config.channels, config.widths.back(), 1, 1));
   for (auto i = static_cast<int64_t>(config.widths.size()) - 1; i >= 0; --i) {
     const auto width = config.widths[i];
     stages_->push_back(Stage(config, width, nothing, [&](nn::Sequential& layers) {

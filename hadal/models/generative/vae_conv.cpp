@@ -6,7 +6,7 @@
 namespace hadal {
 namespace {
 
-nn::Conv2d conv(int64_t in, int64_t out, int64_t kernel, int64_t stride = 1) {
+nn::Conv2d vae_conv(int64_t in, int64_t out, int64_t kernel, int64_t stride = 1) {
   return nn::Conv2d(nn::Conv2dOptions(in, out, kernel).stride(stride).padding((kernel - 1) / 2));
 }
 nn::ConvTranspose2d up(int64_t in, int64_t out) {
@@ -38,8 +38,8 @@ void ConvVaeConfig::validate() const {
 }
 
 EluBlockImpl::EluBlockImpl(int64_t width) {
-  conv1_ = register_module("conv1", conv(width, width, 3));
-  conv2_ = register_module("conv2", conv(width, width, 3));
+  conv1_ = register_module("conv1", vae_conv(width, width, 3));
+  conv2_ = register_module("conv2", vae_conv(width, width, 3));
   const torch::NoGradGuard no_grad;
   conv2_->weight.mul_(0.1);
 }
@@ -50,11 +50,11 @@ ConvVaeImpl::ConvVaeImpl(const ConvVaeConfig& config) : config_(config) {
   validate_config(config, "vae-conv");
   likelihood_ = likelihood_named(config.likelihood);
   const auto narrow = config.width, wide = 2 * config.width, quarter = config.image / 4;
-  encoder_->push_back(conv(config.channels, narrow, 3));
+  encoder_->push_back(vae_conv(config.channels, narrow, 3));
   add_blocks(encoder_, narrow, config.blocks);
   for (const auto in : {narrow, wide}) {
     encoder_->push_back(elu());
-    encoder_->push_back(conv(in, wide, 4, 2));
+    encoder_->push_back(vae_conv(in, wide, 4, 2));
     add_blocks(encoder_, wide, config.blocks);
   }
   encoder_->push_back(elu());
@@ -73,7 +73,7 @@ ConvVaeImpl::ConvVaeImpl(const ConvVaeConfig& config) : config_(config) {
   }
   add_blocks(decoder_, narrow, config.blocks);
   decoder_->push_back(elu());
-  decoder_->push_back(conv(narrow, config.channels * parameters_of(likelihood_), 3));
+  decoder_->push_back(vae_conv(narrow, config.channels * parameters_of(likelihood_), 3));
   register_module("decoder", decoder_);
 }
 

@@ -7,7 +7,7 @@
 namespace hadal {
 namespace {
 
-constexpr int64_t kLook = 64;  // sounds listened to together
+constexpr int64_t kSoundsTogether = 64;  // sounds listened to together
 
 }  // namespace
 
@@ -18,8 +18,8 @@ SoundJudge::SoundJudge(const JudgeConfig& config, const TaskContext& context) : 
         "the judge {} is not there: train it first (hadal train {}), give another judge.weights, or none with "
         "judge.weights=\"\"",
         path.string(), path.filename().string());
-  classifier_ = load_as<TrainedSoundClassifier>("classify_series", path,
-                                                {.device = context.device.str(), .precision = "fp32", .batch = kLook});
+  classifier_ = load_as<TrainedSoundClassifier>(
+      "classify_series", path, {.device = context.device.str(), .precision = "fp32", .batch = kSoundsTogether});
 }
 
 std::string SoundJudge::summary() const {
@@ -30,7 +30,7 @@ const SamplesSeen& SoundJudge::real(const Sounds& sounds, const std::string& spl
   auto& seen = real_[{split, count}];
   if (seen.features.defined()) return seen;
   std::vector<Tensor> samples;
-  for (const auto index : scored_samples(sounds.size(split), count, kLook).order(0))
+  for (const auto index : scored_samples(sounds.size(split), count, kSoundsTogether).order(0))
     samples.push_back(sounds.get(split, index).first);
   auto looked = classifier_->look(samples, rate);
   seen = {looked.features, looked.logits};

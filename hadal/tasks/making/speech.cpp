@@ -10,8 +10,8 @@
 namespace hadal {
 namespace {
 
-constexpr uint64_t kScored = 0x50e4;   // the seed of what is drawn for scores: the same in every run
-constexpr int64_t kMostScored = 1000;  // sounds that the loss of a split is taken over
+constexpr uint64_t kSpeechSeed = 0x50e4;  // the seed of what is drawn for scores: the same in every run
+constexpr int64_t kMostSounds = 1000;     // sounds that the loss of a split is taken over
 
 struct Batch {
   Tensor sounds, labels;  // (B, C, H, W) as the net makes them, (B) int64
@@ -70,7 +70,7 @@ class Speech : public Task {
   }
   Metrics evaluate(const std::string& split, int64_t limit) override {
     Mean mean;
-    const auto most = limit > 0 ? std::min(limit, kMostScored) : kMostScored;
+    const auto most = limit > 0 ? std::min(limit, kMostSounds) : kMostSounds;
     each_batch<Batch>(
         model(), scored_samples(sounds_->size(split), most, context_.batch), context_,
         [&](const BatchPlan& plan) { return make_batch(split, plan, false); },
@@ -79,8 +79,8 @@ class Speech : public Task {
           auto share = torch::empty({batch.sounds.size(0)}, torch::kFloat64);
           for (int64_t i = 0; i < share.size(0); ++i) {
             const auto index = batch.index[static_cast<size_t>(i)];
-            noise.push_back(sample_noise(kScored, index, 1, made_->noise_shape()));
-            share[i] = Random(kScored, {static_cast<uint64_t>(index)}).uniform();
+            noise.push_back(sample_noise(kSpeechSeed, index, 1, made_->noise_shape()));
+            share[i] = Random(kSpeechSeed, {static_cast<uint64_t>(index)}).uniform();
           }
           const auto each = loss(share, batch.sounds, torch::cat(noise).to(batch.sounds.device()), labels(batch));
           mean.add(each.to(torch::kFloat64).mean().item<double>(), static_cast<double>(share.size(0)));

@@ -6,8 +6,8 @@
 namespace hadal {
 namespace {
 
-constexpr int64_t kTogether = 1000;     // latents of one picture that are decoded at once
-constexpr uint64_t kScored = 0x5c04ed;  // the seed of what is drawn for scores: the same in every run
+constexpr int64_t kTogether = 1000;      // latents of one picture that are decoded at once
+constexpr uint64_t kVaeSeed = 0x5c04ed;  // the seed of what is drawn for scores: the same in every run
 
 VaeConfig settled(VaeConfig config, const PictureSet& set) {
   set.settle(config.model, vaes().at(config.model.name).schema, config.conditional);
@@ -80,7 +80,7 @@ Metrics VaeTask::evaluate(const std::string& split, int64_t limit) {
       [&](const PictureBatch& batch) {
         const auto count = batch.pictures.size(0);
         std::vector<Tensor> noise;
-        for (const auto index : batch.index) noise.push_back(sample_noise(kScored, index, 1, {vae.latent()}));
+        for (const auto index : batch.index) noise.push_back(sample_noise(kVaeSeed, index, 1, {vae.latent()}));
         const auto terms =
             vae_terms(vae, batch.pictures, labels(batch), torch::cat(noise).unsqueeze(0).to(batch.pictures.device()));
         const auto weight = static_cast<double>(count);
@@ -109,7 +109,7 @@ Metrics VaeTask::evaluate(const std::string& split, int64_t limit) {
 
 double VaeTask::bound(const Tensor& x, const Tensor& label, int64_t index) {
   auto& vae = made_->model();
-  const auto all = sample_noise(kScored + 1, index * config_.bound_samples, config_.bound_samples, {vae.latent()});
+  const auto all = sample_noise(kVaeSeed + 1, index * config_.bound_samples, config_.bound_samples, {vae.latent()});
   VaeTerms terms;
   std::vector<Tensor> log_x, log_ratio;
   for (const auto& noise : all.split(kTogether)) {
@@ -137,7 +137,7 @@ std::vector<Figure> VaeTask::figures() {
 void binarise(const std::string& how, PictureBatch& batch, uint64_t seed, bool training) {
   auto& x = batch.pictures;
   if (how == "threshold") x = x.ge(0.5).to(torch::kFloat32);
-  if (how == "fixed" || (how == "dynamic" && !training)) x = draw_bits(x, kScored, batch.index);
+  if (how == "fixed" || (how == "dynamic" && !training)) x = draw_bits(x, kVaeSeed, batch.index);
   if (how == "dynamic" && training)
     x = draw_bits(x, Random(seed, {4, static_cast<uint64_t>(batch.epoch)}).bits(), batch.index);
 }

@@ -11,11 +11,11 @@
 namespace hadal {
 namespace {
 
-enum Phases : size_t { kVocoder, kJudges };
+enum VocoderPhases : size_t { kVocoder, kJudges };
 
 constexpr int64_t kShown = 6;  // recordings of the report
 
-struct Batch {
+struct WaveBatch {
   Tensor samples;  // (B, frames * hop)
   auto tensors() { return std::tie(samples); }
 };
@@ -144,7 +144,7 @@ class VocoderTask : public Task {
 
  private:
   /// A piece of each sound at a random place, louder or softer; what is too short has silence behind it.
-  Batch make_batch(const BatchPlan& plan) const {
+  WaveBatch make_batch(const BatchPlan& plan) const {
     const auto size = config_.frames * made_->mel().hop;
     std::vector<Tensor> pieces;
     for (const auto index : plan.indices) {
@@ -173,7 +173,7 @@ class VocoderTask : public Task {
   Tensor made_of_batch_;
   std::string scored_;  // the split of the last evaluation
   std::map<std::pair<std::string, int64_t>, Metrics> griffin_lim_;
-  std::optional<LoadedBatches<Batch>> batches_;
+  std::optional<LoadedBatches<WaveBatch>> batches_;
 };
 
 }  // namespace

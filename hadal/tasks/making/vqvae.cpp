@@ -6,7 +6,7 @@
 namespace hadal {
 namespace {
 
-enum Phases : size_t { kCodes, kPrior };
+enum VqvaePhases : size_t { kCodes, kPrior };
 
 VqVaeTaskConfig settled(VqVaeTaskConfig config, const PictureSet& set) {
   set.settle(config.model, vqvaes().at(config.model.name).schema, false);

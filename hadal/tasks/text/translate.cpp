@@ -15,7 +15,7 @@ namespace {
 
 using Ids = std::vector<int64_t>;
 
-struct Batch {
+struct PairBatch {
   Tensor source, lengths;  // (B, S), (B)
   Tensor target;           // (B, T): the start and the text
   Tensor places, answers;  // (N): where in B * T a token follows, and which
@@ -23,7 +23,7 @@ struct Batch {
 };
 
 /// Texts and their tokens, with ends.
-struct Encoded {
+struct EncodedPairs {
   TextPairs texts;
   std::vector<Ids> source, target;
   std::vector<int64_t> lengths;  // the longer side's
@@ -78,8 +78,8 @@ class Translate : public Task {
     });
   }
 
-  std::shared_ptr<const Encoded> encoded(const std::string& split, bool for_training) {
-    Encoded made{data_.open(split), {}, {}, {}};
+  std::shared_ptr<const EncodedPairs> encoded(const std::string& split, bool for_training) {
+    EncodedPairs made{data_.open(split), {}, {}, {}};
     auto& texts = made.texts;
     size_t kept = 0;
     for (size_t i = 0; i < texts.size(); ++i) {
@@ -97,10 +97,10 @@ class Translate : public Task {
       made.lengths.push_back(longer);
     }
     texts.source.resize(kept), texts.target.resize(kept);
-    return std::make_shared<const Encoded>(std::move(made));
+    return std::make_shared<const EncodedPairs>(std::move(made));
   }
 
-  const Encoded& scored(const std::string& split) {
+  const EncodedPairs& scored(const std::string& split) {
     auto& data = scored_[split];
     if (!data) data = encoded(split, false);
     return *data;
@@ -120,7 +120,7 @@ class Translate : public Task {
     });
   }
 
-  Batch make_batch(const Encoded& data, const std::vector<int64_t>& indices) const {
+  PairBatch make_batch(const EncodedPairs& data, const std::vector<int64_t>& indices) const {
     const auto& ends = made_->translator().ends();
     std::vector<Ids> sources, targets;
     for (const auto index : indices) {
@@ -141,7 +141,7 @@ class Translate : public Task {
   }
 
   /// Mean over the tokens that are no padding; only they are scored against the vocabulary.
-  Tensor loss(const Batch& batch, double smoothing) const {
+  Tensor loss(const PairBatch& batch, double smoothing) const {
     const auto features = made_->model().forward(batch.source, batch.lengths, batch.target);
     const auto logits = made_->model().logits(features.flatten(0, 1).index_select(0, batch.places));
     return at::cross_entropy_loss(logits.to(torch::kFloat32), batch.answers, {}, at::Reduction::Mean, -100, smoothing);
@@ -153,11 +153,11 @@ class Translate : public Task {
   Table learned_;
   std::unique_ptr<TrainedTranslator> made_;
   int64_t left_out_ = 0;
-  std::shared_ptr<const Encoded> train_;
-  std::map<std::string, std::shared_ptr<const Encoded>> scored_;
+  std::shared_ptr<const EncodedPairs> train_;
+  std::map<std::string, std::shared_ptr<const EncodedPairs>> scored_;
   std::unique_ptr<Buckets> buckets_;
   TextFigure samples_;  // of the last evaluation
-  std::optional<LoadedBatches<Batch>> batches_;
+  std::optional<LoadedBatches<PairBatch>> batches_;
 };
 
 Metrics Translate::evaluate(const std::string& split, int64_t limit) {

@@ -13,7 +13,7 @@
 namespace hadal {
 namespace {
 
-struct Batch {
+struct SceneStep {
   SceneBatch made;
   auto tensors() {
     auto& t = made.targets;
@@ -133,7 +133,7 @@ class Detect : public Task {
     auto sampler = shuffled(train_->size(), context_.batch, context_.seed);
     if (config_.balanced) sampler.weights = balanced_weights(*train_);
     batches_.emplace(sampler, context_.workers, context_.device, [this](const BatchPlan& plan) {
-      Batch batch{(*augmenting_)(*train_, plan, plan.progress())};
+      SceneStep batch{(*augmenting_)(*train_, plan, plan.progress())};
       batch.made.pixels = made_->laid_out(batch.made.pixels);
       return batch;
     });
@@ -150,7 +150,7 @@ class Detect : public Task {
   std::unique_ptr<TrainedDetector> made_;
   std::unique_ptr<SceneTransform> scoring_, augmenting_;
   std::optional<DetectJudge> judge_;  // of the last evaluation
-  std::optional<LoadedBatches<Batch>> batches_;
+  std::optional<LoadedBatches<SceneStep>> batches_;
 };
 
 Metrics Detect::evaluate(const std::string& split, int64_t limit) {
@@ -171,10 +171,10 @@ Metrics Detect::evaluate(const std::string& split, int64_t limit) {
         });
     return judge_->metrics();
   }
-  each_batch<Batch>(
+  each_batch<SceneStep>(
       model(), scored_samples(data->size(), limit, context_.batch), context_,
-      [&](const BatchPlan& plan) { return Batch{(*scoring_)(*data, plan)}; },
-      [&](const Batch& batch) {
+      [&](const BatchPlan& plan) { return SceneStep{(*scoring_)(*data, plan)}; },
+      [&](const SceneStep& batch) {
         const auto found = made_->find(batch.made.pixels, batch.made.sizes, batch.made.placements, options);
         for (size_t i = 0; i < found.size(); ++i) judge_->add(batch.made.indices[i], found[i]);
       });

@@ -11,7 +11,7 @@
 namespace hadal {
 namespace {
 
-struct Batch {
+struct PoseStep {
   PoseBatch made;
   auto tensors() { return std::tie(made.pixels, made.points, made.wanted, made.weights); }
 };
@@ -89,7 +89,7 @@ class Pose : public Task {
     transform_.emplace(config_.augment, made_->preparation(), box_, config_.sigma);
     const auto sampler = shuffled(std::ssize(samples_), context_.batch, context_.seed);
     batches_.emplace(sampler, context_.workers, context_.device, [this](const BatchPlan& plan) {
-      Batch batch{(*transform_)(*train_, samples_, plan)};
+      PoseStep batch{(*transform_)(*train_, samples_, plan)};
       batch.made.pixels = made_->laid_out(batch.made.pixels);
       return batch;
     });
@@ -108,7 +108,7 @@ class Pose : public Task {
   std::vector<int64_t> order_;  // of each of the data's points its place among the model's
   std::optional<PoseTransform> transform_;
   std::optional<PoseJudge> judge_;  // of the last evaluation
-  std::optional<LoadedBatches<Batch>> batches_;
+  std::optional<LoadedBatches<PoseStep>> batches_;
 };
 
 Metrics Pose::evaluate(const std::string& split, int64_t limit) {

@@ -11,8 +11,8 @@
 namespace hadal {
 namespace {
 
-constexpr size_t kShown = 12;
-constexpr int64_t kShownSide = 400;
+constexpr size_t kShownPoses = 12;
+constexpr int64_t kPoseSide = 400;
 constexpr double kNear = 15;  // pixels
 constexpr double kMatched = 1.0 / 3;
 constexpr const char* kCoco[] = {"AP", "AP50", "AP75", "AP_medium", "AP_large",
@@ -136,8 +136,8 @@ void PoseJudge::take(int64_t index, const SceneTruth& truth, const std::vector<i
       errors_.add(numbers_of(points[static_cast<size_t>(of[i])]), numbers_of(wanted),
                   std::max(box[2] - box[0], box[3] - box[1]));
   }
-  const auto every = std::max<int64_t>(1, data_->size() / static_cast<int64_t>(kShown));
-  if (seen_++ % every == 0 && shown_.size() < kShown) shown_.push_back({index, std::move(found)});
+  const auto every = std::max<int64_t>(1, data_->size() / static_cast<int64_t>(kShownPoses));
+  if (seen_++ % every == 0 && shown_.size() < kShownPoses) shown_.push_back({index, std::move(found)});
 }
 
 Metrics PoseJudge::metrics() const {
@@ -172,8 +172,8 @@ std::vector<Figure> PoseJudge::figures() const {
     const auto scene = data_->get(index, {.masks = false});
     const auto made = draw_detections(scene.image, found, data_->about(), pose_.config().predict.sure);
     auto both = torch::cat({drawn(scene, data_->about()), made}, 1);
-    if (const auto longer = both.size(1); longer > 2 * kShownSide)
-      both = resize(both, both.size(0) * 2 * kShownSide / longer, 2 * kShownSide);
+    if (const auto longer = both.size(1); longer > 2 * kPoseSide)
+      both = resize(both, both.size(0) * 2 * kPoseSide / longer, 2 * kPoseSide);
     grid.items.push_back({both, data_->name(index), {}});
   }
   if (!grid.items.empty()) out.emplace_back(std::move(grid));

@@ -11,7 +11,7 @@
 namespace hadal {
 namespace {
 
-constexpr double kFaint = 0.1;  // the least score that may still be an object which was seen before
+constexpr double kFaintPose = 0.1;  // the least score that may still be an object which was seen before
 
 /// The model's keypoints are the data's: its setting follows them, or must be the same.
 void settle_keypoints(Part& model, int64_t keypoints) {
@@ -144,7 +144,7 @@ std::vector<std::vector<Detection>> TrainedPose::objects(std::span<const Tensor>
   }
   auto& finder = detector(options.detector);
   auto how = finder.config().predict;
-  how.conf = options.track ? std::min(options.conf, kFaint) : options.conf;
+  how.conf = options.track ? std::min(options.conf, kFaintPose) : options.conf;
   const auto found = finder.find(images, how);
   // A detector of many things: only what the pose model knows is looked into, where both call it alike.
   const auto& known = about_.classes;
@@ -157,7 +157,7 @@ std::vector<std::vector<Detection>> TrainedPose::objects(std::span<const Tensor>
     auto all = finder.detections(found[i], size_of(images[i]));
     if (options.track) {
       if (!tracker_ || inputs[i].frame == 0)
-        tracker_.emplace(TrackOptions{.high = options.conf, .low = kFaint, .fresh = options.conf});
+        tracker_.emplace(TrackOptions{.high = options.conf, .low = kFaintPose, .fresh = options.conf});
       const auto ids = tracker_->update(found[i].boxes, found[i].scores);
       for (size_t d = 0; d < all.size(); ++d) all[d].id = ids[d];
       std::erase_if(all, [](const Detection& d) { return d.id < 0; });

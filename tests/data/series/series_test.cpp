@@ -10,7 +10,9 @@ using namespace hadal::test;
 
 namespace {
 
-Series read(const std::string& text, const SeriesOptions& options = {}) { return parse_series(text, "s.csv", options); }
+Series read_one(const std::string& text, const SeriesOptions& options = {}) {
+  return parse_series(text, "s.csv", options);
+}
 
 std::vector<double> row(const Series& series, int64_t channel = 0) {
   const auto flat = series.values[channel].contiguous();
@@ -22,57 +24,58 @@ const std::string kHours = "date,a,b\n2020-01-01 00:00,1,10\n2020-01-01 01:00,2,
 }  // namespace
 
 TEST(Series, ReadsNumbersByDate) {
-  const auto series = read(kHours);
+  const auto series = read_one(kHours);
   EXPECT_EQ(series.columns, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(row(series, 1), (std::vector<double>{10, 20, 30}));
   EXPECT_EQ(series.step.text(), "1 h");
   EXPECT_EQ(format_date(series.time(5)), "2020-01-01 05:00");
-  EXPECT_EQ(row(read(kHours, {.columns = {"b"}})), (std::vector<double>{10, 20, 30}));
+  EXPECT_EQ(row(read_one(kHours, {.columns = {"b"}})), (std::vector<double>{10, 20, 30}));
   // The dates' column is found wherever it stands and whatever it is called.
-  EXPECT_EQ(read("x;when\n1;2020-01-01\n2;2020-01-02\n").columns, std::vector<std::string>{"x"});
-  EXPECT_EQ(read("x,Time\n1,1577836800\n2,1577836860\n").step.text(), "1 min");
+  EXPECT_EQ(read_one("x;when\n1;2020-01-01\n2;2020-01-02\n").columns, std::vector<std::string>{"x"});
+  EXPECT_EQ(read_one("x,Time\n1,1577836800\n2,1577836860\n").step.text(), "1 min");
 }
 
 TEST(Series, PutsRowsInOrder) {
-  const auto series = read("date,a\n2020-01-03,3\n2020-01-01,1\n2020-01-02,2\n2020-01-02,4\n");
+  const auto series = read_one("date,a\n2020-01-03,3\n2020-01-01,1\n2020-01-02,2\n2020-01-02,4\n");
   EXPECT_EQ(row(series), (std::vector<double>{1, 3, 3}));  // rows of one date become their mean
-  EXPECT_EQ(row(read("date,a\n13/1/2020,1\n14/1/2020,2\n")), (std::vector<double>{1, 2}));
+  EXPECT_EQ(row(read_one("date,a\n13/1/2020,1\n14/1/2020,2\n")), (std::vector<double>{1, 2}));
 }
 
 TEST(Series, TimesAreAsWrittenWhereTheZoneStays) {
-  const auto one = read("date,a\n2020-01-25T22:00:00+01:00,1\n2020-01-25T23:00:00+01:00,2\n");
+  const auto one = read_one("date,a\n2020-01-25T22:00:00+01:00,1\n2020-01-25T23:00:00+01:00,2\n");
   EXPECT_EQ(one.date(1), "2020-01-25 23:00+01:00");
   EXPECT_EQ(one.date(2), "2020-01-26 00:00+01:00");
   EXPECT_EQ(calendar(one.time(0)).hour, 22);
   // Clocks go forward: the hours in between stay even in UTC.
   const auto two =
-      read("date,a\n2020-03-29T01:00:00+01:00,1\n2020-03-29T03:00:00+02:00,2\n2020-03-29T04:00:00+02:00,3\n");
+      read_one("date,a\n2020-03-29T01:00:00+01:00,1\n2020-03-29T03:00:00+02:00,2\n2020-03-29T04:00:00+02:00,3\n");
   EXPECT_EQ(two.length(), 3);
   EXPECT_EQ(two.date(3), "2020-03-29 03:00Z");
-  EXPECT_EQ(read(kHours).date(0), "2020-01-01 00:00");
+  EXPECT_EQ(read_one(kHours).date(0), "2020-01-01 00:00");
 }
 
 TEST(Series, DaysAreDaysWhereTheirZoneChanges) {
-  const auto days = read("date,a\n2020-03-28T00:00+01:00,1\n2020-03-29T00:00+01:00,2\n2020-03-30T00:00+02:00,3\n");
+  const auto days = read_one("date,a\n2020-03-28T00:00+01:00,1\n2020-03-29T00:00+01:00,2\n2020-03-30T00:00+02:00,3\n");
   EXPECT_EQ(days.step.text(), "1 d");
   EXPECT_EQ(days.date(3), "2020-03-31");
 }
 
 TEST(Series, TheTimeOfDayMayStandInAColumnOfItsOwn) {
-  const auto series = read("Date;Time;Power\n16/12/2006;17:24:00;4,2\n16/12/2006;17:25:00;5,4\n");
+  const auto series = read_one("Date;Time;Power\n16/12/2006;17:24:00;4,2\n16/12/2006;17:25:00;5,4\n");
   EXPECT_EQ(series.columns, std::vector<std::string>{"Power"});
   EXPECT_EQ(series.step.text(), "1 min");
   EXPECT_EQ(series.date(1), "2006-12-16 17:25");
   EXPECT_EQ(row(series), (std::vector<double>{4.2, 5.4}));
-  EXPECT_EQ(read("Date,Time,b,a\n2020-01-01,0:00,1,2\n2020-01-01,1:00,3,4\n", {.columns = {"a"}}).step.text(), "1 h");
+  EXPECT_EQ(read_one("Date,Time,b,a\n2020-01-01,0:00,1,2\n2020-01-01,1:00,3,4\n", {.columns = {"a"}}).step.text(),
+            "1 h");
 }
 
 TEST(Series, RowsThatShareDatesAreNotTakenForOne) {
   EXPECT_ERROR(
-      read("date,hour,a\n2020-01-01,0,1\n2020-01-01,1,2\n2020-01-02,0,3\n2020-01-02,1,4\n"),
+      read_one("date,hour,a\n2020-01-01,0,1\n2020-01-01,1,2\n2020-01-02,0,3\n2020-01-02,1,4\n"),
       "s.csv line 3: 2020-01-01 is the date of line 2 too: 4 rows have 2 dates. One column must hold day and time");
-  EXPECT_EQ(read("date,a\n2020-01-03,3\n2020-01-01,1\n2020-01-02,2\n2020-01-02,4\n").merged, 1);
-  EXPECT_ERROR(read("date,a\n2020-01-01,1\n2020-01-01,2\n2020-01-02,3\n2020-01-02,4\n", {.even = false}),
+  EXPECT_EQ(read_one("date,a\n2020-01-03,3\n2020-01-01,1\n2020-01-02,2\n2020-01-02,4\n").merged, 1);
+  EXPECT_ERROR(read_one("date,a\n2020-01-01,1\n2020-01-01,2\n2020-01-02,3\n2020-01-02,4\n", {.even = false}),
                "s.csv line 3: 2020-01-01 is the date of line 2 too: 4 rows have 2 dates");
 }
 
@@ -80,37 +83,39 @@ TEST(Series, EvenStepsShowWhatADateBeginsWith) {
   std::string months = "date,a\n", days = "date,a\n";
   for (int i = 0; i < 36; ++i) months += fmt::format("01/{:02}/{},{}\n", i % 12 + 1, 2000 + i / 12, i);
   for (int i = 0; i < 12; ++i) days += fmt::format("01/{:02}/2000,{}\n", i + 1, i);
-  EXPECT_EQ(read(months).day_first, true);
-  EXPECT_ERROR(read(months, {.day_first = false}), "most steps of 1 d between 2000-01-01 and 2002-01-12 have no row");
-  EXPECT_EQ(read(months).step.text(), "1 month");
-  EXPECT_EQ(read(days).day_first, false);  // both readings are even
-  EXPECT_EQ(read(days, {.day_first = true}).step.text(), "1 month");
-  EXPECT_EQ(read("date,a\n2000-01-02,1\n2000-01-03,2\n").day_first, std::nullopt);  // no question
+  EXPECT_EQ(read_one(months).day_first, true);
+  EXPECT_ERROR(read_one(months, {.day_first = false}),
+               "most steps of 1 d between 2000-01-01 and 2002-01-12 have no row");
+  EXPECT_EQ(read_one(months).step.text(), "1 month");
+  EXPECT_EQ(read_one(days).day_first, false);  // both readings are even
+  EXPECT_EQ(read_one(days, {.day_first = true}).step.text(), "1 month");
+  EXPECT_EQ(read_one("date,a\n2000-01-02,1\n2000-01-03,2\n").day_first, std::nullopt);  // no question
 }
 
 TEST(Series, WhatIsEmptyIsPassedOver) {
-  const auto series = read("date,a,,\n2020-01-01,1,,\n,,,\n2020-01-02,2,,\n,,,\n");
+  const auto series = read_one("date,a,,\n2020-01-01,1,,\n,,,\n2020-01-02,2,,\n,,,\n");
   EXPECT_EQ(series.columns, std::vector<std::string>{"a"});
   EXPECT_EQ(series.length(), 2);
   for (const auto* mark : {".", "<NA>", "#N/A", "--"})
-    EXPECT_TRUE(std::isnan(row(read(fmt::format("date,a\n2020-01-01,{}\n2020-01-02,2\n", mark)))[0])) << mark;
+    EXPECT_TRUE(std::isnan(row(read_one(fmt::format("date,a\n2020-01-01,{}\n2020-01-02,2\n", mark)))[0])) << mark;
 }
 
 TEST(Series, GapsAndEmptyFieldsAreHoles) {
-  auto series = read("date,a\n2020-01-01,1\n2020-01-02,NA\n2020-01-04,7\n2020-01-05,9\n2020-01-06,\n2020-01-07,11\n");
+  auto series =
+      read_one("date,a\n2020-01-01,1\n2020-01-02,NA\n2020-01-04,7\n2020-01-05,9\n2020-01-06,\n2020-01-07,11\n");
   EXPECT_EQ(series.length(), 7);
   EXPECT_TRUE(std::isnan(row(series)[1]) && std::isnan(row(series)[2]) && std::isnan(row(series)[5]));
   const auto known = fill_holes(series, 2, series.length());
   EXPECT_EQ(row(series), (std::vector<double>{1, 3, 5, 7, 9, 10, 11}));
   EXPECT_TRUE(torch::equal(known[0], torch::tensor({true, false, false, true, true, false, true})));
-  auto whole = read(kHours);
+  auto whole = read_one(kHours);
   EXPECT_FALSE(fill_holes(whole, 2, whole.length()).defined());
 }
 
 TEST(Series, WhatIsJudgedKnowsNothingOfWhatComesAfter) {
   const std::string text = "date,a\n2020-01-01,1\n2020-01-02,\n2020-01-03,3\n2020-01-04,\n2020-01-05,500\n";
   const auto filled = [&](int64_t train_end) {
-    auto series = read(text);
+    auto series = read_one(text);
     fill_holes(series, 2, train_end);
     return row(series);
   };
@@ -118,14 +123,14 @@ TEST(Series, WhatIsJudgedKnowsNothingOfWhatComesAfter) {
   EXPECT_EQ(filled(3), (std::vector<double>{1, 2, 3, 3, 500}));      // no part of the spike behind a hole gets into it
   EXPECT_EQ(filled(2), (std::vector<double>{1, 1, 3, 3, 500}));      // a hole at the end of the training rows
   EXPECT_EQ(filled(0), (std::vector<double>{1, 1, 3, 3, 500}));
-  auto across = read("date,a\n2020-01-01,1\n2020-01-02,\n2020-01-03,\n2020-01-04,4\n");
+  auto across = read_one("date,a\n2020-01-01,1\n2020-01-02,\n2020-01-03,\n2020-01-04,4\n");
   fill_holes(across, 1, 2);
   EXPECT_EQ(row(across), (std::vector<double>{1, 1, 1, 4}));
 }
 
 TEST(Series, HolesBeforeWhatIsNeededStay) {
   const std::string text = "date,a\n2020-01-01,1\n2020-01-05,5\n2020-01-06,\n2020-01-07,7\n";
-  auto series = read(text);
+  auto series = read_one(text);
   fill_holes(series, 1, 0, 5);
   EXPECT_TRUE(std::isnan(row(series)[1]));
   EXPECT_EQ(row(series)[5], 5);
@@ -133,64 +138,67 @@ TEST(Series, HolesBeforeWhatIsNeededStay) {
 }
 
 TEST(Series, RefusesLongHoles) {
-  auto series = read("date,a\n2020-01-01,1\n2020-01-02,2\n2020-01-06,7\n");
+  auto series = read_one("date,a\n2020-01-01,1\n2020-01-02,2\n2020-01-06,7\n");
   EXPECT_ERROR(fill_holes(series, 2, 5),
                "column \"a\" misses 3 values from 2020-01-03 to 2020-01-05; data.holes=2 fills holes of up to 2, "
                "data.holes=3 would fill this one, and even=false takes rows as they come");
-  auto empty = read("date,a,b\n2020-01-01,1,\n2020-01-02,2,\n");
+  auto empty = read_one("date,a,b\n2020-01-01,1,\n2020-01-02,2,\n");
   EXPECT_ERROR(fill_holes(empty, 100, 2), "column \"b\" has no value; columns=A,B takes others alone");
-  auto late = read("date,a\n2020-01-01,\n2020-01-02,\n2020-01-03,3\n");
+  auto late = read_one("date,a\n2020-01-01,\n2020-01-02,\n2020-01-03,3\n");
   EXPECT_ERROR(fill_holes(late, 100, 2), "column \"a\" has no value before 2020-01-03");
 }
 
 TEST(Series, TheColumnOfDatesIsOneThatHoldsDates) {
-  EXPECT_EQ(read("day,when,a\n1,2020-01-01,5\n2,2020-01-02,6\n").columns, (std::vector<std::string>{"day", "a"}));
-  EXPECT_EQ(read("a,utc_timestamp\n1,2020-01-01T00:00:00Z\n2,2020-01-01T01:00:00Z\n").step.text(), "1 h");
-  EXPECT_EQ(read("Local Day,TIME,a\n2020-01-01,0100,5\n2020-01-02,0100,6\n").step.text(), "1 d");  // 0100 is no year
-  EXPECT_EQ(read("Year,a\n2019,1\n2020,2\n").step.text(), "1 year");
-  EXPECT_ERROR(read("year,month,place,a\n2019,1,Kiel,1\n2019,2,Kiel,2\n"),
+  EXPECT_EQ(read_one("day,when,a\n1,2020-01-01,5\n2,2020-01-02,6\n").columns, (std::vector<std::string>{"day", "a"}));
+  EXPECT_EQ(read_one("a,utc_timestamp\n1,2020-01-01T00:00:00Z\n2,2020-01-01T01:00:00Z\n").step.text(), "1 h");
+  EXPECT_EQ(read_one("Local Day,TIME,a\n2020-01-01,0100,5\n2020-01-02,0100,6\n").step.text(),
+            "1 d");  // 0100 is no year
+  EXPECT_EQ(read_one("Year,a\n2019,1\n2020,2\n").step.text(), "1 year");
+  EXPECT_ERROR(read_one("year,month,place,a\n2019,1,Kiel,1\n2019,2,Kiel,2\n"),
                "s.csv: no column holds dates: \"month\" holds \"1\", \"place\" holds \"Kiel\"; date=NAME names it");
 }
 
 TEST(Series, ColumnsHaveNamesOfTheirOwn) {
   // The index that pandas writes is no series.
-  EXPECT_EQ(read(",date,a\n7,2020-01-01,5\n8,2020-01-02,6\n").columns, std::vector<std::string>{"a"});
-  EXPECT_EQ(row(read("Unnamed: 0,date,a\n0,2020-01-01,5\n1,2020-01-02,6\n")), (std::vector<double>{5, 6}));
-  EXPECT_EQ(read(",date,a\n7,2020-01-01,5\n9,2020-01-02,6\n").channels(), 2);
-  EXPECT_ERROR(read(",date\n0,2020-01-01\n1,2020-01-02\n"), "has dates and no column of numbers");
+  EXPECT_EQ(read_one(",date,a\n7,2020-01-01,5\n8,2020-01-02,6\n").columns, std::vector<std::string>{"a"});
+  EXPECT_EQ(row(read_one("Unnamed: 0,date,a\n0,2020-01-01,5\n1,2020-01-02,6\n")), (std::vector<double>{5, 6}));
+  EXPECT_EQ(read_one(",date,a\n7,2020-01-01,5\n9,2020-01-02,6\n").channels(), 2);
+  EXPECT_ERROR(read_one(",date\n0,2020-01-01\n1,2020-01-02\n"), "has dates and no column of numbers");
   const std::string twice = "date,a,b,a\n2020-01-01,1,2,3\n2020-01-02,1,2,3\n";
-  EXPECT_ERROR(read(twice), "s.csv: has more than one column called \"a\"; columns=A,B takes others alone");
-  EXPECT_EQ(read(twice, {.columns = {"b"}}).channels(), 1);
-  EXPECT_ERROR(read(kHours, {.columns = {"b", "b"}}), "columns= names \"b\" twice");
+  EXPECT_ERROR(read_one(twice), "s.csv: has more than one column called \"a\"; columns=A,B takes others alone");
+  EXPECT_EQ(read_one(twice, {.columns = {"b"}}).channels(), 1);
+  EXPECT_ERROR(read_one(kHours, {.columns = {"b", "b"}}), "columns= names \"b\" twice");
 }
 
 TEST(Series, SaysWhatIsWrongAndWhere) {
-  EXPECT_ERROR(read("date,Wert\xe4\n2020-01-01,1\n2020-01-02,2\n"), "s.csv at byte 9: not UTF-8 (byte 0xe4)");
-  EXPECT_ERROR(read(""), "s.csv: the file is empty");
-  EXPECT_ERROR(read("2020-01-01,1\n2020-01-02,2\n"),
+  EXPECT_ERROR(read_one("date,Wert\xe4\n2020-01-01,1\n2020-01-02,2\n"), "s.csv at byte 9: not UTF-8 (byte 0xe4)");
+  EXPECT_ERROR(read_one(""), "s.csv: the file is empty");
+  EXPECT_ERROR(read_one("2020-01-01,1\n2020-01-02,2\n"),
                "s.csv: has no line of names: its first line holds a date and numbers");
-  EXPECT_ERROR(read("date,a\n2020-01-01,\"1,5\"\n2020-01-02,2\n"),
+  EXPECT_ERROR(read_one("date,a\n2020-01-01,\"1,5\"\n2020-01-02,2\n"),
                "column \"a\" holds \"1,5\", which is no number (2.5 is one, with a point); columns=A,B");
   EXPECT_ERROR(
-      read("date;a\n2020-01-01;1,5\n2020-01-02;2.5\n"),
+      read_one("date;a\n2020-01-01;1,5\n2020-01-02;2.5\n"),
       "s.csv line 3: column \"a\" holds \"2.5\", which is no number: some have a decimal comma and some a point");
-  EXPECT_ERROR(read("date,a,\n2020-01-01,1,\n2020-01-02,2,3\n"), "s.csv line 3: column 3 holds \"3\" and has no name");
-  EXPECT_ERROR(read("date,a\n"), "0 rows are no series");
-  EXPECT_ERROR(read("date,a\n2020-01-01,1\n"), "1 rows are no series");
-  EXPECT_ERROR(read("date\n2020-01-01\n2020-01-02\n"), "has dates and no column of numbers");
-  EXPECT_ERROR(read("a,b\n1,2\n"), "no column holds dates; date=NAME names it");
-  EXPECT_ERROR(read("date,a\n2020-01-01,1\n2020-01-02,abc\n"),
+  EXPECT_ERROR(read_one("date,a,\n2020-01-01,1,\n2020-01-02,2,3\n"),
+               "s.csv line 3: column 3 holds \"3\" and has no name");
+  EXPECT_ERROR(read_one("date,a\n"), "0 rows are no series");
+  EXPECT_ERROR(read_one("date,a\n2020-01-01,1\n"), "1 rows are no series");
+  EXPECT_ERROR(read_one("date\n2020-01-01\n2020-01-02\n"), "has dates and no column of numbers");
+  EXPECT_ERROR(read_one("a,b\n1,2\n"), "no column holds dates; date=NAME names it");
+  EXPECT_ERROR(read_one("date,a\n2020-01-01,1\n2020-01-02,abc\n"),
                "s.csv line 3: column \"a\" holds \"abc\", which is no number");
-  EXPECT_ERROR(read("date,a\n2020-01-01,inf\n2020-01-02,1\n"), "line 2: column \"a\" holds \"inf\"");
-  EXPECT_ERROR(read("date,a\n2020-01-01,1\nsoon,2\n"), "s.csv line 3: \"soon\" is no date; 2016-07-31 13:00 is one");
-  EXPECT_ERROR(read("date,a\n2020-01-01,1\n2020-01-02\n"), "s.csv line 3: 1 field, the first line has 2");
-  EXPECT_ERROR(read(kHours + "2020-01-01 02:30,1,1\n"),
+  EXPECT_ERROR(read_one("date,a\n2020-01-01,inf\n2020-01-02,1\n"), "line 2: column \"a\" holds \"inf\"");
+  EXPECT_ERROR(read_one("date,a\n2020-01-01,1\nsoon,2\n"),
+               "s.csv line 3: \"soon\" is no date; 2016-07-31 13:00 is one");
+  EXPECT_ERROR(read_one("date,a\n2020-01-01,1\n2020-01-02\n"), "s.csv line 3: 1 field, the first line has 2");
+  EXPECT_ERROR(read_one(kHours + "2020-01-01 02:30,1,1\n"),
                "s.csv line 5: 2020-01-01 02:30 is not a whole number of steps of 1 h after the first date, 2020-01-01; "
                "even=false takes rows as they come");
-  EXPECT_EQ(read(kHours + "2020-01-01 02:30,1,1\n", {.even = false}).length(), 4);
-  EXPECT_ERROR(read(kHours, {.columns = {"c"}}), "s.csv has no column \"c\"");
-  EXPECT_ERROR(read(kHours, {.date = "day"}), "s.csv has no column \"day\"");
-  EXPECT_ERROR(read("date,a\n2020-01-01 00:00:01,1\n2020-01-01 00:00:02,1\n2100-01-01 00:00:00,1\n"),
+  EXPECT_EQ(read_one(kHours + "2020-01-01 02:30,1,1\n", {.even = false}).length(), 4);
+  EXPECT_ERROR(read_one(kHours, {.columns = {"c"}}), "s.csv has no column \"c\"");
+  EXPECT_ERROR(read_one(kHours, {.date = "day"}), "s.csv has no column \"day\"");
+  EXPECT_ERROR(read_one("date,a\n2020-01-01 00:00:01,1\n2020-01-01 00:00:02,1\n2100-01-01 00:00:00,1\n"),
                "most steps of 1 s between 2020-01-01 00:00:01 and 2100-01-01 have no row");
 }
 
@@ -204,7 +212,7 @@ TEST(Series, SurvivesDamage) {
 }
 
 TEST(Series, CalendarFeaturesAreGluonTs) {
-  const auto series = read("date,a\n2020-12-31 22:30,1\n2020-12-31 23:00,2\n");
+  const auto series = read_one("date,a\n2020-12-31 22:30,1\n2020-12-31 23:00,2\n");
   const auto features = calendar_features(series, 1, 2);
   EXPECT_EQ(features.sizes(), (std::vector<int64_t>{5, 2}));
   const auto expected = torch::tensor({{0.0, 30 / 59.0}, {1.0, 1.0}, {3 / 6.0, 3 / 6.0}, {1.0, 1.0}, {1.0, 1.0}}) - 0.5;
@@ -219,13 +227,13 @@ TEST(SplitBorders, FollowNameSharesAndDates) {
   EXPECT_EQ(split_borders(ett, {}, "ETTm1.csv"),
             (std::array<int64_t, 3>{12194, 13936, 17420}));  // too short for months
   EXPECT_EQ(split_borders(ett, {"0.5", "10000"}, "x"), (std::array<int64_t, 3>{8710, 10000, 17420}));
-  const auto days = read("date,a\n2020-01-01,1\n2020-01-02,2\n2020-01-03,3\n2020-01-04,4\n");
+  const auto days = read_one("date,a\n2020-01-01,1\n2020-01-02,2\n2020-01-03,3\n2020-01-04,4\n");
   EXPECT_EQ(split_borders(days, {"2020-01-03", "2020-01-04"}, "x"), (std::array<int64_t, 3>{2, 3, 4}));
   EXPECT_EQ(split_borders(ett, {"0.5", "0.75", "1"}, "x")[2], 17420);  // all of them, not the first row
-  const auto slashes = read("date,a\n12/1/2020,1\n13/1/2020,2\n14/1/2020,3\n15/1/2020,4\n");
+  const auto slashes = read_one("date,a\n12/1/2020,1\n13/1/2020,2\n14/1/2020,3\n15/1/2020,4\n");
   EXPECT_EQ(slashes.day_first, true);
   EXPECT_EQ(split_borders(slashes, {"13/1/2020", "1/2/2020"}, "x"), (std::array<int64_t, 3>{1, 4, 4}));
-  const auto zoned = read("date,a\n2020-01-01 00:00+02:00,1\n2020-01-01 01:00+02:00,2\n2020-01-01 02:00+02:00,3\n");
+  const auto zoned = read_one("date,a\n2020-01-01 00:00+02:00,1\n2020-01-01 01:00+02:00,2\n2020-01-01 02:00+02:00,3\n");
   for (const auto* border : {"2020-01-01 01:00", "2020-01-01 01:00+02:00", "2019-12-31T23:00Z"})
     EXPECT_EQ(split_borders(zoned, {border, "2"}, "x")[0], 1) << border;
   EXPECT_ERROR(split_borders(days, {"3", "2"}, "x.csv"),
@@ -271,7 +279,7 @@ TEST(Scale, HoldsAtTheEndsOfNumbers) {
     EXPECT_NEAR(scale.mean.item<double>() / size, 2, 1e-3) << size;
     EXPECT_NEAR(scale.deviation.item<double>() / size, 1, 1e-3) << size;
   }
-  auto series = read("date,a\n2020-01-01,1\n2020-01-02,3\n2020-01-03,-1e300\n");
+  auto series = read_one("date,a\n2020-01-01,1\n2020-01-02,3\n2020-01-03,-1e300\n");
   EXPECT_ERROR(
       Scale::of(series.values, 2).apply(series),
       "column \"a\" holds -1e+300 at 2020-01-03, more than 1e+15 deviations from the mean that training saw: 2");

@@ -66,7 +66,7 @@ void expect_followed(const Scene& before, const Scene& moved, const std::vector<
   EXPECT_GE(checked, 3);
 }
 
-bool same(const Scene& a, const Scene& b) {
+bool same_pixels(const Scene& a, const Scene& b) {
   return a.image.equal(b.image) && a.boxes.equal(b.boxes) && a.masks.equal(b.masks) && a.labels.equal(b.labels) &&
          a.keypoints.equal(b.keypoints);
 }
@@ -75,11 +75,11 @@ bool same(const Scene& a, const Scene& b) {
 
 TEST(SceneTransforms, FlippingTwiceIsTheIdentity) {
   const auto s = drawn();
-  EXPECT_FALSE(same(hflip(s), s));
-  EXPECT_FALSE(same(vflip(s), s));
-  EXPECT_TRUE(same(hflip(hflip(s)), s));
-  EXPECT_TRUE(same(vflip(vflip(s)), s));
-  EXPECT_TRUE(same(hflip(hflip(s, {1, 0, 2}), {1, 0, 2}), s));
+  EXPECT_FALSE(same_pixels(hflip(s), s));
+  EXPECT_FALSE(same_pixels(vflip(s), s));
+  EXPECT_TRUE(same_pixels(hflip(hflip(s)), s));
+  EXPECT_TRUE(same_pixels(vflip(vflip(s)), s));
+  EXPECT_TRUE(same_pixels(hflip(hflip(s, {1, 0, 2}), {1, 0, 2}), s));
 }
 
 TEST(SceneTransforms, BoxesStayTightAndKeypointsFollow) {

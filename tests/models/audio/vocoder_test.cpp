@@ -12,15 +12,15 @@ using namespace hadal::test;
 
 namespace {
 
-constexpr auto kDouble = torch::kFloat64;
-constexpr double kExact = 1e-9;
+constexpr auto kVocoderDouble = torch::kFloat64;
+constexpr double kVocoderExact = 1e-9;
 
 const GoldenFile& reference() {
   static const GoldenFile file("vocoder");
   return file;
 }
 
-void same(const Tensor& ours, const std::string& key, double tolerance = kExact) {
+void same(const Tensor& ours, const std::string& key, double tolerance = kVocoderExact) {
   EXPECT_LT(relative_error(ours, reference()[key]), tolerance) << key;
 }
 
@@ -44,17 +44,17 @@ TEST(Vocos, IsTheReference) {
     Vocos model(config);
     expect_names(*model, about["weights"]);
     fill_from_hash(*model);
-    model->to(kDouble);
+    model->to(kVocoderDouble);
     {
       const torch::NoGradGuard no_grad;
       model->named_parameters()["head.out.weight"].mul_(3);
     }
-    const auto mel = noise("mel", {3, 6, 9}, kDouble).requires_grad_();
+    const auto mel = noise("mel", {3, 6, 9}, kVocoderDouble).requires_grad_();
     const auto sound = model->forward(mel);
     same(sound, "vocos/" + ends);
     EXPECT_GT(model->spectrum(mel).abs().max().item<double>(), 99.999);  // the clip has its place in this
     (sound * uniform("probe", sound.sizes())).sum().backward();
-    reference().expect_gradients("vocos/" + ends + "/gradients", *model, {{"mel", mel}}, kExact);
+    reference().expect_gradients("vocos/" + ends + "/gradients", *model, {{"mel", mel}}, kVocoderExact);
   }
 }
 
@@ -88,9 +88,9 @@ TEST(VocoderJudges, AreTheReference) {
   VocoderJudges model(VocoderJudgesConfig{{2, 3}, {64, 32}, 2, 3});
   expect_names(*model, reference().about("judges"));
   fill_from_hash(*model);
-  model->to(kDouble);
-  const auto real = noise("real", {2, 401}, kDouble) * 0.3;
-  const auto made = (noise("made", {2, 401}, kDouble) * 0.3).requires_grad_();
+  model->to(kVocoderDouble);
+  const auto real = noise("real", {2, 401}, kVocoderDouble) * 0.3;
+  const auto made = (noise("made", {2, 401}, kVocoderDouble) * 0.3).requires_grad_();
   const auto one = model->forward(real), other = model->forward(made);
   ASSERT_EQ(other.logits.size(), 4u);
   for (size_t i = 0; i < 4; ++i) {
@@ -104,7 +104,7 @@ TEST(VocoderJudges, AreTheReference) {
   same(adversarial, "judges/adversarial");
   same(matching, "judges/matching");
   (adversarial + 2 * matching).backward();
-  reference().expect_gradients("judges/gradients", *model, {{"made", made}}, kExact);
+  reference().expect_gradients("judges/gradients", *model, {{"made", made}}, kVocoderExact);
 }
 
 TEST(VocoderJudges, SayWhatIsWrong) {
@@ -116,8 +116,8 @@ TEST(VocoderJudges, SayWhatIsWrong) {
 }
 
 TEST(SpectralLosses, AreTheReference) {
-  const auto real = noise("real", {2, 900}, kDouble) * 0.2;
-  const auto made = (noise("made", {2, 900}, kDouble) * 0.2).requires_grad_();
+  const auto real = noise("real", {2, 900}, kVocoderDouble) * 0.2;
+  const auto made = (noise("made", {2, 900}, kVocoderDouble) * 0.2).requires_grad_();
   const std::vector<StftShape> resolutions = {
       {.window = 100, .hop = 16, .fft = 128}, {.window = 256, .hop = 40}, {.window = 50, .hop = 10, .fft = 64}};
   const auto loss = stft_loss(made, real, resolutions);

@@ -12,7 +12,7 @@ using namespace hadal::test;
 
 namespace {
 
-DfineConfig small() {
+DfineConfig learnable_dfine() {
   DfineConfig config;
   config.classes = 3;
   config.backbone = {
@@ -39,7 +39,7 @@ Targets nothing() {
   return {torch::zeros({0, 4}), torch::zeros({0}, torch::kInt64), torch::zeros({0}, torch::kInt64), {}, {}};
 }
 
-Tensor sum_of(const TensorsByName& losses) {
+Tensor total_of(const TensorsByName& losses) {
   auto sum = torch::zeros({});
   for (const auto& [name, loss] : losses) {
     EXPECT_EQ(loss.scalar_type(), torch::kFloat32) << name;
@@ -53,7 +53,7 @@ Tensor sum_of(const TensorsByName& losses) {
 
 TEST(Dfine, LearnsOnePicture) {
   torch::manual_seed(3);
-  DfineImpl model(small());
+  DfineImpl model(learnable_dfine());
   auto pixels = torch::full({1, 3, 128, 128}, 0.2);
   pixels.slice(2, 16, 90).slice(3, 30, 100).fill_(0.9);
   const auto truth = one(30, 16, 100, 90);
@@ -61,7 +61,7 @@ TEST(Dfine, LearnsOnePicture) {
   double first = 0, last = 0;
   for (int step = 0; step < 80; ++step) {
     optimizer.zero_grad();
-    const auto sum = sum_of(model.losses(pixels, sizes_of(pixels), truth));
+    const auto sum = total_of(model.losses(pixels, sizes_of(pixels), truth));
     sum.backward();
     optimizer.step();
     (step == 0 ? first : last) = sum.item<double>();
@@ -75,18 +75,18 @@ TEST(Dfine, LearnsOnePicture) {
 }
 
 TEST(Dfine, GivesEveryWeightAGradient) {
-  DfineImpl model(small());
+  DfineImpl model(learnable_dfine());
   const auto pixels = torch::rand({2, 3, 64, 96});
   for (const auto& truth : {one(10, 10, 50, 60), nothing()}) {
     model.zero_grad();
-    sum_of(model.losses(pixels, sizes_of(pixels), truth)).backward();
+    total_of(model.losses(pixels, sizes_of(pixels), truth)).backward();
     for (const auto& parameter : model.named_parameters())
       EXPECT_EQ(parameter.value().grad().defined(), parameter.value().requires_grad()) << parameter.key();
   }
 }
 
 TEST(Dfine, LearnsFromMoreObjectsThanItHasQueries) {
-  auto config = small();
+  auto config = learnable_dfine();
   config.queries = 2;
   DfineImpl model(config);
   const auto pixels = torch::rand({1, 3, 64, 64});
@@ -96,11 +96,11 @@ TEST(Dfine, LearnsFromMoreObjectsThanItHasQueries) {
                      torch::zeros({count}, torch::kInt64),
                      {},
                      {}};
-  sum_of(model.losses(pixels, sizes_of(pixels), many)).backward();
+  total_of(model.losses(pixels, sizes_of(pixels), many)).backward();
 }
 
 TEST(Dfine, LooksForFewerObjectsWhereAPictureHasFewPlaces) {
-  DfineImpl model(small());
+  DfineImpl model(learnable_dfine());
   model.eval();
   // 2 x 2 places of 1/16 and one of 1/32; as many queries, each of three classes.
   const auto pixels = torch::rand({1, 3, 32, 32});
@@ -108,11 +108,11 @@ TEST(Dfine, LooksForFewerObjectsWhereAPictureHasFewPlaces) {
 }
 
 TEST(Dfine, DrawsTheSameNoiseForTheSameSeedAndNoneForScores) {
-  DfineImpl model(small());
+  DfineImpl model(learnable_dfine());
   const auto pixels = torch::rand({1, 3, 64, 64});
   const auto loss = [&](uint64_t seed) {
     torch::manual_seed(seed);
-    return sum_of(model.losses(pixels, sizes_of(pixels), one(4, 6, 50, 60))).item<double>();
+    return total_of(model.losses(pixels, sizes_of(pixels), one(4, 6, 50, 60))).item<double>();
   };
   EXPECT_EQ(loss(1), loss(1));
   EXPECT_NE(loss(1), loss(2));
@@ -121,31 +121,31 @@ TEST(Dfine, DrawsTheSameNoiseForTheSameSeedAndNoneForScores) {
 }
 
 TEST(Dfine, TrainsInHalfPrecisionToo) {
-  DfineImpl model(small());
+  DfineImpl model(learnable_dfine());
   const auto pixels = torch::rand({1, 3, 64, 64});
   at::autocast::set_autocast_enabled(at::kCPU, true);
   const auto losses = model.losses(pixels, sizes_of(pixels), one(4, 6, 50, 60));
   at::autocast::set_autocast_enabled(at::kCPU, false);
   at::autocast::clear_cache();
-  sum_of(losses).backward();
+  total_of(losses).backward();
 }
 
 TEST(Dfine, KeepsFrozenNorms) {
-  auto config = small();
+  auto config = learnable_dfine();
   config.backbone.frozen_norm = true;
   DfineImpl model(config);
   model.train();
   const std::string norm = "model.backbone.model.embedder.stem1.normalization.";
   const auto before = model.named_buffers()[norm + "running_mean"].clone();
   const auto pixels = torch::rand({1, 3, 64, 64});
-  sum_of(model.losses(pixels, sizes_of(pixels), one(4, 6, 50, 60))).backward();
+  total_of(model.losses(pixels, sizes_of(pixels), one(4, 6, 50, 60))).backward();
   EXPECT_TRUE(torch::equal(before, model.named_buffers()[norm + "running_mean"]));
   EXPECT_FALSE(model.named_parameters()[norm + "weight"].requires_grad());
   EXPECT_TRUE(model.named_parameters()["model.backbone.model.embedder.stem1.convolution.weight"].grad().defined());
 }
 
 TEST(Dfine, RefusesWhatDoesNotFit) {
-  DfineImpl model(small());
+  DfineImpl model(learnable_dfine());
   const auto pixels = torch::rand({1, 3, 64, 64});
   EXPECT_ERROR(model.forward(torch::rand({1, 3, 64, 60})),
                "[d_fine] wants sides that are multiples of 32, got 64 x 60");
@@ -154,7 +154,7 @@ TEST(Dfine, RefusesWhatDoesNotFit) {
   EXPECT_ERROR(model.losses(pixels, sizes_of(pixels), one(50, 6, 50, 60)), "[d_fine]");
   EXPECT_ERROR(model.find(pixels, torch::tensor({{96, 64}}), {}), "[d_fine] picture 0 of 96 x 64 does not fit");
   const auto refused = [](auto change) {
-    auto config = small();
+    auto config = learnable_dfine();
     change(config);
     DfineImpl made(config);
   };
@@ -167,7 +167,7 @@ TEST(Dfine, RefusesWhatDoesNotFit) {
 }
 
 TEST(Dfine, ReadsThePublishedNames) {
-  DfineImpl model(small());
+  DfineImpl model(learnable_dfine());
   const auto tensor = torch::zeros({1});
   const auto named = [&](const std::string& name) { return model.own_names({{name, tensor}}).at(0).first; };
   EXPECT_EQ(named("model.encoder.encoder.0.layers.0.fc2.bias"), "model.encoder.aifi.0.layers.0.mlp.layers.1.bias");

@@ -17,12 +17,12 @@ using namespace hadal::test;
 
 namespace {
 
-const NamedTensors& reference() {
+const NamedTensors& dfine_reference() {
   static const auto file = read_safetensors(golden("dfine.safetensors"));
   return file;
 }
 
-DfineConfig small(bool three_levels = true) {
+DfineConfig small_dfine(bool three_levels = true) {
   DfineConfig config;
   config.classes = 3;
   config.backbone = {
@@ -49,14 +49,14 @@ DfineConfig small(bool three_levels = true) {
   return config;
 }
 
-const Tensor kSizes = torch::tensor({{96, 128}, {96, 128}, {96, 128}}, torch::kInt64);
+const Tensor kDfineSizes = torch::tensor({{96, 128}, {96, 128}, {96, 128}}, torch::kInt64);
 
 class DfineGolden : public testing::TestWithParam<std::string> {
  protected:
-  Tensor of(const std::string& what) const { return reference().at(fmt::format("{}/{}", GetParam(), what)); }
+  Tensor of(const std::string& what) const { return dfine_reference().at(fmt::format("{}/{}", GetParam(), what)); }
 
   std::shared_ptr<DfineImpl> filled(const std::string& pairing = "own") const {
-    auto config = small(GetParam() == "three");
+    auto config = small_dfine(GetParam() == "three");
     config.pairing = pairing;
     auto model = std::make_shared<DfineImpl>(config);
     const torch::NoGradGuard no_grad;
@@ -74,7 +74,7 @@ class DfineGolden : public testing::TestWithParam<std::string> {
     model->train();
     auto seen = pixels().requires_grad_();
     torch::manual_seed(7);
-    const auto losses = model->losses(seen, kSizes, {of("objects"), of("classes"), of("owner"), {}, {}});
+    const auto losses = model->losses(seen, kDfineSizes, {of("objects"), of("classes"), of("owner"), {}, {}});
     ASSERT_EQ(losses.size(), 5);
     auto sum = torch::zeros({});
     for (int64_t i = 0; i < 5; ++i) {
@@ -82,7 +82,7 @@ class DfineGolden : public testing::TestWithParam<std::string> {
       sum = sum + (i + 1) * losses[i].second;
     }
     sum.backward();
-    const auto names = nlohmann::json::parse(reference().metadata.at(GetParam() + "/" + pairing + "/gradients"))
+    const auto names = nlohmann::json::parse(dfine_reference().metadata.at(GetParam() + "/" + pairing + "/gradients"))
                            .get<std::vector<std::string>>();
     const auto expected = of(pairing + "/gradients");
     const auto largest = expected.select(1, 0).max().item<double>();
@@ -110,7 +110,7 @@ TEST_P(DfineGolden, SaysAndFindsWhatTransformersDoes) {
   const auto said = model->forward(pixels());
   EXPECT_LT(relative_error(said.logits, of("logits")), 1e-4);
   EXPECT_LT(relative_error(said.boxes, of("boxes")), 1e-4);
-  const auto found = model->find(pixels(), kSizes, {.conf = 0.5});
+  const auto found = model->find(pixels(), kDfineSizes, {.conf = 0.5});
   ASSERT_EQ(found.size(), 3);
   for (size_t i = 0; i < 3; ++i) {
     const auto rows = of(fmt::format("found{}", i));
@@ -131,7 +131,7 @@ TEST_P(DfineGolden, LearnsWithItsOwnPairsByTransformersCriterion) { expect_losse
 INSTANTIATE_TEST_SUITE_P(Networks, DfineGolden, testing::Values("three", "two"));
 
 TEST(Dfine, HasTransformersNamesAndSizes) {
-  const auto sizes = nlohmann::json::parse(reference().metadata.at("sizes"));
+  const auto sizes = nlohmann::json::parse(dfine_reference().metadata.at("sizes"));
   const WithoutInit unset;
   for (const auto& [size, about] : sizes.items()) {
     const auto model = detectors().make(Part{"d_fine-" + size, {}});

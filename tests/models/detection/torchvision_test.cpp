@@ -19,12 +19,12 @@ using Json = nlohmann::json;
 
 namespace {
 
-const NamedTensors& reference() {
+const NamedTensors& torchvision_reference() {
   static const auto file = read_safetensors(golden("detection.safetensors"));
   return file;
 }
 
-const Tensor kSizes = torch::tensor({{96, 128}, {90, 101}}, torch::kInt64);
+const Tensor kTorchvisionSizes = torch::tensor({{96, 128}, {90, 101}}, torch::kInt64);
 
 Tensor pixels_of(torch::Dtype type) {
   const auto pixels = uniform("pixels", {2, 3, 96, 128}, std::sqrt(3.0));
@@ -80,10 +80,10 @@ std::shared_ptr<DetectionModel> build(const Json& about) {
 class Torchvision : public testing::TestWithParam<const char*> {
  protected:
   const std::string name_ = GetParam();
-  const Json about_ = Json::parse(reference().metadata.at(name_));
-  const Tensor& at(const std::string& key) const { return reference().at(name_ + "/" + key); }
+  const Json about_ = Json::parse(torchvision_reference().metadata.at(name_));
+  const Tensor& at(const std::string& key) const { return torchvision_reference().at(name_ + "/" + key); }
   std::vector<std::string> names(const std::string& key) const {
-    return Json::parse(reference().metadata.at(name_ + "/" + key)).get<std::vector<std::string>>();
+    return Json::parse(torchvision_reference().metadata.at(name_ + "/" + key)).get<std::vector<std::string>>();
   }
 
   void expect_training(torch::Dtype type, double tolerance, double gradients) const {
@@ -91,7 +91,7 @@ class Torchvision : public testing::TestWithParam<const char*> {
     model->to(type);
     model->train();
     const auto pixels = pixels_of(type);
-    const auto losses = model->losses(pixels, kSizes, targets_of(*model));
+    const auto losses = model->losses(pixels, kTorchvisionSizes, targets_of(*model));
     const auto wanted = names("losses");
     ASSERT_EQ(losses.size(), wanted.size());
     Tensor sum;
@@ -131,8 +131,8 @@ TEST_P(Torchvision, FindsTheSame) {
   const auto model = build(about_);
   model->to(torch::kFloat64);
   model->eval();
-  const auto found =
-      model->find(pixels_of(torch::kFloat64), kSizes, {.conf = about_["conf"].get<double>(), .iou = 0.5, .most = 30});
+  const auto found = model->find(pixels_of(torch::kFloat64), kTorchvisionSizes,
+                                 {.conf = about_["conf"].get<double>(), .iou = 0.5, .most = 30});
   ASSERT_EQ(found.size(), 2);
   for (size_t i = 0; i < 2; ++i) {
     const auto key = fmt::format("found/{}/", i);
@@ -175,7 +175,7 @@ TEST(TorchvisionDetectors, LookAtTheLevelThatFitsABox) {
   const auto corner = (at.slice(1, 0, 2) + 1) * 60;
   const auto boxes = torch::cat({corner, corner + torch::exp2(5.5 + 2.5 * at.slice(1, 2))}, 1).to(torch::kFloat32);
   const auto out = roi_features(scene, 4, {boxes.slice(0, 0, 25), boxes.slice(0, 25)}, 3);
-  EXPECT_LT((out - reference().at("levels")).abs().max().item<double>(), 1e-5);
+  EXPECT_LT((out - torchvision_reference().at("levels")).abs().max().item<double>(), 1e-5);
 }
 
 TEST(TorchvisionDetectors, HaveTheNamesAndShapesOfTheirReference) {

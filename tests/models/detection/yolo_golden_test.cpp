@@ -4,7 +4,6 @@
 #include <nlohmann/json.hpp>
 
 #include "hadal/core/precision.h"
-#include "hadal/core/precision.h"
 #include "hadal/io/safetensors.h"
 #include "hadal/io/weights.h"
 #include "hadal/models/detection/yolo.h"
@@ -21,12 +20,12 @@ using Json = nlohmann::json;
 namespace {
 
 constexpr double kTolerance = 1e-4;
-/// Of doubles; the reference's overlaps have another epsilon here and there.
+/// Of doubles; the yolo_reference's overlaps have another epsilon here and there.
 constexpr double kExact = 2e-6;
 /// Gradients of floats through batch norms over a dozen values, whose rounding they enlarge.
 constexpr double kNormed = 1e-3;
 
-const NamedTensors& reference() {
+const NamedTensors& yolo_reference() {
   static const auto file = read_safetensors(golden("yolo.safetensors"));
   return file;
 }
@@ -45,9 +44,9 @@ bool is_constant(const std::string& name) {
 class YoloGolden : public testing::TestWithParam<const char*> {
  protected:
   const std::string name_ = GetParam();
-  const Json about_ = Json::parse(reference().metadata.at(name_));
+  const Json about_ = Json::parse(yolo_reference().metadata.at(name_));
 
-  const Tensor& wanted(const std::string& what) const { return reference().at(name_ + "/" + what); }
+  const Tensor& wanted(const std::string& what) const { return yolo_reference().at(name_ + "/" + what); }
 
   std::shared_ptr<YoloImpl> build(torch::Dtype type) const {
     YoloConfig config;
@@ -63,13 +62,13 @@ class YoloGolden : public testing::TestWithParam<const char*> {
   static Tensor pixels(torch::Dtype type) { return uniform("pixels", {2, 3, 64, 96}, 0.5, 0.5).to(type); }
 
   Targets targets(const YoloImpl& model) const {
-    Targets out = {.boxes = reference().at("boxes"),
-                   .labels = reference().at("labels"),
-                   .owner = reference().at("owner"),
+    Targets out = {.boxes = yolo_reference().at("boxes"),
+                   .labels = yolo_reference().at("labels"),
+                   .owner = yolo_reference().at("owner"),
                    .masks = {},
                    .keypoints = {}};
-    if (model.has_masks()) out.masks = reference().at("masks").repeat_interleave(4, 1).repeat_interleave(4, 2);
-    if (model.keypoints() > 0) out.keypoints = reference().at(fmt::format("keypoints{}", model.keypoints()));
+    if (model.has_masks()) out.masks = yolo_reference().at("masks").repeat_interleave(4, 1).repeat_interleave(4, 2);
+    if (model.keypoints() > 0) out.keypoints = yolo_reference().at(fmt::format("keypoints{}", model.keypoints()));
     return out;
   }
 
@@ -146,7 +145,7 @@ TEST_P(YoloGolden, HasTheReferencesNames) {
 }
 
 TEST_P(YoloGolden, FindsWhatTheReferenceFinds) {
-  if (!reference().find(name_ + "/found")) GTEST_SKIP() << "no reference";
+  if (!yolo_reference().find(name_ + "/found")) GTEST_SKIP() << "no reference";
   const auto model = build(torch::kFloat32);
   model->eval();
   const auto found = model->find(pixels(torch::kFloat32), {}, {.conf = 0.5, .iou = 0.6, .most = 20});

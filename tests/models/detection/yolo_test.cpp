@@ -83,7 +83,7 @@ Targets one_target() {
           .keypoints = {}};
 }
 
-std::shared_ptr<DetectionModel> small(const std::string& preset) {
+std::shared_ptr<DetectionModel> small_yolo(const std::string& preset) {
   Table settings;
   settings.set("width", 0.125);
   settings.set("classes", 2);
@@ -166,24 +166,25 @@ TEST(Yolo, RefusesWhatMakesNoNetwork) {
   EXPECT_ERROR(Yolo(YoloConfig{.family = "v5", .masks = true}), "v5 has neither masks nor keypoints");
   EXPECT_ERROR(Yolo(YoloConfig{.masks = true, .keypoints = 5}), "two different heads");
   EXPECT_ERROR(Yolo(YoloConfig{.family = "v9"}), "unknown family \"v9\"; nearest: v5, v8, 11");
-  EXPECT_ERROR(small("yolov8n")->find(torch::zeros({1, 3, 64, 70}), {}, {}),
+  EXPECT_ERROR(small_yolo("yolov8n")->find(torch::zeros({1, 3, 64, 70}), {}, {}),
                "sides must be multiples of 32, got 70; nearest: 64");
-  EXPECT_ERROR(small("yolov8n")->find(torch::zeros({1, 1, 64, 64}), {}, {}), "[yolo] wants (any, 3, any, any)");
+  EXPECT_ERROR(small_yolo("yolov8n")->find(torch::zeros({1, 1, 64, 64}), {}, {}), "[yolo] wants (any, 3, any, any)");
 }
 
 TEST(Yolo, LossesSayWhatTheDataLacks) {
   const auto pixels = torch::rand({1, 3, 64, 64});
-  EXPECT_ERROR(small("yolov8n-seg")->losses(pixels, {}, one_target()), "learns masks and the data has none");
-  EXPECT_ERROR(small("yolo26n-pose")->losses(pixels, {}, one_target()), "learns keypoints and the data has none");
+  EXPECT_ERROR(small_yolo("yolov8n-seg")->losses(pixels, {}, one_target()), "learns masks and the data has none");
+  EXPECT_ERROR(small_yolo("yolo26n-pose")->losses(pixels, {}, one_target()), "learns keypoints and the data has none");
   auto targets = one_target();
   targets.keypoints = torch::zeros({1, 5, 3});
-  EXPECT_ERROR(small("yolo11n-pose")->losses(pixels, {}, targets), "has 17 keypoints, the data 5; set keypoints=5");
+  EXPECT_ERROR(small_yolo("yolo11n-pose")->losses(pixels, {}, targets),
+               "has 17 keypoints, the data 5; set keypoints=5");
 }
 
 TEST(Yolo, PicturesWithoutObjectsTeachTheirEmptiness) {
   torch::manual_seed(3);
   for (const auto& name : kEach) {
-    const auto model = small(name);
+    const auto model = small_yolo(name);
     model->train();
     auto sum = torch::zeros({});
     for (const auto& [of, loss] : model->losses(torch::rand({2, 3, 64, 64}), {}, no_targets())) {
@@ -202,7 +203,7 @@ TEST(Yolo, PicturesWithoutObjectsTeachTheirEmptiness) {
 TEST(Yolo, ABoxWithoutAreaBreaksNothing) {
   torch::manual_seed(3);
   for (const auto& name : kEach) {
-    const auto model = small(name);
+    const auto model = small_yolo(name);
     auto targets = one_target();
     targets.boxes = torch::tensor({20.F, 20.F, 20.F, 20.F}).view({1, 4});
     if (model->has_masks()) targets.masks = torch::zeros({1, 64, 64}, torch::kUInt8);
@@ -215,7 +216,7 @@ TEST(Yolo, ABoxWithoutAreaBreaksNothing) {
 TEST(Yolo, FreshHeadsAreWhatDependsOnTheClasses) {
   for (const auto& name : kEach) {
     const WithoutInit shapes_only;
-    const auto few = small(name);
+    const auto few = small_yolo(name);
     Table settings;
     settings.set("width", 0.125);
     settings.set("classes", 90);
@@ -234,7 +235,7 @@ TEST(Yolo, FreshHeadsAreWhatDependsOnTheClasses) {
 TEST(Yolo, LearnsOnePicture) {
   for (const std::string name : {"yolov5n", "yolov8n", "yolo26n"}) {
     torch::manual_seed(5);
-    const auto model = small(name);
+    const auto model = small_yolo(name);
     auto pixels = torch::full({1, 3, 64, 64}, 0.2);
     pixels.slice(2, 8, 50).slice(3, 4, 40).fill_(0.9);
     torch::optim::Adam optimizer(model->parameters(), torch::optim::AdamOptions(1e-2));
@@ -248,7 +249,7 @@ TEST(Yolo, LearnsOnePicture) {
       sums.push_back(sum.item<double>());
     }
     EXPECT_LT(sums.back(), 0.3 * sums.front()) << name;
-    if (name != "yolov8n") continue;  // in pictures as small as these the others' heads see too few places
+    if (name != "yolov8n") continue;  // in pictures as small_yolo as these the others' heads see too few places
     model->eval();
     const auto found = model->find(pixels, {}, {.conf = 0.5})[0];
     ASSERT_GE(found.boxes.size(0), 1) << name;

@@ -17,14 +17,14 @@ using namespace hadal::test;
 
 namespace {
 
-const NamedTensors& reference() {
+const NamedTensors& yolox_reference() {
   static const auto file = read_safetensors(golden("yolox.safetensors"));
   return file;
 }
 
 class YoloxGolden : public testing::TestWithParam<const char*> {
  protected:
-  Tensor of(const std::string& what) const { return reference().at(fmt::format("{}/{}", GetParam(), what)); }
+  Tensor of(const std::string& what) const { return yolox_reference().at(fmt::format("{}/{}", GetParam(), what)); }
 
   void expect_the_same(torch::Dtype type, double outputs, double gradients) const {
     const std::string name = GetParam();
@@ -53,7 +53,7 @@ class YoloxGolden : public testing::TestWithParam<const char*> {
     }
     sum.backward();
     const auto names =
-        nlohmann::json::parse(reference().metadata.at(name + "/gradients")).get<std::vector<std::string>>();
+        nlohmann::json::parse(yolox_reference().metadata.at(name + "/gradients")).get<std::vector<std::string>>();
     const auto expected = of("gradients");
     const auto largest = expected.select(1, 0).max().item<double>();
     auto all = model.named_parameters();
@@ -74,14 +74,14 @@ TEST_P(YoloxGolden, FloatsAreTheReferences) { expect_the_same(torch::kFloat32, 1
 TEST_P(YoloxGolden, DoublesAreTheReferences) { expect_the_same(torch::kFloat64, 1e-9, 1e-8); }
 INSTANTIATE_TEST_SUITE_P(Networks, YoloxGolden, testing::Values("dense", "depthwise"));
 
-std::shared_ptr<DetectionModel> small(double width = 0.0625) {
+std::shared_ptr<DetectionModel> small_yolox(double width = 0.0625) {
   return std::make_shared<YoloxImpl>(YoloxConfig{.classes = 2, .depth = 0.33, .width = width, .depthwise = true});
 }
 
 }  // namespace
 
 TEST(Yolox, HasThePublishedNamesAndSizes) {
-  const auto sizes = nlohmann::json::parse(reference().metadata.at("sizes"));
+  const auto sizes = nlohmann::json::parse(yolox_reference().metadata.at("sizes"));
   const WithoutInit unset;
   for (const auto& [name, about] : sizes.items()) {
     const auto model = detectors().make(Part{"yolox-" + name, {}});
@@ -99,7 +99,7 @@ TEST(Yolox, HasThePublishedNamesAndSizes) {
 }
 
 TEST(Yolox, GivesAnObjectAsManyCellsAsItsOverlapsSumUpTo) {
-  const auto at = [](const std::string& what) { return reference().at("guesses/" + what); };
+  const auto at = [](const std::string& what) { return yolox_reference().at("guesses/" + what); };
   const YoloxCells cells{at("raw"), at("corners"), at("strides"), at("pred")};
   const auto match = simota(cells, 0, at("boxes").to(torch::kFloat64), at("labels"));
   EXPECT_TRUE(torch::equal(match.cells, at("cells"))) << match.cells << at("cells");
@@ -108,7 +108,7 @@ TEST(Yolox, GivesAnObjectAsManyCellsAsItsOverlapsSumUpTo) {
 }
 
 TEST(Yolox, AddsL1OnlyWhereTheRunCloses) {
-  const auto model = small();
+  const auto model = small_yolox();
   const auto pixels = torch::rand({1, 3, 64, 64}) * 255, sizes = torch::tensor({{64, 64}});
   const Targets one{torch::tensor({{8.0F, 8.0F, 40.0F, 50.0F}}), torch::tensor({1}), torch::tensor({0}), {}, {}};
   const auto l1 = [&](double share) {
@@ -120,7 +120,7 @@ TEST(Yolox, AddsL1OnlyWhereTheRunCloses) {
 }
 
 TEST(Yolox, LearnsFromPicturesWithoutObjectsAndFromObjectsWithoutCells) {
-  const auto model = small();
+  const auto model = small_yolox();
   const auto pixels = torch::rand({2, 3, 64, 64}) * 255, sizes = torch::tensor({{64, 64}, {64, 64}});
   const auto none = torch::zeros({0}, torch::kInt64);
   const auto losses = model->losses(pixels, sizes, {torch::zeros({0, 4}), none, none, {}, {}});

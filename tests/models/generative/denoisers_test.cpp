@@ -13,7 +13,7 @@ using namespace hadal::test;
 
 namespace {
 
-const GoldenFile& reference() {
+const GoldenFile& denoisers_reference() {
   static const GoldenFile file("denoisers");
   return file;
 }
@@ -22,7 +22,7 @@ class Denoisers : public testing::TestWithParam<std::string> {
  protected:
   void expect_the_same(torch::Dtype type, double tolerance, double gradients) const {
     const auto& name = GetParam();
-    const auto about = reference().about(name);
+    const auto about = denoisers_reference().about(name);
     const auto model =
         denoiser_models().make({about["preset"], parse_toml(about["settings"].get<std::string>(), "golden")});
     fill_from_hash(*model);
@@ -38,12 +38,12 @@ class Denoisers : public testing::TestWithParam<std::string> {
       const auto labels = torch::tensor({int64_t{2}, int64_t{0}, classes}).slice(0, 0, count);
       out = model->forward(x, torch::tensor({0.25, 7.0, 403.0}).slice(0, 0, count), classes > 0 ? labels : Tensor());
     }
-    EXPECT_LT(relative_error(out, reference()[name + "/out"]), tolerance);
+    EXPECT_LT(relative_error(out, denoisers_reference()[name + "/out"]), tolerance);
     (out * uniform("target", shape)).sum().backward();
     if (name == "unet_table")  // it makes no use of its embedding of time
       for (const auto& item : model->named_parameters())
         if (item.key().starts_with("time_embedding")) EXPECT_FALSE(item.value().grad().defined());
-    reference().expect_gradients(name + "/gradients", *model, {{"x", x}}, gradients);
+    denoisers_reference().expect_gradients(name + "/gradients", *model, {{"x", x}}, gradients);
   }
 };
 
@@ -51,7 +51,7 @@ TEST_P(Denoisers, OutputsAndGradientsAreTheReferences) { expect_the_same(torch::
 TEST_P(Denoisers, InDoublesToo) { expect_the_same(torch::kFloat64, 1e-9, 1e-9); }
 
 TEST_P(Denoisers, HaveTheReferencesNames) {
-  const auto about = reference().about(GetParam());
+  const auto about = denoisers_reference().about(GetParam());
   const auto model =
       denoiser_models().make({about["preset"], parse_toml(about["settings"].get<std::string>(), "golden")});
   auto wanted = about["weights"].get<std::map<std::string, std::vector<int64_t>>>();

@@ -13,7 +13,7 @@ namespace {
 constexpr int64_t kClasses = 3;
 const std::vector<int64_t> kShape = {3, 1, 4, 4};
 
-const GoldenFile& reference() {
+const GoldenFile& diffusion_reference() {
   static const GoldenFile file("diffusion");
   return file;
 }
@@ -30,7 +30,7 @@ Tensor plain(const Tensor& x, const Tensor& time, const Tensor& labels) {
 
 Tensor labels() { return torch::tensor({0, 2, 1}); }
 
-std::shared_ptr<const Process> process(const std::string& name, const std::string& settings = "") {
+std::shared_ptr<const Process> any_process(const std::string& name, const std::string& settings = "") {
   return processes().make({name, parse_toml(settings, "golden")});
 }
 
@@ -58,13 +58,13 @@ Tensor path(const Process& of, const SampleInput& input, const SamplerConfig& co
 }  // namespace
 
 TEST(Processes, AddLearnAndWeighAsTheReferences) {
-  for (const auto& about : reference().about("processes")) {
+  for (const auto& about : diffusion_reference().about("processes")) {
     const auto name = about["name"].get<std::string>();
-    const auto of = process(about["process"], about["settings"]);
-    const auto levels = of->at(reference()[name + "/times"]);
+    const auto of = any_process(about["process"], about["settings"]);
+    const auto levels = of->at(diffusion_reference()[name + "/times"]);
     const auto x = uniform("pictures", kShape).to(torch::kFloat64), e = noise("noise", kShape, torch::kFloat64);
     const auto same = [&](const Tensor& ours, const char* key) {
-      EXPECT_LT(relative_error(ours, reference()[name + "/" + key]), 1e-5) << name << " " << key;
+      EXPECT_LT(relative_error(ours, diffusion_reference()[name + "/" + key]), 1e-5) << name << " " << key;
     };
     same(noised(levels, x, e), "noised");
     same(wanted(levels, x, e), "wanted");
@@ -75,7 +75,7 @@ TEST(Processes, AddLearnAndWeighAsTheReferences) {
 TEST(Processes, DdpmsSchedulesAreTheReferences) {
   for (const auto* betas : {"linear", "scaled_linear", "cosine"}) {
     const auto kept = (1 - ddpm_betas({.betas = betas})).cumprod(0).slice(0, 0, std::nullopt, 41);
-    const auto expected = reference()[std::string("kept/") + betas];
+    const auto expected = diffusion_reference()[std::string("kept/") + betas];
     EXPECT_LT((kept / expected - 1).abs().max().item<double>(), 1e-9) << betas;
   }
 }
@@ -88,7 +88,7 @@ TEST(Processes, WhatIsWantedGivesPictureNoiseAndVelocityBack) {
                                                                 {"edm", ""},
                                                                 {"flow", ""}};
   for (const auto& [name, settings] : all) {
-    const auto of = process(name, settings);
+    const auto of = any_process(name, settings);
     const auto levels = of->at(of->draw(torch::tensor({0.1, 0.5, 0.8})));
     const auto x_t = noised(levels, x, e), f = wanted(levels, x, e);
     EXPECT_LT(relative_error(denoised(levels, x_t, f), x), 1e-9) << name;
@@ -99,25 +99,25 @@ TEST(Processes, WhatIsWantedGivesPictureNoiseAndVelocityBack) {
 
 TEST(Processes, DrawTimesAsTheirDistributionsSay) {
   const auto share = (torch::arange(20001, torch::kFloat64) + 0.5) / 20001;
-  const auto logs = process("edm")->draw(share).log();
+  const auto logs = any_process("edm")->draw(share).log();
   EXPECT_NEAR(logs.mean().item<double>(), -1.2, 1e-9);
   EXPECT_NEAR(logs.std().item<double>(), 1.2, 1e-2);
-  EXPECT_TRUE(torch::equal(process("flow", "times = \"uniform\"")->draw(share), share));
-  const auto middle = process("flow", "mean = 0.5")->draw(share).logit();
+  EXPECT_TRUE(torch::equal(any_process("flow", "times = \"uniform\"")->draw(share), share));
+  const auto middle = any_process("flow", "mean = 0.5")->draw(share).logit();
   EXPECT_NEAR(middle.mean().item<double>(), 0.5, 1e-9);
   EXPECT_NEAR(middle.std().item<double>(), 1, 1e-2);
-  const auto counts = process("ddpm", "times = 10")->draw(share).to(torch::kInt64).bincount();
+  const auto counts = any_process("ddpm", "times = 10")->draw(share).to(torch::kInt64).bincount();
   EXPECT_EQ(counts.size(0), 10);
   EXPECT_LE((counts - 2000).abs().max().item<int64_t>(), 1);
-  EXPECT_TRUE(process("edm")->draw(torch::zeros({1})).isfinite().all().item<bool>());
+  EXPECT_TRUE(any_process("edm")->draw(torch::zeros({1})).isfinite().all().item<bool>());
 }
 
 TEST(Samplers, GoTheReferencesWay) {
-  for (const auto& about : reference().about("paths")) {
+  for (const auto& about : diffusion_reference().about("paths")) {
     const auto name = about["name"].get<std::string>();
-    const auto of = process(about["process"], about["settings"]);
+    const auto of = any_process(about["process"], about["settings"]);
     const auto ours = path(*of, start(), sampler(about["sampler"]));
-    const auto& expected = reference()["path/" + name];
+    const auto& expected = diffusion_reference()["path/" + name];
     EXPECT_LT(relative_error(ours, expected), 1e-4) << name;
     const auto floats = path(*of, start(torch::kFloat32), sampler(about["sampler"]));
     EXPECT_LT(relative_error(floats, expected), 1e-3) << name;
@@ -127,7 +127,7 @@ TEST(Samplers, GoTheReferencesWay) {
 TEST(Samplers, DdimInverts) {
   for (const auto& [name, settings] : std::vector<std::pair<std::string, std::string>>{
            {"ddpm", "betas = \"linear\"\npredict = \"noise\""}, {"flow", ""}, {"edm", "most = 10"}}) {
-    const auto of = process(name, settings);
+    const auto of = any_process(name, settings);
     SampleInput input = start();
     input.picture = uniform("pictures", kShape).to(torch::kFloat64);
     const SamplerConfig config{.sampler = "ddim", .steps = 500, .bound = 0};
@@ -142,7 +142,7 @@ TEST(Samplers, DdimInverts) {
 }
 
 TEST(Samplers, ASampleFollowsFromSeedAndIndexAlone) {
-  const auto of = process("ddpm");
+  const auto of = any_process("ddpm");
   const SamplerConfig config{.sampler = "ancestral", .steps = 7};
   auto input = start(torch::kFloat32);
   input.fresh = nullptr;
@@ -160,7 +160,7 @@ TEST(Samplers, ASampleFollowsFromSeedAndIndexAlone) {
 }
 
 TEST(Samplers, BeginAtAPicture) {
-  const auto of = process("flow");
+  const auto of = any_process("flow");
   auto input = start();
   input.picture = uniform("pictures", kShape).to(torch::kFloat64);
   const SamplerConfig config{.sampler = "euler", .steps = 8, .bound = 0};
@@ -179,7 +179,7 @@ TEST(Samplers, LeaveWhatAMaskKeeps) {
   input.mask = torch::zeros({4, 4});
   input.mask.slice(1, 2).fill_(1);
   for (const auto* name : {"flow", "ddpm", "edm"}) {
-    const auto of = process(name);
+    const auto of = any_process(name);
     std::vector<Tensor> seen;
     const auto made = sample(*of, network, input, {.sampler = "dpmpp_2m", .steps = 6}, [&](const SampleStep& step) {
       seen.push_back(step.x);
@@ -194,7 +194,7 @@ TEST(Samplers, LeaveWhatAMaskKeeps) {
 }
 
 TEST(Samplers, SayWhatTheyWant) {
-  const auto of = process("ddpm", "times = 50");
+  const auto of = any_process("ddpm", "times = 50");
   const auto input = start();
   const auto with = [&](auto change, SamplerConfig config = {}) {
     auto changed = input;
@@ -203,8 +203,8 @@ TEST(Samplers, SayWhatTheyWant) {
   };
   const auto nothing = [](SampleInput&) {};
   EXPECT_ERROR(with(nothing, {.steps = 0}), "steps (0) must be at least 1");
-  EXPECT_ERROR(with(nothing, {.steps = 51}), "steps (51) must be at most the 50 times of the process ddpm");
-  EXPECT_ERROR(sampling_times(*process("flow"), {.spacing = "leading"}), "spacing \"leading\" is for ddpm");
+  EXPECT_ERROR(with(nothing, {.steps = 51}), "steps (51) must be at most the 50 times of the any_process ddpm");
+  EXPECT_ERROR(sampling_times(*any_process("flow"), {.spacing = "leading"}), "spacing \"leading\" is for ddpm");
   EXPECT_ERROR(with(nothing, {.shift = 3}), "shift (3) is for flow");
   EXPECT_ERROR(with(
                    [](SampleInput& i) {
@@ -224,7 +224,7 @@ TEST(Samplers, SayWhatTheyWant) {
                }),
                "mask of the pictures' size is (4, 4) or (3, 1, 4, 4), got (4, 5)");
   EXPECT_ERROR(with(nothing, {.sampler = "eulre"}), "euler");
-  EXPECT_ERROR(process("ddpm", "beta_from = 0.5"), "beta_from (0.5) must be at most beta_to (0.02)");
-  EXPECT_ERROR(process("edm", "least = 90"), "least (90) must be less than most (80)");
+  EXPECT_ERROR(any_process("ddpm", "beta_from = 0.5"), "beta_from (0.5) must be at most beta_to (0.02)");
+  EXPECT_ERROR(any_process("edm", "least = 90"), "least (90) must be less than most (80)");
   EXPECT_ERROR(sample(*of, plain, {.noise = input.noise, .labels = input.labels}, {}), "it takes no labels");
 }

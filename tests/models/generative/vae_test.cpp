@@ -11,7 +11,7 @@ using namespace hadal::test;
 
 namespace {
 
-const GoldenFile& reference() {
+const GoldenFile& vae_reference() {
   static const GoldenFile file("vae");
   return file;
 }
@@ -26,7 +26,7 @@ class Vaes : public testing::TestWithParam<std::string> {
  protected:
   void expect_the_same(torch::Dtype type, double tolerance, double gradients) const {
     const auto& name = GetParam();
-    const auto about = reference().about(name);
+    const auto about = vae_reference().about(name);
     const auto model = vaes().make({about["preset"], parse_toml(about["settings"].get<std::string>(), "golden")});
     fill_from_hash(*model);
     model->to(type);
@@ -42,7 +42,7 @@ class Vaes : public testing::TestWithParam<std::string> {
                                               : torch::tensor({0, 3, 4});
     const auto eps = noise("noise", {about["samples"], shape[0], about["latent"]}, type);
     const auto same = [&](const Tensor& ours, const char* key) {
-      EXPECT_LT(relative_error(ours, reference()[name + "/" + key]), tolerance) << name << " " << key;
+      EXPECT_LT(relative_error(ours, vae_reference()[name + "/" + key]), tolerance) << name << " " << key;
     };
     {
       const auto terms = vae_terms(*model, x, labels, eps);
@@ -52,7 +52,7 @@ class Vaes : public testing::TestWithParam<std::string> {
       same(elbo(terms), "elbo");
       same(importance_bound(terms), "bound");
     }
-    const auto floor = reference().about(name + "/floor").get<double>();
+    const auto floor = vae_reference().about(name + "/floor").get<double>();
     const std::map<std::string, VaeLossConfig> losses = {
         {"plain", {.beta = 0.5}}, {"free", {.free_bits = floor}}, {"importance", {.importance = true}}};
     for (const auto& [kind, config] : losses) {
@@ -60,7 +60,7 @@ class Vaes : public testing::TestWithParam<std::string> {
       const auto loss = vae_loss(config, vae_terms(*model, x, labels, eps));
       same(loss, kind.c_str());
       loss.backward();
-      reference().expect_gradients(name + "/" + kind + "/gradients", *model, {}, gradients);
+      vae_reference().expect_gradients(name + "/" + kind + "/gradients", *model, {}, gradients);
     }
   }
 };

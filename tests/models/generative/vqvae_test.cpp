@@ -8,22 +8,22 @@ using namespace hadal::test;
 
 namespace {
 
-constexpr auto kDouble = torch::kFloat64;
+constexpr auto kVqvaeDouble = torch::kFloat64;
 constexpr double kExact = 1e-9;
 
-const GoldenFile& reference() {
+const GoldenFile& vqvae_reference() {
   static const GoldenFile file("vqvae");
   return file;
 }
 
 void same(const Tensor& ours, const std::string& key) {
-  EXPECT_LT(relative_error(ours, reference()[key]), kExact) << key;
+  EXPECT_LT(relative_error(ours, vqvae_reference()[key]), kExact) << key;
 }
 
 /// Doubles from the hash, but for counts, which are above 0.
 void fill_codebook(nn::Module& module) {
   fill_from_hash(module);
-  module.to(kDouble);
+  module.to(kVqvaeDouble);
   const torch::NoGradGuard no_grad;
   for (auto& item : module.named_buffers())
     if (item.key().ends_with("cluster_size")) item.value().abs_().add_(1);
@@ -33,23 +33,23 @@ void fill_codebook(nn::Module& module) {
 
 TEST(VqVae, IsTheReferenceOverSteps) {
   for (const std::string name : {"ema", "fsq"}) {
-    const auto about = reference().about(name);
+    const auto about = vqvae_reference().about(name);
     const auto model = vqvaes().make({"vqvae", parse_toml(about["settings"].get<std::string>(), "golden")});
     fill_codebook(*model);
     const bool binary = about["kind"] == "bernoulli";
     Tensor loss, parameters;
     for (const std::string step : {"0", "1", "2"}) {
-      const auto drawn = uniform("pictures" + step, {5, 2, 16, 16}).to(kDouble);
-      const auto x = binary ? (drawn > 0.3).to(kDouble) : ((drawn * 0.6 + 0.5).clamp(0, 1) * 255).round() / 255;
+      const auto drawn = uniform("pictures" + step, {5, 2, 16, 16}).to(kVqvaeDouble);
+      const auto x = binary ? (drawn > 0.3).to(kVqvaeDouble) : ((drawn * 0.6 + 0.5).clamp(0, 1) * 255).round() / 255;
       forget_gradients(*model);
       const auto out = model->forward(x);
-      EXPECT_TRUE(torch::equal(out.codes, reference()[name + "/codes" + step])) << name << step;
+      EXPECT_TRUE(torch::equal(out.codes, vqvae_reference()[name + "/codes" + step])) << name << step;
       same(loss = vqvae_loss(*model, out, x), name + "/loss" + step);
       parameters = out.parameters;
     }
     same(parameters, name + "/parameters");
     loss.backward();
-    reference().expect_gradients(name + "/gradients", *model, {}, kExact);
+    vqvae_reference().expect_gradients(name + "/gradients", *model, {}, kExact);
     for (const auto& item : model->named_buffers()) same(item.value(), name + "/" + item.key());
   }
 }
@@ -59,9 +59,9 @@ TEST(EmaCodebook, MovesAsTheReference) {
   fill_codebook(book);
   Tensor x, features, commitment;
   for (const std::string step : {"0", "1", "2", "3"}) {
-    x = noise("features" + step, {3, 4, 5, 5}, kDouble).requires_grad_();
+    x = noise("features" + step, {3, 4, 5, 5}, kVqvaeDouble).requires_grad_();
     const auto out = book.forward(x);
-    EXPECT_TRUE(torch::equal(out.codes, reference()["book/codes" + step])) << step;
+    EXPECT_TRUE(torch::equal(out.codes, vqvae_reference()["book/codes" + step])) << step;
     same(out.commitment, "book/commitment" + step);
     features = out.features;
     commitment = out.commitment;
@@ -90,13 +90,13 @@ TEST(EmaCodebook, CodesThatStandForNothingBeginAnew) {
 }
 
 TEST(Fsq, IsTheReference) {
-  const auto x = uniform("features", {4, 3, 5, 5}, 3).to(kDouble);
+  const auto x = uniform("features", {4, 3, 5, 5}, 3).to(kVqvaeDouble);
   for (const auto& levels : std::vector<std::vector<int64_t>>{{4, 3, 5}, {8, 6, 5}, {2, 7, 2}}) {
     Fsq fsq(levels);
     const auto name = fmt::format("fsq{}", fmt::join(levels, ""));
     const auto out = fsq.forward(x);
     same(out.features, name + "/features");
-    EXPECT_TRUE(torch::equal(out.codes, reference()[name + "/codes"])) << name;
+    EXPECT_TRUE(torch::equal(out.codes, vqvae_reference()[name + "/codes"])) << name;
     EXPECT_LT(relative_error(fsq.features(out.codes).permute({0, 3, 1, 2}), out.features), 1e-6) << name;
     EXPECT_LT(out.codes.max().item<int64_t>(), fsq.size());
     const auto every = torch::arange(fsq.size());

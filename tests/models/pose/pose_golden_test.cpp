@@ -22,10 +22,10 @@ using Json = nlohmann::json;
 namespace {
 
 constexpr double kTolerance = 1e-4;
-/// Of doubles, which are what the reference computed with: a rectifier turns over by a float's rounding.
+/// Of doubles, which are what the pose_reference computed with: a rectifier turns over by a float's rounding.
 constexpr double kExact = 1e-8;
 
-const NamedTensors& reference() {
+const NamedTensors& pose_reference() {
   static const auto file = read_safetensors(golden("pose.safetensors"));
   return file;
 }
@@ -75,8 +75,8 @@ Tensor loss_of(const Tensor& maps) {
 }
 
 void expect_gradients(const std::string& name, const HeatmapModel& model, const Tensor& pixels, const Json& about) {
-  const auto expected = reference().at(name + "/gradients");
-  const auto names = Json::parse(reference().metadata.at(name + "/gradients")).get<std::vector<std::string>>();
+  const auto expected = pose_reference().at(name + "/gradients");
+  const auto names = Json::parse(pose_reference().metadata.at(name + "/gradients")).get<std::vector<std::string>>();
   const auto largest = expected.select(1, 0).max().item<double>();
   const auto compare = [&](const std::string& of, const Tensor& gradient, const Tensor& probe) {
     const auto row = std::find(names.begin(), names.end(), of) - names.begin();
@@ -111,7 +111,7 @@ void expect_gradients(const std::string& name, const HeatmapModel& model, const 
 class PoseGolden : public testing::TestWithParam<const char*> {
  protected:
   const std::string name_ = GetParam();
-  const Json about_ = Json::parse(reference().metadata.at(name_));
+  const Json about_ = Json::parse(pose_reference().metadata.at(name_));
 };
 
 TEST_P(PoseGolden, MapsLossesAndGradientsAreTheReferences) {
@@ -123,11 +123,11 @@ TEST_P(PoseGolden, MapsLossesAndGradientsAreTheReferences) {
     {
       const torch::NoGradGuard no_grad;
       model->eval();
-      EXPECT_LT(relative_error(model->forward(pixels), reference().at(name_ + "/maps")), tolerance);
+      EXPECT_LT(relative_error(model->forward(pixels), pose_reference().at(name_ + "/maps")), tolerance);
       model->train();
       std::map<std::string, Tensor> before;
       for (const auto& [name, tensor] : tensors_of(*model)) before.emplace(name, tensor.clone());
-      EXPECT_LT(relative_error(loss_of(model->forward(pixels)), reference().at(name_ + "/loss")), tolerance);
+      EXPECT_LT(relative_error(loss_of(model->forward(pixels)), pose_reference().at(name_ + "/loss")), tolerance);
       for (auto& [name, tensor] : tensors_of(*model)) tensor.copy_(before.at(name));
     }
   }
@@ -165,18 +165,19 @@ TEST(PoseGolden, EveryPresetIsAsLargeAsItsReference) {
 }
 
 TEST(PoseGolden, TheFilesSettingsAreThoseOfItsModel) {
-  const auto part = vitpose_settings(Json::parse(reference().metadata.at("vitpose_simple/config")));
+  const auto part = vitpose_settings(Json::parse(pose_reference().metadata.at("vitpose_simple/config")));
   const auto resolved = heatmap_models().resolve(part);
-  const auto about = Json::parse(reference().metadata.at("vitpose_simple"));
+  const auto about = Json::parse(pose_reference().metadata.at("vitpose_simple"));
   const auto settings = parse_toml(about["settings"].get<std::string>(), "golden");
   for (const auto& [key, value] : settings.entries())
     EXPECT_EQ(resolved.settings.find(key)->text(), value.text()) << key;
-  auto other = Json::parse(reference().metadata.at("vitpose_simple/config"));
+  auto other = Json::parse(pose_reference().metadata.at("vitpose_simple/config"));
   other["backbone_config"]["num_experts"] = 6;
   EXPECT_ERROR(vitpose_settings(other), "its MLPs are mixtures of 6 experts");
 }
 
 TEST(PoseGolden, TargetsAreGaussians) {
-  EXPECT_LT(relative_error(gaussian_maps(reference().at("targets/points"), 12, 9, 2), reference().at("targets/maps")),
+  EXPECT_LT(relative_error(gaussian_maps(pose_reference().at("targets/points"), 12, 9, 2),
+                           pose_reference().at("targets/maps")),
             1e-6);
 }

@@ -1,4 +1,4 @@
-// What every registered language model must do, in a small build of it.
+// What every registered language model must do, in a small_language_model build of it.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -15,7 +15,7 @@ using namespace hadal::test;
 
 namespace {
 
-std::shared_ptr<LanguageModel> small(const std::string& name, const Table& more = {}) {
+std::shared_ptr<LanguageModel> small_language_model(const std::string& name, const Table& more = {}) {
   torch::manual_seed(0);
   Table settings{{"vocabulary", 11}, {"context", 12}, {"dim", 24}, {"depth", 2}, {"heads", 6}, {"mlp", 16}};
   if (const auto* shared = language_models().at(name).schema.defaults().find("kv_heads");
@@ -50,7 +50,7 @@ std::string test_name(const testing::TestParamInfo<std::string>& info) {
 }  // namespace
 
 TEST_P(LanguageModels, GivesLogitsAndAGradientToEveryParameter) {
-  const auto model = small(GetParam());
+  const auto model = small_language_model(GetParam());
   model->train();
   const auto logits = model->forward(some_ids(3, 12));
   EXPECT_EQ(logits.sizes(), (std::vector<int64_t>{3, 12, 11}));
@@ -63,7 +63,7 @@ TEST_P(LanguageModels, GivesLogitsAndAGradientToEveryParameter) {
 
 TEST_P(LanguageModels, IsTheSameAfterSavingAndLoading) {
   const TemporaryFolder folder;
-  const auto first = small(GetParam()), second = small(GetParam());
+  const auto first = small_language_model(GetParam()), second = small_language_model(GetParam());
   for (auto& parameter : second->parameters()) parameter.data().zero_();
   save_weights(folder / "weights.safetensors", *first);
   load_weights(*second, folder / "weights.safetensors");
@@ -72,7 +72,7 @@ TEST_P(LanguageModels, IsTheSameAfterSavingAndLoading) {
 }
 
 TEST_P(LanguageModels, RefusesIdsThatItDoesNotHave) {
-  const auto model = small(GetParam());
+  const auto model = small_language_model(GetParam());
   EXPECT_ERROR(model->forward(torch::full({1, 3}, 11, torch::kInt64)),
                "[embedding] there is no row for id 11; ids are 0 to 10");
   EXPECT_ERROR(model->forward(torch::full({1, 3}, -1, torch::kInt64)), "there is no row for id -1");
@@ -91,7 +91,7 @@ TEST_P(LanguageModels, BeginsNearTheUniformGuess) {
 
 TEST_P(CausalModels, DecodesWithItsCacheAsWithout) {
   const torch::NoGradGuard no_grad;
-  const auto model = small(GetParam());
+  const auto model = small_language_model(GetParam());
   const auto ids = some_ids(3, 9);
   const auto whole = model->forward(ids);
   auto cache = model->make_cache(3, 12);
@@ -102,7 +102,7 @@ TEST_P(CausalModels, DecodesWithItsCacheAsWithout) {
 
 TEST_P(CausalModels, DecodesPaddedBatchesAsEachAlone) {
   const torch::NoGradGuard no_grad;
-  const auto model = small(GetParam());
+  const auto model = small_language_model(GetParam());
   const auto shorter = some_ids(1, 3), longer = some_ids(1, 6), next = some_ids(2, 3);
   const auto padded = torch::cat({torch::cat({torch::zeros({1, 3}, torch::kInt64), shorter}, 1), longer});
   auto cache = model->make_cache(2, 12);
@@ -116,7 +116,7 @@ TEST_P(CausalModels, DecodesPaddedBatchesAsEachAlone) {
 
 TEST_P(CausalModels, KeepsToItsContext) {
   const torch::NoGradGuard no_grad;
-  const auto model = small(GetParam());
+  const auto model = small_language_model(GetParam());
   if (!model->rolls()) {
     EXPECT_ERROR(model->forward(some_ids(1, 13)), "[language model] 13 tokens do not fit into the context of 12");
     auto cache = model->make_cache(1, 12);
@@ -125,7 +125,7 @@ TEST_P(CausalModels, KeepsToItsContext) {
     return;
   }
   auto cache = model->make_cache(1, 4);
-  const auto windowed = small(GetParam(), {{"window", 4}});
+  const auto windowed = small_language_model(GetParam(), {{"window", 4}});
   const auto ids = some_ids(1, 10);
   std::vector<Tensor> parts;
   for (int64_t t = 0; t < 10; ++t) parts.push_back(model->forward(ids.slice(1, t, t + 1), &cache));
@@ -138,7 +138,7 @@ INSTANTIATE_TEST_SUITE_P(All, CausalModels, testing::ValuesIn(causal_names()), t
 TEST(CausalLm, TakesEveryKindOfPositions) {
   const torch::NoGradGuard no_grad;
   for (const char* positions : {"none", "learned", "sinusoidal", "rotary", "alibi", "relative"}) {
-    const auto model = small("gpt", {{"positions", positions}});
+    const auto model = small_language_model("gpt", {{"positions", positions}});
     const auto ids = torch::tensor({{1, 2, 3, 4}, {2, 1, 3, 4}});
     const auto logits = model->forward(ids);
     const auto far = relative_error(logits[0][3], logits[1][3]);
@@ -169,7 +169,7 @@ TEST(CausalLm, ToldByItsShapesNanoGptsMatricesLieTheOtherWay) {
                                                              {"mlp.0.", "mlp.c_fc."},
                                                              {"mlp.3.", "mlp.c_proj."}};
   for (const int64_t mlp : {96, 24}) {  // 24: all but queries, keys and values are square
-    const auto model = small("gpt2", {{"mlp", mlp}, {"dim", 24}});
+    const auto model = small_language_model("gpt2", {{"mlp", mlp}, {"dim", 24}});
     const auto ours = state_dict(*model);
     for (const bool in_first : {false, true})
       for (const auto* prefix : {"transformer.", ""}) {
@@ -192,7 +192,7 @@ TEST(CausalLm, ToldByItsShapesNanoGptsMatricesLieTheOtherWay) {
 }
 
 TEST(CausalLm, SaysWhetherTheHeadIsTheEmbedding) {
-  const auto tied = small("gpt2"), untied = small("gpt2", {{"tied", false}});
+  const auto tied = small_language_model("gpt2"), untied = small_language_model("gpt2", {{"tied", false}});
   auto file = state_dict(*tied);
   EXPECT_ERROR(untied->own_names(file.entries),
                "has no head (lm_head.weight); where the head is the embedding, set model.tied=true");
@@ -207,7 +207,8 @@ TEST(CausalLm, SaysWhetherTheHeadIsTheEmbedding) {
 
 namespace {
 
-/// A small BERT's weights as the hub's bert-base-uncased has them, the heads of BertForPreTraining among them.
+/// A small_language_model BERT's weights as the hub's bert-base-uncased has them, the heads of BertForPreTraining among
+/// them.
 TensorsByName published(const nn::Module& words) {
   static const std::pair<std::string, std::string> rows[] = {
       {"encoder.layers.", "encoder.layer."},
@@ -252,7 +253,7 @@ TensorsByName published(const nn::Module& words) {
 }  // namespace
 
 TEST(Bert, RefusesADecoderOfItsOwn) {
-  const auto model = small("bert");
+  const auto model = small_language_model("bert");
   auto file = published(*model);
   const auto words = std::find_if(file.begin(), file.end(), [](const auto& item) {
     return item.first == "bert.embeddings.word_embeddings.weight";
@@ -268,7 +269,7 @@ TEST(Bert, RefusesADecoderOfItsOwn) {
 
 TEST(Bert, TakesPublishedFiles) {
   const torch::NoGradGuard no_grad;
-  const auto first = small("bert"), second = small("bert");
+  const auto first = small_language_model("bert"), second = small_language_model("bert");
   for (auto& parameter : second->parameters()) parameter.data().zero_();
   const auto file = published(*first);
   load_weights(*second, {second->own_names(file), {}, "x"});
@@ -294,7 +295,7 @@ TEST(Bert, TakesPublishedFiles) {
 
 TEST(Bert, LooksBothWaysAndIgnoresPadding) {
   const torch::NoGradGuard no_grad;
-  const auto model = small("bert");
+  const auto model = small_language_model("bert");
   EXPECT_ERROR(model->make_cache(1, 8), "a model that learns hidden words writes no text");
   const auto ids = some_ids(1, 6);
   auto changed = ids.clone();

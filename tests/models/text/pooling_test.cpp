@@ -13,7 +13,7 @@ using namespace hadal::test;
 
 namespace {
 
-const NamedTensors& reference() {
+const NamedTensors& pooling_reference() {
   static const auto file = read_safetensors(golden("pooling.safetensors"));
   return file;
 }
@@ -28,11 +28,11 @@ struct Encoder : nn::Module {
   BertEncoder bert{nullptr};
 };
 
-/// A flat list of all weights as the reference orders them -> by our names; without one, the hash's weights.
+/// A flat list of all weights as the pooling_reference orders them -> by our names; without one, the hash's weights.
 std::map<std::string, Tensor> by_our_names(const Tensor& flat = {}) {
   TensorsByName theirs;
   int64_t at = 0;
-  for (const auto& item : nlohmann::json::parse(reference().metadata.at("weights"))) {
+  for (const auto& item : nlohmann::json::parse(pooling_reference().metadata.at("weights"))) {
     const auto name = item[0].get<std::string>();
     const auto shape = item[1].get<std::vector<int64_t>>();
     const auto count = c10::multiply_integers(shape);
@@ -46,7 +46,7 @@ std::map<std::string, Tensor> by_our_names(const Tensor& flat = {}) {
 }  // namespace
 
 TEST(Pooling, GivesTheReferencesVectorsAndGradients) {
-  const auto ids = reference().at("input_ids"), mask = reference().at("attention_mask");
+  const auto ids = pooling_reference().at("input_ids"), mask = pooling_reference().at("attention_mask");
   for (const bool doubles : {false, true}) {
     const auto type = doubles ? torch::kFloat64 : torch::kFloat32;
     const double tolerance = doubles ? 1e-9 : 1e-4;
@@ -63,8 +63,8 @@ TEST(Pooling, GivesTheReferencesVectorsAndGradients) {
         model.zero_grad();
         const auto states = model.bert(BertInput{.ids = ids, .mask = mask});
         const auto got = pooled({.mode = *pooling_mode(mode), .normalize = normalize, .dim = 16}, states, mask);
-        EXPECT_LT(relative_error(got, reference().at(name)), tolerance) << name;
-        const auto* gradients = reference().find(name + "/gradients");
+        EXPECT_LT(relative_error(got, pooling_reference().at(name)), tolerance) << name;
+        const auto* gradients = pooling_reference().find(name + "/gradients");
         if (!gradients) continue;
         (got * uniform("target", got.sizes()).to(type)).sum().backward();
         const auto expected = by_our_names(*gradients);

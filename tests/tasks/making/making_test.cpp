@@ -13,7 +13,7 @@
 namespace hadal {
 namespace {
 
-const Table kData{{"kind", "shapes"}, {"size", 28}, {"classes", 3}, {"train", 48}, {"val", 12}, {"test", 12}};
+const Table kMakingData{{"kind", "shapes"}, {"size", 28}, {"classes", 3}, {"train", 48}, {"val", 12}, {"test", 12}};
 
 std::vector<std::pair<std::string, Table>> small(bool conditional) {
   return {{"gan",
@@ -21,26 +21,26 @@ std::vector<std::pair<std::string, Table>> small(bool conditional) {
             {"conditional", conditional},
             {"augment", "ada"},
             {"ada", Table{{"first", 0.3}}},
-            {"data", kData}}},
+            {"data", kMakingData}}},
           {"vae",
            {{"model", Table{{"name", "vae"}, {"hidden", 16}, {"latent", 4}}},
             {"conditional", conditional},
             {"bound_samples", 8},
-            {"data", kData}}},
+            {"data", kMakingData}}},
           {"vqvae",
            {{"model", Table{{"name", "vqvae"}, {"width", 8}, {"codes", 16}, {"dim", 4}, {"blocks", 1}}},
             {"prior", Table{{"dim", 8}, {"depth", 1}, {"heads", 2}}},
             {"conditional", conditional},
-            {"data", kData}}},
+            {"data", kMakingData}}},
           {"diffusion",
            {{"model", Table{{"name", "unet"}, {"widths", List{8, 8}}, {"head_dim", 8}, {"groups", 2}}},
             {"conditional", conditional},
             {"slow", true},
             {"generate", Table{{"sampler", "euler"}, {"steps", 2}}},
-            {"data", kData}}}};
+            {"data", kMakingData}}}};
 }
 
-std::unique_ptr<Task> make(const std::string& task, const Table& settings, int64_t workers = 0) {
+std::unique_ptr<Task> make_maker(const std::string& task, const Table& settings, int64_t workers = 0) {
   TaskContext context;
   context.batch = 8;
   context.workers = workers;
@@ -61,7 +61,7 @@ TrainConfig quiet(int64_t steps) {
 TEST(Making, EveryKindLearnsIsScoredAndShown) {
   for (const bool conditional : {false, true})
     for (const auto& [name, settings] : small(conditional)) {
-      const auto task = make(name, settings);
+      const auto task = make_maker(name, settings);
       Trainer trainer(*task, quiet(6));
       const auto outcome = trainer.run();
       EXPECT_TRUE(outcome.done) << name;
@@ -82,7 +82,7 @@ TEST(Making, LossesFall) {
     if (name == "gan") continue;  // a game's losses do not
     auto sharp = settings;
     if (name != "diffusion") sharp.set("binarise", "threshold");  // grey textures are all noise
-    const auto task = make(name, sharp);
+    const auto task = make_maker(name, sharp);
     struct Losses : Callback {
       void on_step(const StepEvent& event) override { values.push_back(event.losses[0].second); }
       std::vector<double> values;
@@ -105,7 +105,7 @@ TEST(Making, GoesOnExactlyWhereItStopped) {
       return read_passport(run / "weights/last.safetensors").tensors;
     };
     {
-      const auto task = make(name, settings);
+      const auto task = make_maker(name, settings);
       Trainer(*task, quiet(10), whole_folder.path()).run();
     }
     struct Stopper : Callback {
@@ -115,7 +115,7 @@ TEST(Making, GoesOnExactlyWhereItStopped) {
       Trainer* trainer = nullptr;
     };
     for (bool resume = false, done = false; !done; resume = true) {
-      const auto task = make(name, settings, 2);
+      const auto task = make_maker(name, settings, 2);
       Trainer trainer(*task, quiet(10), folder.path());
       if (resume) trainer.resume(folder / "checkpoint/last.safetensors");
       Stopper stopper;
@@ -134,7 +134,7 @@ TEST(Making, WeightsAreEnough) {
   for (const auto& [name, settings] : small(true)) {
     const test::TemporaryFolder folder;
     const auto path = folder / "w.safetensors";
-    const auto task = make(name, settings);
+    const auto task = make_maker(name, settings);
     test::save_task(*task, name, path);
     const auto opened = open_trained(path);
     auto* maker = dynamic_cast<Maker*>(opened.get());
@@ -148,7 +148,7 @@ TEST(Making, WeightsAreEnough) {
 
 TEST(Making, AGanIsUsedByItsGenerator) {
   const test::TemporaryFolder folder;
-  const auto task = make("gan", small(false)[0].second);
+  const auto task = make_maker("gan", small(false)[0].second);
   test::save_task(*task, "gan", folder / "w.safetensors");
   const auto opened = open_trained(folder / "w.safetensors");
   for (const auto& name : opened->model().named_parameters().keys())
@@ -159,7 +159,7 @@ TEST(Making, SaysWhenTheDiscriminatorHasWon) {
   auto settings = small(false)[0].second;
   settings.set("augment", "none");
   settings.set("loss", Table{{"loss", "non_saturating"}, {"r1", 0.0}, {"r2", 0.0}});
-  const auto task = make("gan", settings);
+  const auto task = make_maker("gan", settings);
   auto config = quiet(120);
   config.optimizer = {"adam", {{"lr", 2e-3}}};
   config.groups = {{.match = "generator.*", .lr_scale = 1e-4}};
@@ -167,24 +167,24 @@ TEST(Making, SaysWhenTheDiscriminatorHasWon) {
   Trainer(*task, config).run();
   ASSERT_FALSE(task->alarms().empty());
   EXPECT_THAT(task->alarms()[0], testing::HasSubstr("the discriminator is right in"));
-  EXPECT_TRUE(make("gan", settings)->alarms().empty());
+  EXPECT_TRUE(make_maker("gan", settings)->alarms().empty());
 }
 
 TEST(Making, DataAreRefusedByWhatTheyLack) {
   auto one = small(false)[0].second;
   one.set_path("data.train", 1);
-  EXPECT_ERROR(make("gan", one), "training wants at least two pictures");
+  EXPECT_ERROR(make_maker("gan", one), "training wants at least two pictures");
   auto channels = small(false)[1].second;
   channels.set_path("model.channels", 1);
-  EXPECT_ERROR(make("vae", channels), "model.channels is 1 and the data has 3 channels");
+  EXPECT_ERROR(make_maker("vae", channels), "model.channels is 1 and the data has 3 channels");
   auto mission = small(true)[0].second;
   mission.set("model", "mission_gan");
-  EXPECT_ERROR(make("gan", mission), "makes pictures of no class");
+  EXPECT_ERROR(make_maker("gan", mission), "makes pictures of no class");
   auto judge = small(false)[0].second;
   judge.set("judge", Table{{"weights", "runs/nobody"}});
-  EXPECT_ERROR(make("gan", judge), "train it first");
+  EXPECT_ERROR(make_maker("gan", judge), "train it first");
   for (const auto& [name, settings] : small(false)) {
-    const auto task = make(name, settings);
+    const auto task = make_maker(name, settings);
     EXPECT_ERROR(task->require_split("nowhere"), "nowhere");
   }
 }
@@ -195,11 +195,12 @@ TEST(SampleJudge, RealPicturesBesideRealOnesAreNear) {
   TaskContext context;
   context.batch = 8, context.workers = 0, context.learns = true;
   const auto classifier = tasks().make(
-      {"classify", {{"model", Table{{"name", "cnn"}}}, {"data", kData}, {"augment", Table{{"size", 28}}}}}, context);
+      {"classify", {{"model", Table{{"name", "cnn"}}}, {"data", kMakingData}, {"augment", Table{{"size", 28}}}}},
+      context);
   test::save_task(*classifier, "classify", folder / "judge.safetensors");
   auto settings = small(true)[1].second;
   settings.set("judge", Table{{"weights", (folder / "judge.safetensors").string()}});
-  const auto task = make("vae", settings);
+  const auto task = make_maker("vae", settings);
   EXPECT_THAT(task->summary(), testing::ContainsRegex("judged by .*, features [0-9a-f]{8}"));
   const auto scores = task->evaluate("test", 0);
   const auto value = [&](const std::string& key) {

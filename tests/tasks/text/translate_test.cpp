@@ -31,7 +31,7 @@ void write_corpus(const test::TemporaryFolder& folder) {
   }
 }
 
-Table settings(const test::TemporaryFolder& folder) {
+Table translate_settings(const test::TemporaryFolder& folder) {
   return {{"model", Table{{"name", "transformer"},
                           {"dim", 32},
                           {"heads", 2},
@@ -45,7 +45,7 @@ Table settings(const test::TemporaryFolder& folder) {
           {"tokens", 128}};
 }
 
-std::unique_ptr<Task> make(const Table& table, const Table& learned = {}) {
+std::unique_ptr<Task> make_translator(const Table& table, const Table& learned = {}) {
   TaskContext context;
   context.batch = 8;
   context.workers = 1;
@@ -60,7 +60,7 @@ std::unique_ptr<Task> make(const Table& table, const Table& learned = {}) {
 TEST(Translate, LearnsASmallLanguageByHeart) {
   test::TemporaryFolder folder;
   write_corpus(folder);
-  auto task = make(settings(folder));
+  auto task = make_translator(translate_settings(folder));
   EXPECT_THAT(task->summary(), testing::HasSubstr("36 training texts"));
   Trainer trainer(*task, {.epochs = 60,
                           .optimizer = {"adam", {{"lr", 5e-3}}},
@@ -98,9 +98,9 @@ TEST(Translate, LearnsASmallLanguageByHeart) {
 TEST(Translate, ComesBackFromItsSettings) {
   test::TemporaryFolder folder;
   write_corpus(folder);
-  const auto task = make(settings(folder));
-  const auto again =
-      make(parse_toml(to_toml(task->settings()), "config.toml"), parse_toml(to_toml(task->learned()), "config.toml"));
+  const auto task = make_translator(translate_settings(folder));
+  const auto again = make_translator(parse_toml(to_toml(task->settings()), "config.toml"),
+                                     parse_toml(to_toml(task->learned()), "config.toml"));
   EXPECT_EQ(again->learned(), task->learned());
   EXPECT_EQ(again->summary(), task->summary());
   std::vector<std::string> names;
@@ -116,7 +116,7 @@ TEST(Translate, BatchesDependOnSeedAndEpochAlone) {
   const auto losses = [&](int64_t workers, int64_t epoch, int64_t first) {
     TaskContext context;
     context.workers = workers, context.seed = 1, context.learns = true;
-    auto task = tasks().make({"translate", settings(folder)}, context);
+    auto task = tasks().make({"translate", translate_settings(folder)}, context);
     task->batches().start(epoch, first);
     std::vector<double> out;
     while (task->batches().next()) out.push_back(task->losses({}).total.item<double>());
@@ -132,28 +132,30 @@ TEST(Translate, BatchesDependOnSeedAndEpochAlone) {
 TEST(Translate, MistakesSayTheWayOut) {
   test::TemporaryFolder folder;
   write_corpus(folder);
-  auto table = settings(folder);
+  auto table = translate_settings(folder);
   table.set_path("model.vocabulary", 77);
-  EXPECT_ERROR(make(table), "model.vocabulary is 77 and the tokenizer has, with padding, start and end, ");
-  table = settings(folder);
+  EXPECT_ERROR(make_translator(table), "model.vocabulary is 77 and the tokenizer has, with padding, start and end, ");
+  table = translate_settings(folder);
   table.set("longest", 2);
-  EXPECT_THAT(make(settings(folder))->summary(), testing::Not(testing::HasSubstr("left out")));
-  EXPECT_ERROR(Trainer(*make(table), {.precision = "fp32", .device = "cpu"}),
+  EXPECT_THAT(make_translator(translate_settings(folder))->summary(), testing::Not(testing::HasSubstr("left out")));
+  EXPECT_ERROR(Trainer(*make_translator(table), {.precision = "fp32", .device = "cpu"}),
                "training texts are empty or longer than longest=2 tokens");
-  table = settings(folder);
+  table = translate_settings(folder);
   table.set_path("model.positions", "learned");
   table.set_path("model.longest", 40);
-  EXPECT_ERROR(make(table), "longest = 200 tokens, and the model has 40 learned positions: lower it or raise");
+  EXPECT_ERROR(make_translator(table),
+               "longest = 200 tokens, and the model has 40 learned positions: lower it or raise");
   table.set("longest", 40);
-  const auto learned = make(table);
+  const auto learned = make_translator(table);
   test::save_task(*learned, "translate", folder / "w.safetensors");
   const auto lines = test::predicted(*load_translator(folder / "w.safetensors"), {}, {std::string(41, '.')});
   EXPECT_THAT(lines.at(0)["error"].get<std::string>(),
               testing::HasSubstr("text has 43 tokens, and the model 40 learned positions"));
   write_file(folder / "test.en", "dog\n" + std::string(41, '.') + "\n");
   write_file(folder / "test.de", "Hund\n.\n");
-  EXPECT_ERROR(make(table)->evaluate("test", 0), "test text 2 has 43 tokens, and the model 40 learned positions");
+  EXPECT_ERROR(make_translator(table)->evaluate("test", 0),
+               "test text 2 has 43 tokens, and the model 40 learned positions");
   std::filesystem::remove(folder / "train.en");
   std::filesystem::remove(folder / "train.de");
-  EXPECT_ERROR(make(settings(folder)), "there is no training text to learn one from");
+  EXPECT_ERROR(make_translator(translate_settings(folder)), "there is no training text to learn one from");
 }

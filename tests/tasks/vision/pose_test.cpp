@@ -11,7 +11,7 @@
 namespace hadal {
 namespace {
 
-Table settings() {
+Table pose_settings() {
   return {{"model", parse_toml("name = \"simplebaseline_resnet18\"\nheight = 64\nwidth = 64\nlayers = [1, 1, 1, 1]\n"
                                "deconv = [8, 8, 8]",
                                "test")},
@@ -21,7 +21,7 @@ Table settings() {
           {"sigma", 1.0}};
 }
 
-std::unique_ptr<Task> make(const Table& table, int64_t workers = 0) {
+std::unique_ptr<Task> make_pose(const Table& table, int64_t workers = 0) {
   TaskContext context;
   context.batch = 4;
   context.workers = workers;
@@ -29,7 +29,7 @@ std::unique_ptr<Task> make(const Table& table, int64_t workers = 0) {
   return tasks().make({"pose", table}, context);
 }
 
-TrainConfig quiet(int64_t epochs) {
+TrainConfig quiet_pose(int64_t epochs) {
   return {.epochs = epochs,
           .optimizer = {"adam", {{"lr", 1e-2}}},
           .precision = "fp32",
@@ -79,19 +79,19 @@ std::unique_ptr<TrainedPose> untrained(const std::vector<std::string>& keypoints
   List names;
   for (const auto& name : keypoints) names.push_back(name);
   TrainedPoseConfig config;
-  config.model = {"simplebaseline_resnet18", *settings().find("model")->get_if<Table>()};
+  config.model = {"simplebaseline_resnet18", *pose_settings().find("model")->get_if<Table>()};
   config.model.settings.erase("name");
   return std::make_unique<TrainedPose>(config, Table{{"names", List{"mouse"}}, {"keypoints", names}}, Use{});
 }
 
 TEST(Pose, LearnsAndIsScored) {
-  const auto task = make(settings());
+  const auto task = make_pose(pose_settings());
   task->batches().set_epochs(8);
   struct Totals : Callback {
     void on_step(const StepEvent& event) override { values.push_back(event.losses[0].second); }
     std::vector<double> values;
   } seen;
-  Trainer trainer(*task, quiet(8));
+  Trainer trainer(*task, quiet_pose(8));
   trainer.listen(seen);
   trainer.run();
   double first = 0, last = 0;
@@ -112,7 +112,7 @@ TEST(Pose, LearnsAndIsScored) {
 
 TEST(Pose, TheLossesTellBatchesOfAnyThreads) {
   const auto losses = [](int64_t workers) {
-    auto task = make(settings(), workers);
+    auto task = make_pose(pose_settings(), workers);
     task->batches().set_epochs(2);
     task->batches().start(1, 0);
     std::vector<double> out;
@@ -124,7 +124,7 @@ TEST(Pose, TheLossesTellBatchesOfAnyThreads) {
 
 TEST(Pose, ItsWeightsAreEnough) {
   const test::TemporaryFolder folder;
-  const auto task = make(settings());
+  const auto task = make_pose(pose_settings());
   test::save_task(*task, "pose", folder / "w.safetensors");
   const auto pose = load_pose(folder / "w.safetensors");
   EXPECT_EQ(pose->about().keypoints, (std::vector<std::string>{"centre", "head", "tail", "left", "right"}));
@@ -136,11 +136,11 @@ TEST(Pose, ItsWeightsAreEnough) {
 }
 
 TEST(Pose, LooksIntoBoxesOrAtTheWholePicture) {
-  auto table = settings();
+  auto table = pose_settings();
   table.set_path("data.max_objects", 1);
   const auto scores = [&](const char* box) {
     table.set("box", box);
-    return make(table)->evaluate("val", 0);
+    return make_pose(table)->evaluate("val", 0);
   };
   EXPECT_NE(scores("whole"), scores("points"));
   EXPECT_EQ(scores("data").size(), scores("whole").size());
@@ -153,7 +153,7 @@ TEST(Pose, GoesOnFromWeightsOfOtherPoints) {
   const auto weights = read_passport(folder / "w.safetensors");
   TaskContext context;
   context.batch = 4, context.workers = 0, context.learns = true, context.weights = &weights;
-  const auto task = tasks().make({"pose", settings()}, context);
+  const auto task = tasks().make({"pose", pose_settings()}, context);
   const auto now = task->model().named_parameters(), then = before->model().named_parameters();
   EXPECT_TRUE(torch::equal(now["backbone.conv1.weight"], then["backbone.conv1.weight"]));
   EXPECT_TRUE(torch::equal(now["head.deconv_layers.3.weight"], then["head.deconv_layers.3.weight"]));
@@ -161,17 +161,17 @@ TEST(Pose, GoesOnFromWeightsOfOtherPoints) {
 }
 
 TEST(Pose, SigmasMakeItCocosScores) {
-  auto table = settings();
+  auto table = pose_settings();
   table.set("sigmas", List{0.1, 0.1, 0.1, 0.05, 0.05});
-  const auto task = make(table);
+  const auto task = make_pose(table);
   EXPECT_EQ(task->goal(), "keypoint_AP");
   EXPECT_EQ(task->scores().size(), 15u);
   EXPECT_EQ(task->evaluate("val", 0).size(), 15u);
   EXPECT_EQ(task->learned().find("sigmas")->text(), "[0.1, 0.1, 0.1, 0.05, 0.05]");
   table.set("sigmas", List{0.1});
-  EXPECT_ERROR(make(table), "sigmas lists 1 and the data has 5 keypoints");
+  EXPECT_ERROR(make_pose(table), "sigmas lists 1 and the data has 5 keypoints");
   table.set("sigmas", List{0.1, 0.1, 0.1, 0.05, 0.0});
-  EXPECT_ERROR(make(table), "sigmas");
+  EXPECT_ERROR(make_pose(table), "sigmas");
 }
 
 TEST(Pose, IsScoredInADetectorsBoxesToo) {
@@ -180,10 +180,10 @@ TEST(Pose, IsScoredInADetectorsBoxesToo) {
   Table recipe{{"task", "detect"}};
   recipe.merge(write_config(detector.config()));
   write_weights(folder / "d.safetensors", detector.model(), recipe);
-  auto table = settings();
+  auto table = pose_settings();
   const auto scores = [&](double conf) {
     table.set("predict", Table{{"detector", (folder / "d.safetensors").string()}, {"conf", conf}, {"most", 3}});
-    return make(table)->evaluate("val", 0);
+    return make_pose(table)->evaluate("val", 0);
   };
   EXPECT_EQ(value_of(scores(1), "within_15"), 0) << "nobody is found";
   EXPECT_TRUE(std::isnan(value_of(scores(1), "median_px")));
@@ -191,19 +191,19 @@ TEST(Pose, IsScoredInADetectorsBoxesToo) {
 }
 
 TEST(Pose, WhatModelAndDataDoNotShareIsRefused) {
-  auto table = settings();
+  auto table = pose_settings();
   table.set_path("model.keypoints", 3);
-  EXPECT_ERROR(make(table), "model.keypoints is 3 and there are 5 keypoints");
-  table = settings();
+  EXPECT_ERROR(make_pose(table), "model.keypoints is 3 and there are 5 keypoints");
+  table = pose_settings();
   table.set("names", List{"a", "b"});
-  EXPECT_ERROR(make(table), "names lists 2 classes and the data has 4");
-  table = settings();
+  EXPECT_ERROR(make_pose(table), "names lists 2 classes and the data has 4");
+  table = pose_settings();
   table.set("box", "boxes");
-  EXPECT_ERROR(make(table), "box = \"boxes\" is not known; known: data, points, whole");
-  table = settings();
+  EXPECT_ERROR(make_pose(table), "box = \"boxes\" is not known; known: data, points, whole");
+  table = pose_settings();
   table.set("box", "whole");
   table.set_path("data.min_objects", 2);
-  EXPECT_ERROR(make(table), "box=whole wants one object a picture, and shapes/train[");
+  EXPECT_ERROR(make_pose(table), "box=whole wants one object a picture, and shapes/train[");
 }
 
 TEST(PoseKeypoints, AreMatchedByName) {

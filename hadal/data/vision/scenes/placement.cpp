@@ -5,12 +5,12 @@
 #include <cmath>
 #include <cstring>
 
+#include "hadal/data/vision/scenes/warp.h"
 #include "hadal/data/vision/transforms_check.h"
 
 namespace hadal {
 namespace {
 
-double real(int64_t value) { return static_cast<double>(value); }
 int64_t up_to_stride(int64_t side, int64_t stride) { return (side + stride - 1) / stride * stride; }
 
 /// Which two pixels a new one lies between, and how far along, in 1/2048.

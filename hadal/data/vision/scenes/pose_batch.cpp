@@ -4,12 +4,11 @@
 #include <cmath>
 #include <numbers>
 
+#include "hadal/data/vision/scenes/warp.h"
 #include "hadal/models/pose/heatmaps.h"
 
 namespace hadal {
 namespace {
-
-double real(int64_t value) { return static_cast<double>(value); }
 
 /// The points on one side of a random line through the object's middle; others keep no weight. A few are left alone.
 Tensor half_of(const Tensor& points, Random& random) {

@@ -17,7 +17,7 @@ namespace {
 
 /// Boxes go around the points, further by this share of their extent and by no less than so many pixels: animals are
 /// larger than their marks.
-constexpr float kMargin = 0.15f, kLeastMargin = 10;
+constexpr float kPointMargin = 0.15f, kLeastPointMargin = 10;
 /// Points of all animals that a frame may have: a file of heads alone must not ask for gigabytes a row.
 constexpr int64_t kMostPoints = 100000;
 
@@ -136,7 +136,7 @@ class TableReader {
     ObjectLabel object;
     object.box = box_around(seen);
     const auto extent = std::max(object.box[2] - object.box[0], object.box[3] - object.box[1]);
-    const auto margin = std::max(kLeastMargin, kMargin * extent);
+    const auto margin = std::max(kLeastPointMargin, kPointMargin * extent);
     for (size_t i = 0; i < 4; ++i) object.box[i] += i < 2 ? -margin : margin;
     object.box[0] = std::max(object.box[0], 0.0f), object.box[1] = std::max(object.box[1], 0.0f);
     object.keypoints = std::move(keypoints);

@@ -7,8 +7,6 @@
 namespace hadal {
 namespace {
 
-double real(int64_t value) { return static_cast<double>(value); }
-
 Window whole(const Scene& scene) { return {0, 0, real(scene.image.size(1)), real(scene.image.size(0))}; }
 
 /// Onto the frame: stretched, or with its shape kept in the middle.

@@ -7,12 +7,11 @@
 #include "hadal/core/error.h"
 #include "hadal/data/vision/scenes/file_scenes.h"
 #include "hadal/data/vision/scenes/scene_view.h"
+#include "hadal/data/vision/scenes/warp.h"
 #include "hadal/ops/rle.h"
 
 namespace hadal {
 namespace {
-
-double real(int64_t value) { return static_cast<double>(value); }
 
 struct Sides {
   float x, y;

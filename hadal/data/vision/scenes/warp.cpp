@@ -9,8 +9,6 @@
 namespace hadal {
 namespace {
 
-double real(int64_t value) { return static_cast<double>(value); }
-
 /// The pixels [first, last) of a row of `width` for which low <= from + x step < high.
 void narrow(double from, double step, double low, double high, int64_t& first, int64_t& last) {
   if (step == 0) {

@@ -10,6 +10,9 @@ namespace hadal {
 /// Row by row: (x, y, 1) -> (x', y', w), to be divided by w. Of pixels' corners, as boxes are.
 using Homography = std::array<double, 9>;
 
+/// Pixels counted, as a number to compute with.
+inline double real(int64_t pixels) { return static_cast<double>(pixels); }
+
 constexpr Homography kStay = {1, 0, 0, 0, 1, 0, 0, 0, 1};
 /// First `first`, then `then`.
 Homography followed_by(const Homography& first, const Homography& then);

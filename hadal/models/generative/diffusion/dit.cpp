@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "hadal/nn/names_only.h"
 #include "hadal/ops/attention.h"
 #include "hadal/ops/tokens.h"
 
@@ -24,8 +25,6 @@ void begin_as_nothing(Linear& layer) {
 }
 
 /// A child that holds others and does nothing itself.
-struct FolderImpl : nn::Module {};
-
 template <class Holder>
 void register_in(nn::Module& parent, const std::vector<std::string>& folders, const std::string& name,
                  const Holder& child) {
@@ -33,7 +32,7 @@ void register_in(nn::Module& parent, const std::vector<std::string>& folders, co
   for (const auto& folder : folders) {
     const auto children = at->named_children();
     const auto* found = children.find(folder);
-    at = found ? found->get() : at->register_module(folder, std::make_shared<FolderImpl>()).get();
+    at = found ? found->get() : at->register_module(folder, std::make_shared<NamesOnly>()).get();
   }
   at->register_module(name, child);
 }
