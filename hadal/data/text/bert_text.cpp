@@ -9,18 +9,18 @@
 namespace hadal {
 namespace {
 
-struct Range {
+struct CodeRange {
   char32_t first, last;
 };
 #include "hadal/data/text/bert_ranges.inc"
 // One gap is the library's, not Unicode's: U+2B820 to U+2B91F.
-constexpr Range kChinese[] = {{0x3400, 0x4dbf},   {0x4e00, 0x9fff},   {0xf900, 0xfaff},  {0x20000, 0x2a6df},
+constexpr CodeRange kChinese[] = {{0x3400, 0x4dbf},   {0x4e00, 0x9fff},   {0xf900, 0xfaff},  {0x20000, 0x2a6df},
                               {0x2a700, 0x2b81f}, {0x2b920, 0x2ceaf}, {0x2f800, 0x2fa1f}};
 
 template <size_t N>
-bool within(const Range (&ranges)[N], char32_t code) {
+bool within(const CodeRange (&ranges)[N], char32_t code) {
   const auto* found = std::upper_bound(std::begin(ranges), std::end(ranges), code,
-                                       [](char32_t value, const Range& range) { return value < range.first; });
+                                       [](char32_t value, const CodeRange& range) { return value < range.first; });
   return found != std::begin(ranges) && code <= std::prev(found)->last;
 }
 
@@ -35,7 +35,7 @@ void each_character(std::string_view text, const Use& use) {
 }
 
 template <size_t N>
-std::string without(const Range (&ranges)[N], std::string_view text) {
+std::string without(const CodeRange (&ranges)[N], std::string_view text) {
   std::string out;
   out.reserve(text.size());
   each_character(text, [&](char32_t code, std::string_view bytes) {
