@@ -9,13 +9,10 @@
 namespace hadal {
 namespace {
 
-struct CodeRange {
-  char32_t first, last;
-};
 #include "hadal/data/text/bert_ranges.inc"
 // One gap is the library's, not Unicode's: U+2B820 to U+2B91F.
 constexpr CodeRange kChinese[] = {{0x3400, 0x4dbf},   {0x4e00, 0x9fff},   {0xf900, 0xfaff},  {0x20000, 0x2a6df},
-                              {0x2a700, 0x2b81f}, {0x2b920, 0x2ceaf}, {0x2f800, 0x2fa1f}};
+                                  {0x2a700, 0x2b81f}, {0x2b920, 0x2ceaf}, {0x2f800, 0x2fa1f}};
 
 template <size_t N>
 bool within(const CodeRange (&ranges)[N], char32_t code) {

@@ -7,6 +7,11 @@
 
 namespace hadal {
 
+/// Characters from `first` to `last`, both of them.
+struct CodeRange {
+  char32_t first, last;
+};
+
 /// \p{L}, \p{N} and \s of regular expressions; other holds everything else, and what is no character.
 enum class CharKind : uint8_t { other, letter, number, space };
 CharKind char_kind(char32_t code);
