@@ -203,7 +203,7 @@ TEST(Samplers, SayWhatTheyWant) {
   };
   const auto nothing = [](SampleInput&) {};
   EXPECT_ERROR(with(nothing, {.steps = 0}), "steps (0) must be at least 1");
-  EXPECT_ERROR(with(nothing, {.steps = 51}), "steps (51) must be at most the 50 times of the any_process ddpm");
+  EXPECT_ERROR(with(nothing, {.steps = 51}), "steps (51) must be at most the 50 times of the process ddpm");
   EXPECT_ERROR(sampling_times(*any_process("flow"), {.spacing = "leading"}), "spacing \"leading\" is for ddpm");
   EXPECT_ERROR(with(nothing, {.shift = 3}), "shift (3) is for flow");
   EXPECT_ERROR(with(
