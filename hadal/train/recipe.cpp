@@ -72,6 +72,10 @@ std::string full_path(const std::string& key, const Table& table, const Schema& 
     return path.starts_with("reaches") || path.starts_with("predict.") || path.starts_with("generate.");
   });
   if (const auto meant = outermost(paths)) return *meant + key.substr(head.size());
+  // What a model predicts with is what it is scored with.
+  if (const auto* section = schema.find("predict"); paths.empty() && verb == "eval" && section && section->children)
+    for (const auto& field : section->children())
+      if (field.name == head) return "predict." + key;
   if (paths.size() > 1) fail_usage("{} could be {}; write the whole name", key, fmt::join(paths, " or "));
   auto known = others;
   if (const auto* section = verb.empty() ? nullptr : schema.find(verb); section && section->children)

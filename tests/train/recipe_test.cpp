@@ -74,6 +74,14 @@ TEST(Recipe, ASectionGoesByItsOwnName) {
   EXPECT_ERROR(apply_words(table, {{"early_stoping.patience", "3"}}), "unknown setting early_stoping.patience");
 }
 
+TEST(Recipe, WhatAModelPredictsWithIsASettingOfItsScores) {
+  Table table{{"task", "pose"}, {"model", "simplebaseline_resnet18"}};
+  apply_words(table, {{"detector", "runs/detect"}, {"flip_test", "false"}}, {}, "eval");
+  EXPECT_EQ(table.find_path("predict.detector")->text(), "\"runs/detect\"");
+  EXPECT_TRUE(table.find_path("predict.flip_test"));
+  EXPECT_ERROR(apply_words(table, {{"detector", "runs/detect"}}), "unknown setting detector");
+}
+
 TEST(Recipe, DataTakesAPath) {
   auto table = small_table();
   apply_words(table, {{"data", "pictures.tar.gz"}});

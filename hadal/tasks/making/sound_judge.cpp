@@ -47,9 +47,11 @@ std::vector<ScoredClass> SoundJudge::name(const std::vector<Tensor>& samples, in
 
 Metrics SoundJudge::score(SpeechMaker& maker, const Sounds& sounds, const std::string& split, int64_t count,
                           uint64_t seed) {
-  // Fréchet distances of different numbers of samples mean different things: one number for all of them.
+  // Fréchet distances of different numbers of samples mean different things: one number for all of them. Which class a
+  // sample is of needs no real ones beside it.
+  const auto made = count;
   count = std::min({count, sounds.size(split), sounds.size("train")});
-  auto making = maker.making({{"n", count}, {"seed", static_cast<int64_t>(seed)}, {"layout", "grid"}});
+  auto making = maker.making({{"n", made}, {"seed", static_cast<int64_t>(seed)}, {"layout", "grid"}});
   making.options.walk = 0, making.options.latents.clear(), making.options.of.clear();
   const auto rate = maker.mel().rate;
   const auto& names = classifier_->config().names;
@@ -69,7 +71,8 @@ Metrics SoundJudge::score(SpeechMaker& maker, const Sounds& sounds, const std::s
   const auto& truth = real(sounds, split, count, rate);
   const auto* train = split == "train" ? nullptr : &real(sounds, "train", count, rate);
   return sample_scores(
-      {torch::cat(features), torch::cat(logits)}, truth, train, config_.confidence, seed,
+      {torch::cat(features).slice(0, 0, count), torch::cat(logits).slice(0, 0, count)}, truth, train,
+      config_.confidence, seed,
       asked > 0 ? std::optional(static_cast<double>(right) / static_cast<double>(asked)) : std::nullopt);
 }
 

@@ -98,6 +98,7 @@ void PoseJudge::add(int64_t index, std::vector<Detection> found) {
   for (const auto& pair : pairs)
     if (of[pair.object] < 0 && !taken[pair.found])
       of[pair.object] = static_cast<int64_t>(pair.found), taken[pair.found] = true;
+  objects_ += std::ssize(of), found_ += std::count_if(of.begin(), of.end(), [](int64_t d) { return d >= 0; });
   take(index, truth, objects, std::move(found), of);
 }
 
@@ -151,6 +152,8 @@ Metrics PoseJudge::metrics() const {
   out.emplace_back("within_15", errors_.mean_within(kNear));
   out.emplace_back("pck50", errors_.mean_pck(0.5));
   out.emplace_back("pck10", errors_.mean_pck(0.1));
+  // Where a detector found none, there is no distance to speak of: this says why.
+  if (objects_ > 0) out.emplace_back("found", static_cast<double>(found_) / static_cast<double>(objects_));
   return out;
 }
 

@@ -52,6 +52,7 @@ class PoseJudge {
   std::optional<CocoEvaluation> coco_;
   std::vector<Shown> shown_;
   int64_t seen_ = 0;
+  int64_t objects_ = 0, found_ = 0;  // of those that a detector was to find
 };
 
 }  // namespace hadal

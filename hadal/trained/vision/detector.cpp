@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "hadal/data/vision/scenes/keypoints.h"
 #include "hadal/data/vision/scenes/tiles.h"
 #include "hadal/io/image.h"
 #include "hadal/ops/instance_masks.h"
@@ -11,6 +12,7 @@
 namespace hadal {
 namespace {
 
+const std::vector<std::string> kPeople = {"person"};  // the classes of published weights that have COCO's keypoints
 constexpr double kFaint = 0.1;  // the least score that may still be an object which was seen before
 
 /// A whole-number setting of the model, given or its preset's; nothing where it has none of that name.
@@ -110,6 +112,11 @@ TrainedDetector::TrainedDetector(DetectorConfig config, const Table& learned, co
   for (auto label = std::ssize(about_.classes); classes && label < read_integer(*classes, "model.classes", {}); ++label)
     about_.classes.push_back(fmt::format("{}", label));
   if (model_->keypoints() == 0) about_.keypoints.clear(), about_.skeleton.clear();
+  const auto& people = people_keypoints();
+  if (about_.keypoints.empty() && model_->keypoints() == std::ssize(people) && about_.classes == kPeople) {
+    about_.keypoints = people, about_.swap = mirrored_keypoints(people), about_.sigmas = known_sigmas(people);
+    for (const auto& [from, to] : people_skeleton()) about_.skeleton.push_back({from, to});
+  }
   for (auto k = std::ssize(about_.keypoints); k < model_->keypoints(); ++k)
     about_.keypoints.push_back(fmt::format("{}", k));
   about_.masks = model_->has_masks();

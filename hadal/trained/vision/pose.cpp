@@ -133,8 +133,10 @@ TrainedDetector& TrainedPose::detector(const std::string& path) {
 }
 
 std::vector<std::vector<Detection>> TrainedPose::objects(std::span<const Tensor> images, std::span<const Input> inputs,
-                                                         const PoseOptions& options) {
+                                                         const PoseOptions& options,
+                                                         std::vector<std::vector<int64_t>>& columns) {
   std::vector<std::vector<Detection>> out;
+  columns.resize(images.size());
   if (options.detector.empty()) {
     for (const auto& image : images)
       out.push_back({{.name = about_.classes[0],
@@ -156,8 +158,10 @@ std::vector<std::vector<Detection>> TrainedPose::objects(std::span<const Tensor>
   for (size_t i = 0; i < images.size(); ++i) {
     auto all = finder.detections(found[i], size_of(images[i]));
     if (options.track) {
-      if (!tracker_ || inputs[i].frame == 0)
+      if (!tracker_ || inputs[i].frame == 0) {
         tracker_.emplace(TrackOptions{.high = options.conf, .low = kFaintPose, .fresh = options.conf});
+        columns_.emplace(deeplabcut_animals(options));
+      }
       const auto ids = tracker_->update(found[i].boxes, found[i].scores);
       for (size_t d = 0; d < all.size(); ++d) all[d].id = ids[d];
       std::erase_if(all, [](const Detection& d) { return d.id < 0; });
@@ -165,6 +169,12 @@ std::vector<std::vector<Detection>> TrainedPose::objects(std::span<const Tensor>
     std::erase_if(all, [&](const Detection& d) {
       return (shared && !is_known(d.name)) || !(d.box[2] > d.box[0] && d.box[3] > d.box[1]);
     });
+    if (options.track && options.most > 0) {
+      std::vector<int64_t> ids;
+      for (const auto& d : all) ids.push_back(d.id);
+      auto& own = columns[i] = columns_->update(ids);
+      std::erase_if(all, [&](const Detection& d) { return std::find(own.begin(), own.end(), d.id) == own.end(); });
+    }
     if (options.most > 0 && std::ssize(all) > options.most) all.resize(static_cast<size_t>(options.most));
     out.push_back(std::move(all));
   }
@@ -197,7 +207,8 @@ std::vector<std::vector<Detection>> TrainedPose::poses(std::span<const Tensor> i
   still.track = false;
   std::vector<Tensor> pictures;
   for (const auto& image : images) pictures.push_back(to_channels(image, 3));
-  return posed(pictures, objects(pictures, {}, still), still);
+  std::vector<std::vector<int64_t>> columns;
+  return posed(pictures, objects(pictures, {}, still, columns), still);
 }
 
 std::vector<Detection> TrainedPose::operator()(const Tensor& image) {
@@ -208,7 +219,7 @@ std::vector<Answer> TrainedPose::predict(std::span<const Input> inputs, const Ta
   const auto options = options_over(config_.predict, given, "predict");
   require(!options.track || !options.detector.empty(),
           "predict.track follows a detector's objects: give detector=RUN or weights");
-  if (inputs.empty()) tracker_.reset();  // what comes next has nothing to do with what came before
+  if (inputs.empty()) tracker_.reset(), columns_.reset();  // what comes next has nothing to do with what came before
   std::vector<Answer> answers(inputs.size());
   std::vector<Tensor> images;
   std::vector<Input> readable;
@@ -220,15 +231,16 @@ std::vector<Answer> TrainedPose::predict(std::span<const Input> inputs, const Ta
     } catch (const Error& error) {
       answers[i].error = error.what();
     }
-  const auto found = posed(images, objects(images, readable, options), options);
+  std::vector<std::vector<int64_t>> columns;
+  const auto found = posed(images, objects(images, readable, options, columns), options);
   size_t next = 0;
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (!answers[i].error.empty()) continue;
     const auto& image = images[next];
-    const auto& all = found[next++];
+    const auto& all = found[next];
     answers[i].json = {{"input", inputs[i].name}, {"detections", detections_json(all)}};
     if (all.empty()) answers[i].json["note"] = "the detector found nobody";
-    answers[i].files = pose_files(inputs[i], image, all, about_, options);
+    answers[i].files = pose_files(inputs[i], image, all, about_, options, columns[next++]);
   }
   return answers;
 }

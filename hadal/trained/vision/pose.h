@@ -66,8 +66,9 @@ class TrainedPose : public Trained {
  private:
   Tensor maps(const Tensor& pixels, bool flip_test);
   TrainedDetector& detector(const std::string& path);
+  /// `columns`: of each picture the ids in the columns of its table, where objects are followed and there is one.
   std::vector<std::vector<Detection>> objects(std::span<const Tensor> images, std::span<const Input> inputs,
-                                              const PoseOptions& options);
+                                              const PoseOptions& options, std::vector<std::vector<int64_t>>& columns);
   std::vector<std::vector<Detection>> posed(std::span<const Tensor> images, std::vector<std::vector<Detection>> objects,
                                             const PoseOptions& options);
 
@@ -79,6 +80,7 @@ class TrainedPose : public Trained {
   std::string detector_path_;
   std::unique_ptr<TrainedDetector> detector_;
   std::optional<Tracker> tracker_;  // of the video that predict() is in
+  std::optional<TrackColumns> columns_;
 };
 
 /// auto pose = load_pose("best.safetensors"); auto found = (*pose)(read_image("a.jpg"));

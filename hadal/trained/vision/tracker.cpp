@@ -160,4 +160,25 @@ std::vector<int64_t> Tracker::update(const Tensor& boxes, const Tensor& scores) 
   return out;
 }
 
+std::vector<int64_t> TrackColumns::update(const std::vector<int64_t>& ids) {
+  std::vector<int64_t> fresh;
+  for (const auto id : ids) {
+    const auto column =
+        std::find_if(columns_.begin(), columns_.end(), [&](const Column& c) { return c.id == id && id >= 0; });
+    if (column != columns_.end())
+      column->seen = frame_;
+    else if (id >= 0)
+      fresh.push_back(id);
+  }
+  for (const auto id : fresh) {
+    const auto free = std::min_element(columns_.begin(), columns_.end(),
+                                       [](const Column& a, const Column& b) { return a.seen < b.seen; });
+    if (free != columns_.end() && free->seen < frame_) *free = {id, frame_};
+  }
+  std::vector<int64_t> out;
+  for (const auto& column : columns_) out.push_back(column.seen == frame_ ? column.id : -1);
+  ++frame_;
+  return out;
+}
+
 }  // namespace hadal

@@ -62,4 +62,20 @@ class Tracker {
   int64_t frame_ = 0, next_ = 1;
 };
 
+/// The columns of a table that has room for so many objects of a video: an object keeps its column while it is there; a
+/// new one gets a column that nobody had yet, then the one whose object is out of sight longest.
+class TrackColumns {
+ public:
+  explicit TrackColumns(int64_t count) : columns_(static_cast<size_t>(count)) {}
+  /// The next frame's ids -> the id in each column, -1 where there is none. Ids beyond the columns are in none.
+  std::vector<int64_t> update(const std::vector<int64_t>& ids);
+
+ private:
+  struct Column {
+    int64_t id = -1, seen = -1;  // the frame that it was last seen in
+  };
+  std::vector<Column> columns_;
+  int64_t frame_ = 0;
+};
+
 }  // namespace hadal

@@ -100,6 +100,10 @@ TEST(PublishedDetectors, Yolo11FindsThePeoplesPoints) {
   EXPECT_NEAR(points[0][1].get<double>(), 439.0, 3);
   EXPECT_NEAR(points[15][0].get<double>(), 183.4, 3);
   EXPECT_NEAR(points[15][1].get<double>(), 838.8, 3);
+  const auto about = load_detector(weights_folder() / "yolo11n-pose/yolo11n-pose-from-int8.pt")->about();
+  EXPECT_EQ(about.keypoints[15], "left_ankle");
+  EXPECT_EQ(about.skeleton.size(), 19u);
+  EXPECT_EQ(about.swap[15], 16);
 }
 
 /// A small net of random weights, for what needs no training.

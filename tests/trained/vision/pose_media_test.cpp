@@ -140,7 +140,8 @@ TEST(PoseAnswers, TablesAreDeepLabCuts) {
   EXPECT_EQ(deeplabcut_row(7, {}, 2, 1), "7,,,,,,\n");
   EXPECT_EQ(deeplabcut_row(0, {mice[0]}, 2, 2), "0,1.00,2.00,0.9000,3.00,4.00,0.1000,,,,,,\n");
   mice[0].id = 2, mice[1].id = 1;  // who was followed stays in their columns
-  EXPECT_THAT(deeplabcut_row(0, mice, 2, 2), testing::StartsWith("0,11.00,12.00,10.9000,"));
+  EXPECT_THAT(deeplabcut_row(0, mice, 2, 2, {1, 2}), testing::StartsWith("0,11.00,12.00,10.9000,"));
+  EXPECT_EQ(deeplabcut_row(0, {mice[0]}, 2, 2, {-1, 2}), "0,,,,,,,1.00,2.00,0.9000,3.00,4.00,0.1000\n");
 }
 
 TEST(PoseAnswers, AVideosFramesGoIntoOneTable) {

@@ -89,3 +89,16 @@ TEST(Tracker, DoesNotFollowTheFaintOrTheFlat) {
   EXPECT_EQ(ids_of(tracker, {{10, 10, 0.2}, {80, 80, 0.05}}), (std::vector<int64_t>{-1, -1}));
   EXPECT_EQ(tracker.update(torch::tensor({{5., 5., 9., 5.}}), torch::tensor({0.9})), (std::vector<int64_t>{-1}));
 }
+
+TEST(Tracker, ATableHasRoomForWhoComesWhenAnotherHasGone) {
+  TrackColumns columns(2);
+  using Ids = std::vector<int64_t>;
+  EXPECT_EQ(columns.update({3}), (Ids{3, -1}));
+  EXPECT_EQ(columns.update({5, 3}), (Ids{3, 5}));
+  EXPECT_EQ(columns.update({7, 5, 3}), (Ids{3, 5})) << "there is no room for a third";
+  EXPECT_EQ(columns.update({5}), (Ids{-1, 5}));
+  EXPECT_EQ(columns.update({3, 5}), (Ids{3, 5})) << "each comes back to its own";
+  EXPECT_EQ(columns.update({9, 3}), (Ids{3, 9}));
+  EXPECT_EQ(columns.update({-1}), (Ids{-1, -1}));
+  EXPECT_EQ(TrackColumns(0).update({1}), Ids{});
+}

@@ -44,12 +44,40 @@ std::vector<int64_t> mirrored_keypoints(const std::vector<std::string>& names) {
   return sides ? out : std::vector<int64_t>{};
 }
 
-std::vector<double> known_sigmas(const std::vector<std::string>& names) {
-  static const std::vector<std::string> kPeople = {
+const std::vector<std::string>& people_keypoints() {
+  static const std::vector<std::string> names = {
       "nose",           "left_eye",   "right_eye",   "left_ear",   "right_ear",   "left_shoulder",
       "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hip",
       "right_hip",      "left_knee",  "right_knee",  "left_ankle", "right_ankle"};
-  if (names != kPeople) return {};
+  return names;
+}
+
+const std::vector<std::array<int64_t, 2>>& people_skeleton() {
+  static const std::vector<std::array<int64_t, 2>> lines = {
+      {15, 13}, {13, 11}, {16, 14}, {14, 12}, {11, 12}, {5, 11}, {6, 12}, {5, 6}, {5, 7}, {6, 8},
+      {7, 9},   {8, 10},  {1, 2},   {0, 1},   {0, 2},   {1, 3},  {2, 4},  {3, 5}, {4, 6}};
+  return lines;
+}
+
+std::optional<std::array<float, 4>> box_of_keypoints(const std::vector<float>& points) {
+  constexpr float kMargin = 0.15f, kLeastMargin = 10;
+  std::optional<std::array<float, 4>> box;
+  for (size_t k = 0; k + 2 < points.size(); k += 3) {
+    if (!(points[k + 2] > 0)) continue;
+    if (!box) box = {points[k], points[k + 1], points[k], points[k + 1]};
+    for (size_t axis = 0; axis < 2; ++axis) {
+      (*box)[axis] = std::min((*box)[axis], points[k + axis]);
+      (*box)[axis + 2] = std::max((*box)[axis + 2], points[k + axis]);
+    }
+  }
+  if (!box) return box;
+  const auto margin = std::max(kLeastMargin, kMargin * std::max((*box)[2] - (*box)[0], (*box)[3] - (*box)[1]));
+  for (size_t i = 0; i < 4; ++i) (*box)[i] += i < 2 ? -margin : margin;
+  return box;
+}
+
+std::vector<double> known_sigmas(const std::vector<std::string>& names) {
+  if (names != people_keypoints()) return {};
   return {.026, .025, .025, .035, .035, .079, .079, .072, .072, .062, .062, .107, .107, .087, .087, .089, .089};
 }
 

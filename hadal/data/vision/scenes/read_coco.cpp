@@ -260,6 +260,8 @@ class SplitReader {
       object.box = {static_cast<float>(box[0]), static_cast<float>(box[1]), static_cast<float>(box[0] + box[2]),
                     static_cast<float>(box[1] + box[3])};
     }
+    if (!(object.box[2] > object.box[0] && object.box[3] > object.box[1]))
+      if (const auto box = box_of_keypoints(object.keypoints)) object.box = *box;
     return object;
   }
   void keypoints(const CocoAnnotation& annotation, const std::string& where, std::vector<float>& out) {

@@ -15,9 +15,6 @@
 namespace hadal {
 namespace {
 
-/// Boxes go around the points, further by this share of their extent and by no less than so many pixels: animals are
-/// larger than their marks.
-constexpr float kPointMargin = 0.15f, kLeastPointMargin = 10;
 /// Points of all animals that a frame may have: a file of heads alone must not ask for gigabytes a row.
 constexpr int64_t kMostPoints = 100000;
 
@@ -125,19 +122,13 @@ class TableReader {
   }
 
   void add(std::vector<float> keypoints, SceneRecord& record) const {
-    std::vector<std::vector<float>> seen(1);
     for (size_t k = 0; k < keypoints.size(); k += 3) {
-      if (keypoints[k + 2] < 2)
-        std::fill_n(keypoints.begin() + static_cast<int64_t>(k), 3, 0.0f);
-      else
-        seen[0].insert(seen[0].end(), {keypoints[k], keypoints[k + 1]});
+      if (keypoints[k + 2] < 2) std::fill_n(keypoints.begin() + static_cast<int64_t>(k), 3, 0.0f);
     }
-    if (seen[0].empty()) return;
+    const auto box = box_of_keypoints(keypoints);
+    if (!box) return;
     ObjectLabel object;
-    object.box = box_around(seen);
-    const auto extent = std::max(object.box[2] - object.box[0], object.box[3] - object.box[1]);
-    const auto margin = std::max(kLeastPointMargin, kPointMargin * extent);
-    for (size_t i = 0; i < 4; ++i) object.box[i] += i < 2 ? -margin : margin;
+    object.box = *box;
     object.box[0] = std::max(object.box[0], 0.0f), object.box[1] = std::max(object.box[1], 0.0f);
     object.keypoints = std::move(keypoints);
     object.id = reader_.line();

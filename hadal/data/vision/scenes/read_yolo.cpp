@@ -6,6 +6,7 @@
 
 #include "hadal/core/error.h"
 #include "hadal/data/path.h"
+#include "hadal/data/vision/scenes/keypoints.h"
 #include "hadal/data/vision/scenes/readers.h"
 
 namespace hadal {
@@ -181,6 +182,8 @@ void read_yolo(const Layout& layout, const SceneFilesConfig& config, SceneFiles&
   out.about.keypoints = settings.keypoint_names;
   for (auto k = std::ssize(out.about.keypoints); k < settings.keypoints; ++k)
     out.about.keypoints.push_back(fmt::format("point{}", k + 1));
+  if (out.about.swap.empty()) out.about.swap = mirrored_keypoints(out.about.keypoints);
+  out.about.sigmas = known_sigmas(out.about.keypoints);
 
   YoloFolder folder(layout, settings, file ? folder_of(tree.path(*file)) : "", log);
   for (const auto& [name, entries] : settings.splits)

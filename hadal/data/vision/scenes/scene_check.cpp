@@ -8,6 +8,7 @@
 #include "hadal/core/error.h"
 #include "hadal/core/parallel.h"
 #include "hadal/data/vision/scenes/file_scenes.h"
+#include "hadal/data/vision/scenes/keypoints.h"
 #include "hadal/io/image.h"
 #include "hadal/io/label_image.h"
 
@@ -83,7 +84,7 @@ class WholeCheck {
     for (const auto& split : files_.splits) all_ += std::ssize(split.records);
     std::vector<SplitSummary> out;
     for (const auto& split : files_.splits) {
-      SplitSummary summary{split.name, std::ssize(split.records), 0, 0, 0, {}};
+      SplitSummary summary{.name = split.name, .pictures = std::ssize(split.records)};
       summary.classes.resize(files_.about.classes.size());
       for (int64_t first = 0; first < summary.pictures; first += kChunk) {
         const auto last = std::min(first + kChunk, summary.pictures);
@@ -118,6 +119,10 @@ class WholeCheck {
     std::lock_guard lock(mutex_);
     summary.objects += found, summary.empty += found == 0;
     if (record.mask >= 0 && !summary.classes.empty()) summary.classes[0] += found;
+    for (const auto& object : record.objects) {
+      summary.pointed += !object.keypoints.empty();
+      summary.posed += box_of_keypoints(object.keypoints).has_value();
+    }
     for (const auto& object : record.objects)
       if (object.crowd)
         ++summary.crowds;
@@ -167,6 +172,9 @@ void check_sums(const SceneReport& report, FaultLog& log) {
               fmt::format("the split {} holds no object at all", split.name));
       continue;
     }
+    if (split.pointed > 0 && split.posed == 0)
+      log.add(Fault::keypoints_unseen, report.root,
+              fmt::format("all keypoints of the split {} are hidden or missing", split.name));
     if (&split != &report.splits[0]) continue;
     int64_t most = 0, least = split.objects;
     size_t common = 0, rare = 0;
@@ -281,8 +289,7 @@ std::string describe(const SceneReport& report, int64_t most) {
     for (const auto& f : report.faults) {
       if (f.fault != fault) continue;
       if (++shown > most) break;
-      out +=
-          fmt::format("  {}: {}\n", f.where, f.what.starts_with(f.where) ? f.what.substr(f.where.size() + 2) : f.what);
+      out += fmt::format("  {}: {}\n", f.where, f.what);
     }
     if (count > most) out += fmt::format("  and {} more\n", count - most);
   }

@@ -11,7 +11,8 @@ namespace hadal {
 struct SplitSummary {
   std::string name;
   int64_t pictures = 0, objects = 0, empty = 0, crowds = 0;
-  std::vector<int64_t> classes;  // objects of each
+  int64_t pointed = 0, posed = 0;  // objects with a list of keypoints, and with one in it that is there
+  std::vector<int64_t> classes;    // objects of each
 };
 
 struct SceneReport {

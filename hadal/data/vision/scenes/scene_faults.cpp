@@ -46,6 +46,7 @@ const std::vector<FaultKind>& fault_kinds() {
       {Fault::keypoint_outside, error, "keypoint-outside", "a keypoint outside its picture"},
       {Fault::keypoint_visibility, error, "keypoint-visibility", "a keypoint's visibility is not 0, 1 or 2"},
       {Fault::keypoints_miscounted, warning, "keypoints-miscounted", "num_keypoints is not their number"},
+      {Fault::keypoints_unseen, warning, "keypoints-unseen", "no keypoint of a split is there"},
       {Fault::skeleton_wrong, error, "skeleton-wrong", "the skeleton names a point that is not there"},
       {Fault::sides_wrong, fatal, "sides-wrong", "the table of mirrored keypoints is no permutation"},
       {Fault::split_empty, error, "split-empty", "a split without pictures"},
@@ -58,6 +59,11 @@ const std::vector<FaultKind>& fault_kinds() {
 const FaultKind& kind_of(Fault fault) { return fault_kinds().at(static_cast<size_t>(fault)); }
 
 void FaultLog::add(Fault fault, std::string where, std::string what) {
+  // Errors of files say where by themselves, and better: "a.json at byte 7: ...".
+  if (const auto end = what.find(": ", where.size()); what.starts_with(where) && end != what.npos) {
+    where = what.substr(0, end);
+    what.erase(0, end + 2);
+  }
   if (strict_ && kind_of(fault).weight == FaultWeight::fatal) throw FileError(where, what);
   std::lock_guard lock(mutex_);
   ++counts_[fault];

@@ -54,6 +54,7 @@ enum class Fault {
   keypoint_outside,
   keypoint_visibility,
   keypoints_miscounted,
+  keypoints_unseen,
   skeleton_wrong,
   sides_wrong,
   // splits

@@ -132,10 +132,10 @@ SceneKind find_scene_kind(const SceneFilesConfig& config) {
   if (looks_like_label_masks(layout)) return SceneKind::labelmask;
   if (looks_like_yolo(layout)) return SceneKind::yolo;
   if (looks_like_coco(layout)) return SceneKind::coco;
-  throw FileError(
-      path.string(),
-      "holds no labels of a known kind: neither COCO's JSON with images and annotations, nor YOLO's "
-      "data.yaml or labels/*.txt, nor VOC's *.xml, nor masks/*_mask.png, nor DeepLabCut's CollectedData_*.csv");
+  throw FileError(path.string(),
+                  "holds no labels of a known kind: neither COCO's JSON with images and annotations, nor YOLO's "
+                  "data.yaml or labels/*.txt, nor VOC's *.xml, nor masks/*_mask.png, nor DeepLabCut's "
+                  "CollectedData_*.csv with its config.yaml");
 }
 
 SceneFiles read_scene_files(SceneKind kind, const SceneFilesConfig& config, FaultLog& log) {

@@ -286,6 +286,8 @@ TEST(SceneCheck, FindsFaultsOfMasksAndKeypoints) {
   expect(Coco::object(box + ", \"keypoints\": [1, 2, 2, 4, 3, 3]"), Fault::keypoint_visibility, "visibility 3");
   expect(Coco::object(box + ", \"keypoints\": [1, 2, 2, 4, 3, 2], \"num_keypoints\": 1"), Fault::keypoints_miscounted,
          "num_keypoints is 1, 2 are marked");
+  expect(Coco::object(box + ", \"keypoints\": [0, 0, 0, 0, 0, 0]"), Fault::keypoints_unseen,
+         "all keypoints of the split train are hidden or missing");
   c.json(Coco::object(), "{\"id\": 1, \"name\": \"cat\", \"keypoints\": [\"nose\"], \"skeleton\": [[1, 3]]}");
   expect_only(c.check(), Fault::skeleton_wrong, "", "joins points 1 and 3");
 }

@@ -132,6 +132,9 @@ TEST(SceneFiles, ReadYoloBoxesPolygonsAndKeypoints) {
   source = open(f.path());
   EXPECT_EQ(source.about.swap, (std::vector<int64_t>{1, 0}));
   EXPECT_EQ(floats(source.open("train")->get(0).keypoints), (std::vector<float>{10, 10, 2, 0, 0, 0}));
+  write_file(f / "data.yaml",
+             "train: images/train\nnames: {0: cat}\nkpt_shape: [2, 3]\nkpt_names: {0: [left_ear, right_ear]}\n");
+  EXPECT_EQ(open(f.path()).about.swap, (std::vector<int64_t>{1, 0})) << "by their names, where there is no flip_idx";
   write_file(f / "data.yaml", "train: images/train\nnames: {0: cat}\nkpt_shape: [2, 3]\nflip_idx: [1, 1]\n");
   EXPECT_ERROR(open(f.path()), "must hold each of 0 to 1 once");
   write_file(f / "data.yaml", "train: images/trian\nnames: {0: cat}\n");
@@ -181,6 +184,32 @@ TEST(SceneFiles, ReadCoco) {
   expect("{\"id\": 1, \"image_id\": 7, \"category_id\": 1, \"bbox\": [1, 2, 3, 4]}", "category 1 is not among");
   std::filesystem::remove(f / "images/a.png");
   expect("", "there is no picture a.png");
+}
+
+TEST(SceneFiles, CocosKeypointsWithoutABoxMakeTheirOwn) {
+  test::TemporaryFolder f;
+  write_file(f / "images/a.png", picture(100, 80));
+  const auto boxes = [&](const std::string& points) {
+    write_file(f / "annotations/person_keypoints_train.json",
+               "{\"images\": [{\"id\": 7, \"file_name\": \"a.png\", \"width\": 100, \"height\": 80}], \"categories\": "
+               "[{\"id\": 1, \"name\": \"mouse\", \"keypoints\": [\"nose\", \"tail\"]}], \"annotations\": [{\"id\": 1, "
+               "\"image_id\": 7, \"category_id\": 1, " +
+                   points + "}]}");
+    return floats(open(f.path()).open("train")->truth(0).boxes);
+  };
+  EXPECT_EQ(boxes("\"keypoints\": [30, 40, 2, 50, 60, 2]"), (std::vector<float>{20, 30, 60, 70}));
+  EXPECT_EQ(boxes("\"keypoints\": [30, 40, 2, 50, 60, 2], \"bbox\": [0, 0, 0, 0]"),
+            (std::vector<float>{20, 30, 60, 70}));
+  EXPECT_EQ(boxes("\"keypoints\": [0, 0, 0, 50, 60, 1]"), (std::vector<float>{40, 50, 60, 70}));
+  EXPECT_TRUE(boxes("\"keypoints\": [0, 0, 0, 0, 0, 0]").empty());
+  write_file(f / "annotations/person_keypoints_train.json", "{\"images\": [");
+  try {
+    open(f.path());
+    FAIL();
+  } catch (const Error& error) {
+    const std::string what = error.what(), name = "person_keypoints_train.json";
+    EXPECT_EQ(what.find(name), what.rfind(name)) << what << ": says the file once";
+  }
 }
 
 TEST(SceneFiles, ReadLabelPicturesOf16BitsAndRefuseAnotherSize) {
