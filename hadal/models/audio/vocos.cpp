@@ -28,15 +28,19 @@ Linear pointwise(int64_t in, int64_t out) {
 
 Fields<VocosConfig> VocosConfig::fields() {
   using C = VocosConfig;
-  return {{"bands", &C::bands, "mel bands of the spectrogram", at_least(1)},
-          {"dim", &C::dim, "width between the blocks", at_least(1)},
-          {"mlp", &C::mlp, "width within a block", at_least(1)},
-          {"depth", &C::depth, "blocks", at_least(1)},
-          {"window", &C::window, "samples of a window, the transform's points", at_least(2)},
-          {"hop", &C::hop, "samples from one frame to the next, as the spectrogram has them", at_least(1)},
-          {"ends", &C::ends, "center: frames lie at multiples of hop; same: each in the middle of its hop",
-           one_of({"center", "same"})},
-          {"scale", &C::scale, "first value of a block's share (0: 1 / depth)", at_least(0)}};
+  return {
+      {"bands", &C::bands, "mel bands of the spectrogram", at_least(1)},
+      {"dim", &C::dim, "width between the blocks", at_least(1)},
+      {"mlp", &C::mlp, "width within a block", at_least(1)},
+      {"depth", &C::depth, "blocks", at_least(1)},
+      {"window", &C::window, "samples of a window, the transform's points", at_least(2)},
+      {"hop", &C::hop, "samples from one frame to the next, as the spectrogram has them", at_least(1)},
+      {"ends", &C::ends, "center: frames lie at multiples of hop; same: each in the middle of its hop",
+       one_of({"center", "same"})},
+      {"scale", &C::scale, "first value of a block's share (0: 1 / depth)", at_least(0)},
+      {"skip", &C::skip,
+       "the bands also go straight to the magnitudes' logarithms, by a linear layer: the norms of the backbone lose "
+       "how loud a frame is"}};
 }
 
 void VocosConfig::validate() const {
@@ -96,6 +100,11 @@ VocosImpl::VocosImpl(const VocosConfig& config)
   register_module("backbone", backbone_);
   auto head = std::make_shared<nn::Module>();
   head->register_module("out", out_.ptr());
+  if (config.skip) {
+    skip_ = Linear(config.bands, config.window / 2 + 1);
+    init::constant(skip_->weight, 0), init::constant(skip_->bias, 0);
+    head->register_module("skip", skip_.ptr());
+  }
   register_module("head", head);
 }
 
@@ -104,7 +113,12 @@ Tensor VocosImpl::spectrum(const Tensor& mel) {
   const auto said = out_(backbone_(mel)).transpose(1, 2);
   // Transforms know no half precision. The clip stands before the exponential, where no gradient becomes infinite.
   const auto wide = said.scalar_type() == torch::kFloat64 ? said : said.to(torch::kFloat32);
-  const auto parts = wide.chunk(2, 1);
+  auto parts = wide.chunk(2, 1);
+  if (skip_) {  // in double, which autocast leaves alone: bf16 would round a logarithm of -8 to a thirtieth
+    const auto straight = torch::linear(mel.transpose(1, 2).to(torch::kFloat64), skip_->weight.to(torch::kFloat64),
+                                        skip_->bias.to(torch::kFloat64));
+    parts[0] = parts[0] + straight.transpose(1, 2).to(wide.scalar_type());
+  }
   return torch::polar(parts[0].clamp_max(std::log(kLoudest)).exp(), parts[1]);
 }
 
@@ -133,7 +147,7 @@ const VocoderCatalog& vocoders() {
     };
     add("vocos", "Vocos for 24,000 samples a second, as published", {});
     add("vocos-8khz", "A small Vocos for speech of 8,000 samples a second",
-        {.bands = 40, .dim = 192, .mlp = 576, .depth = 6, .window = 256, .hop = 80});
+        {.bands = 40, .dim = 192, .mlp = 576, .depth = 6, .window = 256, .hop = 80, .skip = true});
     return made;
   }();
   return catalog;

@@ -13,6 +13,7 @@ struct VocosConfig {
   int64_t bands = 100, dim = 512, mlp = 1536, depth = 8, window = 1024, hop = 256;
   std::string ends = "center";
   double scale = 0;
+  bool skip = false;
 
   static Fields<VocosConfig> fields();
   void validate() const;
@@ -47,7 +48,7 @@ struct VocosBackboneImpl : nn::Module {
 };
 TORCH_MODULE(VocosBackbone);
 
-/// Names are the published code's: backbone., head.out.
+/// Names are the published code's: backbone., head.out; and head.skip, which Hadal adds where config.skip says so.
 struct VocosImpl : Model {
   explicit VocosImpl(const VocosConfig& config);
   /// mel (B, bands, frames), log of the bands' magnitudes -> samples (B, T): T is frames * hop with ends "same", a hop
@@ -62,7 +63,7 @@ struct VocosImpl : Model {
  private:
   VocosConfig config_;
   VocosBackbone backbone_;
-  Linear out_;
+  Linear out_, skip_{nullptr};
 };
 TORCH_MODULE(Vocos);
 

@@ -64,6 +64,13 @@ TEST(Vocos, AsManySamplesAsTheFramesTell) {
   const auto sound = model->forward(torch::randn({2, 40, 11}));
   EXPECT_EQ(sound.sizes(), (std::vector<int64_t>{2, 800}));
   EXPECT_TRUE(model->forward(torch::full({1, 40, 3}, 1e4)).isfinite().all().item<bool>());
+  // What a frame's loudness adds goes straight to its magnitudes, whatever the norms make of it.
+  const torch::NoGradGuard no_grad;
+  const auto quiet = torch::rand({1, 40, 5}) - 8;
+  const auto before = model->spectrum(quiet).abs();
+  for (auto& item : model->named_parameters())
+    if (item.key() == "head.skip.bias") item.value().fill_(2);
+  EXPECT_TRUE(torch::allclose(model->spectrum(quiet).abs(), std::exp(2.0) * before, 1e-4));
   EXPECT_ERROR(model->forward(torch::zeros({1, 40, 1})), "[vocos] wants 2 frames at least, got 1");
   EXPECT_ERROR(model->forward(torch::zeros({1, 80, 3})), "[vocos] wants (any, 40, any), got (1, 80, 3)");
   EXPECT_ERROR(Vocos(VocosConfig{.window = 64, .hop = 33}), "[vocos] hop (33) must be at most half the window (64)");
