@@ -1,5 +1,6 @@
 #include "hadal/data/sound/griffin_lim.h"
 
+#include <cmath>
 #include <numbers>
 
 #include "hadal/core/random.h"
@@ -44,6 +45,32 @@ Tensor sound_of_log_mel(const Tensor& mel, const MelConfig& config, const Griffi
   expect_shape("griffin_lim", mel, {config.bands, kAny});
   const auto bands = (mel.exp() - config.floor).clamp_min(0);
   return griffin_lim(mel_to_magnitude(bands, config.shape(), config.window, config.power), config.stft(), how, length);
+}
+
+Tensor nearer_to_log_mel(const Tensor& samples, const Tensor& mel, const MelConfig& config, int64_t rounds) {
+  const torch::NoGradGuard no_grad;
+  constexpr double kMomentum = 0.99, kMostAtOnce = 10;
+  const auto shape = config.stft();
+  auto phases = stft(samples, shape);
+  expect_shape("nearer_to_log_mel", mel, {config.bands, phases.size(1)});
+  const auto filters = mel_filters(config).to(samples.options()), turned = filters.t();
+  const auto weight = turned.sum(1, true).clamp_min(1e-9);
+  const auto power = static_cast<double>(config.power);
+  // No bin can hold more than any of its bands does.
+  const auto most = (mel.exp().unsqueeze(1) / filters.unsqueeze(2)).amin(0).pow(1 / power);
+  auto out = samples, magnitude = phases.abs();
+  Tensor before;
+  for (int64_t round = 0; round < rounds; ++round) {
+    const auto there = (filters.matmul(magnitude.pow(power)) + config.floor).log();
+    const auto off = ((mel - there) / power).clamp(-std::log(kMostAtOnce), std::log(kMostAtOnce));
+    magnitude = torch::minimum(magnitude * (turned.matmul(off) / weight).exp(), most);
+    out = istft(magnitude * phases / phases.abs().clamp_min(1e-16), shape, samples.size(0));
+    const auto now = stft(out, shape);
+    phases = before.defined() ? now + kMomentum * (now - before) : now;
+    before = now;
+    magnitude = (magnitude + now.abs()) / 2;
+  }
+  return out;
 }
 
 }  // namespace hadal

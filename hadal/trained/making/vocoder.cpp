@@ -23,7 +23,10 @@ void agree(Part& model, const MelConfig& mel) {
 }  // namespace
 
 Fields<VocoderOptions> VocoderOptions::fields() {
-  return {{"griffin_lim", &VocoderOptions::griffin_lim, "write what Griffin-Lim makes of it too, to compare"}};
+  return {{"griffin_lim", &VocoderOptions::griffin_lim, "write what Griffin-Lim makes of it too, to compare"},
+          {"refine", &VocoderOptions::refine,
+           "rounds that bring the net's sound nearer to the spectrogram it is made for (0: as the net says it)",
+           between(0, 1000)}};
 }
 
 Fields<VocoderConfig> VocoderConfig::fields() {
@@ -75,18 +78,23 @@ Tensor TrainedVocoder::heard(const Tensor& samples) const {
   return log_mel(torch::constant_pad_nd(samples, {0, whole - there}), mel_);
 }
 
-Tensor TrainedVocoder::sound(const Tensor& mel) {
-  const Using guard(*model_, use_);
+Tensor TrainedVocoder::sound(const Tensor& mel, int64_t refine) {
   auto& net = *model_->vocoder;
   const auto& config = net.config();
+  const auto says = [&](const Tensor& bands) {
+    const Using guard(*model_, use_);
+    return net.forward(bands.unsqueeze(0).to(use_.device))[0].to(torch::kFloat32).cpu();
+  };
   const auto frames = mel.size(1), hop = config.hop;
   // A sample depends on the windows over it, and these on three frames to each side of every convolution.
-  const auto beside = 3 * (config.depth + 1) + config.window / (2 * hop) + 1;
+  const auto beside = 3 * (config.depth + 1) + config.window / (2 * hop) + 1 + refine;
   std::vector<Tensor> pieces;
   for (int64_t first = 0; first < frames - 1 || pieces.empty(); first += kPiece) {
     const auto last = std::min(first + kPiece, frames - 1);
     const auto from = std::max<int64_t>(0, first - beside), to = std::min(frames, last + beside + 1);
-    const auto made = net.forward(mel.slice(1, from, to).unsqueeze(0).to(use_.device))[0].to(torch::kFloat32).cpu();
+    const auto bands = mel.slice(1, from, to);
+    auto made = says(bands);
+    if (refine > 0) made = nearer_to_log_mel(made, bands.cpu(), mel_, refine);
     pieces.push_back(made.slice(0, (first - from) * hop, (last - from) * hop));
   }
   return torch::cat(pieces);
@@ -104,7 +112,7 @@ std::vector<Answer> TrainedVocoder::predict(std::span<const Input> inputs, const
     try {
       const auto samples = sound_samples(std::as_bytes(std::span(input.bytes)), input.name, mel_.rate);
       const auto length = samples.size(0);
-      const auto made = (*this)(samples);
+      const auto made = sound(heard(samples), options.refine).slice(0, 0, length);
       answer.json = {{"input", input.name},
                      {"rate", mel_.rate},
                      {"seconds", static_cast<double>(length) / static_cast<double>(mel_.rate)}};

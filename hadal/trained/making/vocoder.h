@@ -9,6 +9,7 @@ namespace hadal {
 
 struct VocoderOptions {
   bool griffin_lim = false;
+  int64_t refine = 16;
   static Fields<VocoderOptions> fields();
 };
 
@@ -46,7 +47,8 @@ class TrainedVocoder : public Trained {
   Tensor heard(const Tensor& samples) const;
   /// log_mel()'s (bands, frames), at least 2 frames -> samples ((frames - 1) * hop) on the CPU; piece by piece, so that
   /// length costs nothing else.
-  Tensor sound(const Tensor& mel);
+  Tensor sound(const Tensor& mel) { return sound(mel, config_.predict.refine); }
+  Tensor sound(const Tensor& mel, int64_t refine);
   /// Both: samples (T) through the vocoder, as many.
   Tensor operator()(const Tensor& samples) { return sound(heard(samples)).slice(0, 0, samples.size(0)); }
 

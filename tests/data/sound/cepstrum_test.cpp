@@ -87,6 +87,25 @@ TEST(GriffinLim, FindsPhasesThatAgree) {
   EXPECT_ERROR(griffin_lim(magnitude.slice(0, 1), shape), "[griffin_lim] wants (65, any), got (64, 47)");
 }
 
+TEST(GriffinLim, BringsASoundNearerToItsBands) {
+  MelConfig mel;
+  mel.floor = 1e-5, mel.power = 1;
+  torch::manual_seed(3);
+  const auto time = torch::arange(4000) / 8000.0;
+  const auto real = (0.4 * torch::sin(2 * std::numbers::pi * 300 * time * (1 + time)) + 0.01 * torch::randn({4000}))
+                        .to(torch::kFloat32);
+  const auto heard = log_mel(real, mel);
+  const auto rough = 0.5 * real + 0.02 * torch::randn({4000});
+  const auto off = [&](const Tensor& sound) { return (log_mel(sound, mel) - heard).abs().mean().item<double>(); };
+  const auto refined = nearer_to_log_mel(rough, heard, mel, 16);
+  ASSERT_EQ(refined.sizes(), real.sizes());
+  EXPECT_LT(off(refined), 0.3 * off(rough));
+  EXPECT_LT(off(nearer_to_log_mel(rough, heard, mel, 4)), off(rough));
+  EXPECT_TRUE(nearer_to_log_mel(rough, heard, mel, 0).equal(rough));
+  EXPECT_LT(off(nearer_to_log_mel(real, heard, mel, 16)), 0.02) << "what is right stays";
+  EXPECT_ERROR(nearer_to_log_mel(rough, heard.slice(1, 1), mel, 1), "nearer_to_log_mel");
+}
+
 TEST(GriffinLim, TurnsABandsSpectrogramIntoSound) {
   const auto signal = reference().at("signal");
   const MelConfig config{.window = 128, .hop = 32, .bands = 24};
