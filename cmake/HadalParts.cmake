@@ -22,10 +22,6 @@ if(NOT fmt_version)
 endif()
 
 target_compile_options(hadal_parts INTERFACE -Wall -Wextra -Wpedantic -Wno-unused-parameter -Wno-missing-field-initializers)
-if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
-  # g++ 12 takes the empty states of std::optional and std::variant for members that nobody set.
-  target_compile_options(hadal_parts INTERFACE -Wno-maybe-uninitialized)
-endif()
 if(HADAL_WERROR)
   target_compile_options(hadal_parts INTERFACE -Werror)
 endif()

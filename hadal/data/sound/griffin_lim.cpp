@@ -57,7 +57,7 @@ Tensor nearer_to_log_mel(const Tensor& samples, const Tensor& mel, const MelConf
   const auto weight = turned.sum(1, true).clamp_min(1e-9);
   const auto power = static_cast<double>(config.power);
   // No bin can hold more than any of its bands does.
-  const auto most = (mel.exp().unsqueeze(1) / filters.unsqueeze(2)).amin(0).pow(1 / power);
+  const auto most = (mel.exp().clamp_min(1e-30).unsqueeze(1) / filters.unsqueeze(2)).amin(0).pow(1 / power);
   auto out = samples, magnitude = phases.abs();
   Tensor before;
   for (int64_t round = 0; round < rounds; ++round) {

@@ -147,7 +147,7 @@ const VocoderCatalog& vocoders() {
     };
     add("vocos", "Vocos for 24,000 samples a second, as published", {});
     add("vocos-8khz", "A small Vocos for speech of 8,000 samples a second",
-        {.bands = 40, .dim = 192, .mlp = 576, .depth = 6, .window = 256, .hop = 80, .skip = true});
+        {.bands = 40, .dim = 192, .mlp = 576, .depth = 6, .window = 256, .hop = 80});
     return made;
   }();
   return catalog;

@@ -6,7 +6,6 @@
 #include "hadal/ops/nms.h"
 
 namespace hadal {
-namespace {}  // namespace
 
 Fields<RpnConfig> RpnConfig::fields() {
   using C = RpnConfig;

@@ -6,11 +6,12 @@
 #include "hadal/core/error.h"
 
 namespace hadal::yolo {
-namespace {
 
-std::shared_ptr<Conv> conv(int64_t in, int64_t out, int64_t kernel = 1, int64_t groups = 1, bool activated = true) {
+std::shared_ptr<Conv> conv(int64_t in, int64_t out, int64_t kernel, int64_t groups, bool activated) {
   return std::make_shared<Conv>(ConvShape{.in = in, .out = out, .kernel = kernel, .groups = groups}, activated);
 }
+
+namespace {
 
 double arg(const Row& row, size_t index, double otherwise) {
   return index < row.args.size() ? row.args[index] : otherwise;

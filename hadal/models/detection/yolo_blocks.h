@@ -59,6 +59,7 @@ struct Conv : Block {
   nn::BatchNorm2d bn_{nullptr};
   std::atomic<std::shared_ptr<const Folded>> folded_;
 };
+std::shared_ptr<Conv> conv(int64_t in, int64_t out, int64_t kernel = 1, int64_t groups = 1, bool activated = true);
 
 /// While one lives, no Conv on this thread folds: for comparisons.
 class WithoutFolding {

@@ -8,10 +8,6 @@
 namespace hadal::yolo {
 namespace {
 
-BlockPtr head_conv(int64_t in, int64_t out, int64_t kernel, int64_t groups = 1) {
-  return std::make_shared<Conv>(ConvShape{.in = in, .out = out, .kernel = kernel, .groups = groups});
-}
-
 BlockPtr plain(int64_t in, int64_t out) { return std::make_shared<Plain>(ConvShape{.in = in, .out = out}); }
 
 BlockPtr chain(const std::vector<BlockPtr>& blocks) { return std::make_shared<Chain>(blocks); }
@@ -68,13 +64,13 @@ Head::Branch Head::add_branch(const std::string& prefix) {
   const auto score = std::max(first, std::min<int64_t>(shape.classes, 100));
   Branch branch = {.boxes = add("cv2"), .scores = add("cv3"), .extra = {}, .keypoints = {}, .sigma = {}};
   for (const auto in : shape.in) {
-    branch.boxes->add(chain({head_conv(in, box, 3), head_conv(box, box, 3), plain(box, 4 * shape.bins)}));
+    branch.boxes->add(chain({conv(in, box, 3), conv(box, box, 3), plain(box, 4 * shape.bins)}));
     if (shape.light)
       branch.scores->add(
-          chain({chain({head_conv(in, in, 3, in), head_conv(in, score, 1)}),
-                 chain({head_conv(score, score, 3, score), head_conv(score, score, 1)}), plain(score, shape.classes)}));
+          chain({chain({conv(in, in, 3, in), conv(in, score, 1)}),
+                 chain({conv(score, score, 3, score), conv(score, score, 1)}), plain(score, shape.classes)}));
     else
-      branch.scores->add(chain({head_conv(in, score, 3), head_conv(score, score, 3), plain(score, shape.classes)}));
+      branch.scores->add(chain({conv(in, score, 3), conv(score, score, 3), plain(score, shape.classes)}));
   }
   const auto values = shape.keypoints * shape.keypoint_dims;
   if (shape.prototype_width > 0 || (shape.keypoints > 0 && !shape.end_to_end)) {
@@ -82,14 +78,14 @@ Head::Branch Head::add_branch(const std::string& prefix) {
     const auto hidden = std::max(first / 4, out);
     branch.extra = add("cv4");
     for (const auto in : shape.in)
-      branch.extra->add(chain({head_conv(in, hidden, 3), head_conv(hidden, hidden, 3), plain(hidden, out)}));
+      branch.extra->add(chain({conv(in, hidden, 3), conv(hidden, hidden, 3), plain(hidden, out)}));
   } else if (shape.keypoints > 0) {
     const auto hidden = std::max(first / 4, values + 2 * shape.keypoints);
     branch.extra = add("cv4");
     branch.keypoints = add("cv4_kpts");
     branch.sigma = add("cv4_sigma");
     for (const auto in : shape.in) {
-      branch.extra->add(chain({head_conv(in, hidden, 3), head_conv(hidden, hidden, 3)}));
+      branch.extra->add(chain({conv(in, hidden, 3), conv(hidden, hidden, 3)}));
       branch.keypoints->add(plain(hidden, values));
       branch.sigma->add(plain(hidden, 2 * shape.keypoints));
     }

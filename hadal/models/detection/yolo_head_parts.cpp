@@ -8,10 +8,6 @@
 namespace hadal::yolo {
 namespace {
 
-std::shared_ptr<Conv> mask_conv(int64_t in, int64_t out, int64_t kernel) {
-  return std::make_shared<Conv>(ConvShape{.in = in, .out = out, .kernel = kernel});
-}
-
 nn::Sequential coupling(bool bounded) {
   nn::Sequential net(nn::Linear(2, 64), nn::SiLU(), nn::Linear(64, 64), nn::SiLU(), nn::Linear(64, 2));
   if (bounded) net->push_back(nn::Tanh());
@@ -25,10 +21,10 @@ nn::Sequential coupling(bool bounded) {
 }  // namespace
 
 Prototypes::Prototypes(int64_t in, int64_t width) {
-  cv1_ = register_module("cv1", mask_conv(in, width, 3));
+  cv1_ = register_module("cv1", conv(in, width, 3));
   upsample_ = register_module("upsample", nn::ConvTranspose2d(nn::ConvTranspose2dOptions(width, width, 2).stride(2)));
-  cv2_ = register_module("cv2", mask_conv(width, width, 3));
-  cv3_ = register_module("cv3", mask_conv(width, kMaskCoefficients, 1));
+  cv2_ = register_module("cv2", conv(width, width, 3));
+  cv3_ = register_module("cv3", conv(width, kMaskCoefficients, 1));
 }
 
 Tensor Prototypes::forward(const Tensor& x) { return cv3_->forward(cv2_->forward(upsample_(cv1_->forward(x)))); }
@@ -36,9 +32,9 @@ Tensor Prototypes::forward(const Tensor& x) { return cv3_->forward(cv2_->forward
 FusedPrototypes::FusedPrototypes(const std::vector<int64_t>& in, int64_t width, int64_t classes)
     : Prototypes(width, width) {
   feat_refine_ = register_module("feat_refine", std::make_shared<Chain>());
-  for (size_t i = 1; i < in.size(); ++i) feat_refine_->add(mask_conv(in[i], in[0], 1));
-  feat_fuse_ = register_module("feat_fuse", mask_conv(in[0], width, 3));
-  const std::vector<BlockPtr> semantic = {mask_conv(in[0], width, 3), mask_conv(width, width, 3),
+  for (size_t i = 1; i < in.size(); ++i) feat_refine_->add(conv(in[i], in[0], 1));
+  feat_fuse_ = register_module("feat_fuse", conv(in[0], width, 3));
+  const std::vector<BlockPtr> semantic = {conv(in[0], width, 3), conv(width, width, 3),
                                           std::make_shared<Plain>(ConvShape{.in = width, .out = classes})};
   semseg_ = register_module("semseg", std::make_shared<Chain>(semantic));
 }

@@ -1,17 +1,12 @@
 #include "hadal/models/generative/vae_conv.h"
 
 #include "hadal/core/shape.h"
+#include "hadal/models/generative/vae_layers.h"
 #include "hadal/models/generative/vae_nets.h"
 
 namespace hadal {
 namespace {
 
-nn::Conv2d vae_conv(int64_t in, int64_t out, int64_t kernel, int64_t stride = 1) {
-  return nn::Conv2d(nn::Conv2dOptions(in, out, kernel).stride(stride).padding((kernel - 1) / 2));
-}
-nn::ConvTranspose2d up(int64_t in, int64_t out) {
-  return nn::ConvTranspose2d(nn::ConvTranspose2dOptions(in, out, 4).stride(2).padding(1));
-}
 nn::ELU elu() { return nn::ELU(); }
 
 void add_blocks(nn::Sequential& net, int64_t width, int64_t count) {
@@ -38,8 +33,8 @@ void ConvVaeConfig::validate() const {
 }
 
 EluBlockImpl::EluBlockImpl(int64_t width) {
-  conv1_ = register_module("conv1", vae_conv(width, width, 3));
-  conv2_ = register_module("conv2", vae_conv(width, width, 3));
+  conv1_ = register_module("conv1", padded_conv(width, width, 3));
+  conv2_ = register_module("conv2", padded_conv(width, width, 3));
   const torch::NoGradGuard no_grad;
   conv2_->weight.mul_(0.1);
 }
@@ -50,11 +45,11 @@ ConvVaeImpl::ConvVaeImpl(const ConvVaeConfig& config) : config_(config) {
   validate_config(config, "vae-conv");
   likelihood_ = likelihood_named(config.likelihood);
   const auto narrow = config.width, wide = 2 * config.width, quarter = config.image / 4;
-  encoder_->push_back(vae_conv(config.channels, narrow, 3));
+  encoder_->push_back(padded_conv(config.channels, narrow, 3));
   add_blocks(encoder_, narrow, config.blocks);
   for (const auto in : {narrow, wide}) {
     encoder_->push_back(elu());
-    encoder_->push_back(vae_conv(in, wide, 4, 2));
+    encoder_->push_back(padded_conv(in, wide, 4, 2));
     add_blocks(encoder_, wide, config.blocks);
   }
   encoder_->push_back(elu());
@@ -69,11 +64,11 @@ ConvVaeImpl::ConvVaeImpl(const ConvVaeConfig& config) : config_(config) {
   for (const auto out : {wide, narrow}) {
     add_blocks(decoder_, wide, config.blocks);
     decoder_->push_back(elu());
-    decoder_->push_back(up(wide, out));
+    decoder_->push_back(doubled_conv(wide, out));
   }
   add_blocks(decoder_, narrow, config.blocks);
   decoder_->push_back(elu());
-  decoder_->push_back(vae_conv(narrow, config.channels * parameters_of(likelihood_), 3));
+  decoder_->push_back(padded_conv(narrow, config.channels * parameters_of(likelihood_), 3));
   register_module("decoder", decoder_);
 }
 

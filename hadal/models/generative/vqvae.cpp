@@ -1,19 +1,16 @@
 #include "hadal/models/generative/vqvae.h"
 
 #include "hadal/core/shape.h"
+#include "hadal/models/generative/vae_layers.h"
 
 namespace hadal {
 namespace {
 
-nn::Conv2d conv(int64_t in, int64_t out, int64_t kernel, int64_t stride = 1) {
-  return nn::Conv2d(nn::Conv2dOptions(in, out, kernel).stride(stride).padding((kernel - 1) / 2));
-}
-
 /// x + 1x1(relu(3x3(relu(x)))), as in section 4.1 of the paper.
 struct ReluBlockImpl : nn::Module {
   explicit ReluBlockImpl(int64_t width) {
-    conv1_ = register_module("conv1", conv(width, width / 2, 3));
-    conv2_ = register_module("conv2", conv(width / 2, width, 1));
+    conv1_ = register_module("conv1", padded_conv(width, width / 2, 3));
+    conv2_ = register_module("conv2", padded_conv(width / 2, width, 1));
   }
   Tensor forward(const Tensor& x) { return x + conv2_(conv1_(x.relu()).relu()); }
   nn::Conv2d conv1_{nullptr}, conv2_{nullptr};
@@ -57,10 +54,10 @@ VqVaeImpl::VqVaeImpl(const VqVaeConfig& config) : config_(config) {
   likelihood_ = likelihood_named(config.likelihood);
   const auto dim = config.quantiser == "fsq" ? static_cast<int64_t>(config.levels.size()) : config.dim;
   for (int64_t i = 0; i < config.halvings; ++i) {
-    encoder_->push_back(conv(i == 0 ? config.channels : config.width, config.width, 4, 2));
+    encoder_->push_back(padded_conv(i == 0 ? config.channels : config.width, config.width, 4, 2));
     encoder_->push_back(nn::ReLU());
   }
-  encoder_->push_back(conv(config.width, config.width, 3));
+  encoder_->push_back(padded_conv(config.width, config.width, 3));
   for (int64_t i = 0; i < config.blocks; ++i) encoder_->push_back(ReluBlock(config.width));
   encoder_->push_back(nn::ReLU());
   for (int64_t i = 0; i < config.blocks; ++i) decoder_->push_back(ReluBlock(config.width));
@@ -68,13 +65,13 @@ VqVaeImpl::VqVaeImpl(const VqVaeConfig& config) : config_(config) {
   for (int64_t i = 0; i < config.halvings; ++i) {
     const bool last = i + 1 == config.halvings;
     const auto out = last ? config.channels * parameters_of(likelihood_) : config.width;
-    decoder_->push_back(nn::ConvTranspose2d(nn::ConvTranspose2dOptions(config.width, out, 4).stride(2).padding(1)));
+    decoder_->push_back(doubled_conv(config.width, out));
     if (!last) decoder_->push_back(nn::ReLU());
   }
   register_module("encoder", encoder_);
-  to_codes_ = register_module("to_codes", conv(config.width, dim, 1));
+  to_codes_ = register_module("to_codes", padded_conv(config.width, dim, 1));
   quantiser_ = register_module("quantiser", make_quantiser(config));
-  from_codes_ = register_module("from_codes", conv(dim, config.width, 3));
+  from_codes_ = register_module("from_codes", padded_conv(dim, config.width, 3));
   register_module("decoder", decoder_);
 }
 

@@ -60,7 +60,7 @@ TEST(Vocos, IsTheReference) {
 
 TEST(Vocos, AsManySamplesAsTheFramesTell) {
   torch::manual_seed(1);
-  Vocos model(vocoders().make({"vocos-8khz", {{"dim", 16}, {"mlp", 16}, {"depth", 1}}}));
+  Vocos model(vocoders().make({"vocos-8khz", {{"dim", 16}, {"mlp", 16}, {"depth", 1}, {"skip", true}}}));
   const auto sound = model->forward(torch::randn({2, 40, 11}));
   EXPECT_EQ(sound.sizes(), (std::vector<int64_t>{2, 800}));
   EXPECT_TRUE(model->forward(torch::full({1, 40, 3}, 1e4)).isfinite().all().item<bool>());

@@ -59,21 +59,20 @@ const std::vector<std::array<int64_t, 2>>& people_skeleton() {
   return lines;
 }
 
-std::optional<std::array<float, 4>> box_of_keypoints(const std::vector<float>& points) {
-  constexpr float kMargin = 0.15f, kLeastMargin = 10;
-  std::optional<std::array<float, 4>> box;
+std::optional<std::array<double, 4>> box_of_keypoints(std::span<const float> points) {
+  constexpr double kMargin = 0.15, kLeastMargin = 10;
+  std::optional<std::array<double, 4>> box;
   for (size_t k = 0; k + 2 < points.size(); k += 3) {
     if (!(points[k + 2] > 0)) continue;
-    if (!box) box = {points[k], points[k + 1], points[k], points[k + 1]};
-    for (size_t axis = 0; axis < 2; ++axis) {
-      (*box)[axis] = std::min((*box)[axis], points[k + axis]);
-      (*box)[axis + 2] = std::max((*box)[axis + 2], points[k + axis]);
-    }
+    const double x = points[k], y = points[k + 1];
+    if (!box) box = {x, y, x, y};
+    auto& b = *box;
+    b = {std::min(b[0], x), std::min(b[1], y), std::max(b[2], x), std::max(b[3], y)};
   }
   if (!box) return box;
-  const auto margin = std::max(kLeastMargin, kMargin * std::max((*box)[2] - (*box)[0], (*box)[3] - (*box)[1]));
-  for (size_t i = 0; i < 4; ++i) (*box)[i] += i < 2 ? -margin : margin;
-  return box;
+  const auto& [x1, y1, x2, y2] = *box;
+  const auto margin = std::max(kLeastMargin, kMargin * std::max(x2 - x1, y2 - y1));
+  return std::array{x1 - margin, y1 - margin, x2 + margin, y2 + margin};
 }
 
 std::vector<double> known_sigmas(const std::vector<std::string>& names) {

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,6 @@ const std::vector<std::array<int64_t, 2>>& people_skeleton();
 
 /// Animals are larger than their marks: x1 y1 x2 y2 around those of the points (x, y, visibility one after the other)
 /// that are there, further by 15 % of their extent and at least 10 pixels; nothing where none is.
-std::optional<std::array<float, 4>> box_of_keypoints(const std::vector<float>& points);
+std::optional<std::array<double, 4>> box_of_keypoints(std::span<const float> points);
 
 }  // namespace hadal

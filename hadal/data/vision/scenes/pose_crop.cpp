@@ -4,12 +4,11 @@
 #include <cmath>
 
 #include "hadal/core/error.h"
+#include "hadal/data/vision/scenes/keypoints.h"
 #include "hadal/data/vision/scenes/placement.h"
 
 namespace hadal {
 namespace {
-
-constexpr double kMargin = 0.15, kLeastMargin = 10;
 
 /// What is lost of a side where the middles of the outer pixels lie on each other.
 double lost(const PosePreparation& preparation) { return preparation.unbiased ? 1 : 0; }
@@ -25,16 +24,9 @@ PoseBox pose_box_from(const std::string& name) {
 
 Window box_around_points(const Tensor& points) {
   const auto given = points.to(torch::kFloat32).contiguous();
-  const auto* p = given.const_data_ptr<float>();
-  Window box = {INFINITY, INFINITY, -INFINITY, -INFINITY};
-  for (int64_t k = 0; k < given.size(0); ++k, p += 3) {
-    if (!(p[2] > 0)) continue;
-    for (size_t axis = 0; axis < 2; ++axis)
-      box[axis] = std::min<double>(box[axis], p[axis]), box[axis + 2] = std::max<double>(box[axis + 2], p[axis]);
-  }
-  require(box[2] >= box[0], "[pose] an object without a point that is there has no box around its points");
-  const auto margin = std::max(kLeastMargin, kMargin * std::max(box[2] - box[0], box[3] - box[1]));
-  return {box[0] - margin, box[1] - margin, box[2] + margin, box[3] + margin};
+  const auto box = box_of_keypoints({given.const_data_ptr<float>(), static_cast<size_t>(given.numel())});
+  require(box.has_value(), "[pose] an object without a point that is there has no box around its points");
+  return *box;
 }
 
 Window pose_box(const SceneTruth& truth, int64_t index, PoseBox from) {

@@ -261,7 +261,7 @@ class SplitReader {
                     static_cast<float>(box[1] + box[3])};
     }
     if (!(object.box[2] > object.box[0] && object.box[3] > object.box[1]))
-      if (const auto box = box_of_keypoints(object.keypoints)) object.box = *box;
+      if (const auto box = box_of_keypoints(object.keypoints)) std::copy(box->begin(), box->end(), object.box.begin());
     return object;
   }
   void keypoints(const CocoAnnotation& annotation, const std::string& where, std::vector<float>& out) {

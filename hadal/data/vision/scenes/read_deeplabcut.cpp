@@ -128,7 +128,7 @@ class TableReader {
     const auto box = box_of_keypoints(keypoints);
     if (!box) return;
     ObjectLabel object;
-    object.box = *box;
+    std::copy(box->begin(), box->end(), object.box.begin());
     object.box[0] = std::max(object.box[0], 0.0f), object.box[1] = std::max(object.box[1], 0.0f);
     object.keypoints = std::move(keypoints);
     object.id = reader_.line();
