@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "hadal/core/memory.h"
+#include "hadal/core/stop.h"
 
 #include "cli/verb.h"
 
@@ -67,6 +68,8 @@ int main(int argc, char** argv) {
     const auto code = run({argv + 1, argv + argc});
     const bool printed = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
     return printed || code != 0 ? code : report(1, "what it printed could not be written");
+  } catch (const hadal::Stopped&) {
+    return hadal::cli::kInterrupted;
   } catch (const UsageError& error) {
     return report(2, error.what());
   } catch (const Error& error) {

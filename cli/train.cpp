@@ -144,7 +144,8 @@ int run(Words words) {
   }
   for (const auto& [key, value] : result.best) fmt::print("  {:<24} {:.6g}\n", key, value);
   print_promises(recipe, result, options.folder);
-  fmt::print("{:.1f} minutes; look at {}\n", result.seconds / 60, (options.folder / "report.html").string());
+  fmt::print("{:.1f} minutes{}; look at {}\n", result.seconds / 60, after_text(result.seconds_after),
+             (options.folder / "report.html").string());
   return 0;
 }
 

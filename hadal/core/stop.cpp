@@ -7,4 +7,8 @@ std::atomic<bool>& stop_requested() {
   return flag;
 }
 
+void throw_if_stopped() {
+  if (stop_requested()) throw Stopped();
+}
+
 }  // namespace hadal

@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include "hadal/core/stop.h"
 #include "hadal/core/torch.h"
 #include "hadal/data/loader.h"
 #include "hadal/trained/trained.h"
@@ -41,14 +42,18 @@ Batch moved(Batch batch, const torch::Device& device) {
   return batch;
 }
 
-/// The loop of every evaluation: eval mode, no gradients, the precision, the loader's threads, the device.
+/// The loop of every evaluation: eval mode, no gradients, the precision, the loader's threads, the device. Throws
+/// Stopped.
 template <class Batch>
 void each_batch(nn::Module& model, const Sampler& sampler, const TaskContext& at,
                 std::function<Batch(const BatchPlan&)> make, const std::function<void(const Batch&)>& take) {
   const Using guard(model, at);
   Loader<Batch> loader(sampler, at.workers, std::move(make));
   loader.start(0);
-  while (auto made = loader.next()) take(moved(*std::move(made), at.device));
+  while (auto made = loader.next()) {
+    throw_if_stopped();
+    take(moved(*std::move(made), at.device));
+  }
 }
 
 /// A loader's batches on the device that trains. The first of a batch's tensors() has a row for each sample. Whoever

@@ -7,6 +7,7 @@
 
 #include "hadal/core/catalog.h"
 #include "hadal/core/torch.h"
+#include "hadal/io/tensors.h"
 #include "hadal/metrics/metrics.h"
 #include "hadal/tasks/batches.h"
 #include "hadal/tasks/figure.h"
@@ -49,6 +50,11 @@ class Task {
   virtual Table settings() const { return {}; }
   /// What the data taught that is no tensor: the [learned] of config.toml and of weights.
   virtual Table learned() const { return {}; }
+
+  /// What checkpoints keep besides model(), so that a resumed run shows and scores what one that was never stopped
+  /// does.
+  virtual TensorsByName state() const { return {}; }
+  virtual void load_state(const TensorsByName&) {}
 
   virtual std::vector<Phase> phases() { return {{"train", &model()}}; }
   virtual Batches& batches() = 0;

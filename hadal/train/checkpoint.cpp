@@ -52,6 +52,9 @@ json progress_json(const Progress& p) {
           {"good_steps", p.good_steps},
           {"skipped", p.state.skipped},
           {"bad_steps", p.bad_steps},
+          {"lr", p.lr},
+          {"norms", metrics_json(p.norms)},
+          {"evaluation_due", p.evaluation_due},
           {"patience", {{"best", number_json(p.patience.best)}, {"bad", p.patience.bad}, {"spent", p.patience.spent}}}};
 }
 
@@ -68,6 +71,9 @@ Progress progress_from(const json& j) {
   p.loss_scale = j.at("loss_scale");
   p.good_steps = j.at("good_steps");
   p.bad_steps = j.at("bad_steps");
+  p.lr = j.value("lr", 0.0);  // older checkpoints lack these three
+  p.norms = metrics_from(j.value("norms", json::array()));
+  p.evaluation_due = j.value("evaluation_due", false);
   const auto& patience = j.at("patience");
   p.patience = {number_from(patience.at("best")), patience.at("bad"), patience.at("spent")};
   if (p.state.step < 0 || p.state.step > p.state.steps || p.epoch < 0 || p.batch < 0 || p.loss_count < 0)
@@ -95,9 +101,14 @@ void set_random_states(const TensorsByName& states, const torch::Device& device)
   }
 }
 
-const TensorsByName& Checkpoint::group(const std::string& name) const {
+const TensorsByName* Checkpoint::find_group(const std::string& name) const {
   for (const auto& [key, tensors] : groups)
-    if (key == name) return tensors;
+    if (key == name) return &tensors;
+  return nullptr;
+}
+
+const TensorsByName& Checkpoint::group(const std::string& name) const {
+  if (const auto* found = find_group(name)) return *found;
   fail("the checkpoint has no {}: it belongs to a run with other settings", name);
 }
 

@@ -22,6 +22,9 @@ struct Progress {
   double loss_scale = 65536;            // fp16 alone
   int64_t good_steps = 0;               // since the loss scale last changed
   int64_t bad_steps = 0;                // skipped in a row
+  double lr = 0;                        // of the last step
+  Metrics norms;                        // of its gradients
+  bool evaluation_due = false;          // the one of this step was left half way: it comes first
   Patience patience;                    // of early stopping
 };
 
@@ -29,12 +32,14 @@ struct Progress {
 TensorsByName random_states(const torch::Device& device);
 void set_random_states(const TensorsByName& states, const torch::Device& device);
 
-/// `groups` are saved under their names: "model", "optimizer.0", "ema", "random".
+/// `groups` are saved under their names: "model", "optimizer.0", "ema", "task", "random".
 struct Checkpoint {
   Progress progress;
   std::string about;  // the task's summary: what was trained, on how much
   std::vector<std::pair<std::string, TensorsByName>> groups;
 
+  /// nullptr where there is none of this name.
+  const TensorsByName* find_group(const std::string& name) const;
   const TensorsByName& group(const std::string& name) const;
   const Tensor& tensor(const std::string& group, const std::string& name) const;
   void save(const std::filesystem::path& path) const;

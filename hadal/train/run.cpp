@@ -67,6 +67,10 @@ std::string other_problem(const Recipe& recipe) {
   return changed;
 }
 
+std::string after_text(double seconds) {
+  return seconds < 3 ? "" : fmt::format("; {:.1f} more to score and draw what it ended with", seconds / 60);
+}
+
 std::vector<Promise> promises_of(const Table& reaches, const RunResult& result) {
   std::vector<Promise> out;
   if (!result.unjudged.empty()) return out;
@@ -147,11 +151,16 @@ RunResult train_recipe(Recipe recipe, const RunOptions& options) {
 
   const auto outcome = trainer.run();
   RunResult result{outcome.done, outcome.best, outcome.last, outcome.state.seconds, task->scores(), unjudged};
-  if (outcome.done && task->has_split("test"))
-    for (auto& item : score_best(*task, recipe.train, options.folder, "test")) result.best.push_back(std::move(item));
-  else if (outcome.done && task->has_split("val") && !files.has_best_figures())
-    score_best(*task, recipe.train, options.folder, "val");  // for its pictures: an earlier sitting found the best
-  files.finish(result);
+  try {
+    if (outcome.done && task->has_split("test"))
+      for (auto& item : score_best(*task, recipe.train, options.folder, "test")) result.best.push_back(std::move(item));
+    else if (outcome.done && task->has_split("val") && !files.has_best_figures())
+      score_best(*task, recipe.train, options.folder, "val");  // for its pictures: an earlier sitting found the best
+    result.seconds_after = files.finish(result);
+  } catch (const Stopped&) {  // a resumed run has this left to do
+    result.done = false;
+    files.finish(result);
+  }
   if (const auto speed = files.speed(); !speed.empty()) log_line(options, speed);
   if (result.done)
     for (const auto& promise : promises_of(recipe.reaches, result))

@@ -19,9 +19,10 @@ struct RunOptions {
 struct RunResult {
   bool done = true;  // false: interrupted
   Metrics best, last;
-  double seconds = 0;
+  double seconds = 0;              // of training
   std::vector<Score> scores = {};  // the task's: which way is better
   std::string unjudged = {};       // the settings that make this another problem than the recipe's numbers are about
+  double seconds_after = 0;        // of scoring the test split and drawing what the report shows
 };
 
 /// Picks device, precision and threads, fills in every default and builds the task that is to be trained, from the
@@ -31,6 +32,9 @@ std::unique_ptr<Task> settle(Recipe& recipe, bool goes_on = false);
 /// Trains `recipe`, scores the test split with the best weights where there is one, and writes everything into the
 /// folder.
 RunResult train_recipe(Recipe recipe, const RunOptions& options);
+
+/// "; 2.1 more to score and draw what it ended with", or nothing where that took no time to speak of.
+std::string after_text(double seconds);
 
 /// What a recipe promises beside what a run gave.
 struct Promise {

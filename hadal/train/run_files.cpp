@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "hadal/core/clock.h"
 #include "hadal/core/machine.h"
 #include "hadal/io/draw.h"
 #include "hadal/io/file.h"
@@ -57,16 +58,31 @@ void RunFiles::on_evaluation(const EvaluationEvent& event) {
     if (item.first.find('/') != std::string::npos) scores.push_back(item);
   board_.scalars(event.state.step, scores);
   evaluated_ = true;
-  has_best_figures_ = has_best_figures_ || event.best;
-  if (event.best || figures_.empty()) {
-    figures_ = task_.figures();
-    show_figures(event.state.step);
-  }
+  // The pictures of a run that is over are those of the test split, where there is one.
+  const bool last = event.state.step >= event.state.steps && task_.has_split("test");
+  const bool drawn = !last && (event.best || figures_.empty()) && draw_figures(event.state.step);
+  if (event.best) has_best_figures_ = drawn;
   // From the rows: in a resumed run the best may be of an earlier sitting.
   const auto goal = task_.goal();
   const auto* best = best_row(history_.rows(), "val/" + goal, task_.higher_is_better(goal));
   write(RunResult{false, best ? best->values : event.values, event.values, event.state.seconds});
   speed_.on_evaluation(event);
+}
+
+/// False where a wish to end was heard on the way: the pictures before stay.
+bool RunFiles::draw_figures(int64_t step) {
+  try {
+    figures_ = task_.figures();
+  } catch (const Stopped&) {
+    return false;
+  }
+  show_figures(step);
+  return true;
+}
+
+void RunFiles::on_end(const RunState& state, bool done) {
+  speed_.on_end(state, done);
+  ended_at_ = steady_seconds();
 }
 
 /// Grids of pictures, and sounds, go to TensorBoard too.
@@ -94,11 +110,15 @@ void RunFiles::show_sounds(int64_t step) {
       }
 }
 
-void RunFiles::finish(const RunResult& result) {
+double RunFiles::finish(const RunResult& result) {
   // Stopped before anything was measured: the report of the sitting before has the pictures, this one has none.
-  if (!result.done && !evaluated_ && std::filesystem::exists(folder_ / "report.html")) return;
-  if (result.done && (task_.has_split("test") || !has_best_figures_)) figures_ = task_.figures();
+  if (!result.done && !evaluated_ && std::filesystem::exists(folder_ / "report.html")) return 0;
+  if (result.done && (task_.has_split("test") || !has_best_figures_)) {
+    figures_ = task_.figures();
+    if (evaluated_ && !has_best_figures_) show_figures(state_.step);
+  }
   write(result);
+  return steady_seconds() - ended_at_;
 }
 
 void RunFiles::write(const RunResult& result) {
@@ -110,8 +130,9 @@ void RunFiles::write(const RunResult& result) {
       .goal = "val/" + goal,
       .higher_is_better = task_.higher_is_better(goal),
       .facts = {{"Model and data", task_.summary()},
-                {"Trained", fmt::format("{} of {} steps, {:.1f} epochs, {:.1f} minutes{}", state_.step, state_.steps,
-                                        state_.epoch, state_.seconds / 60, result.done ? "" : " so far")}},
+                {"Trained",
+                 fmt::format("{} of {} steps, {:.1f} epochs, {:.1f} minutes{}", state_.step, state_.steps, state_.epoch,
+                             state_.seconds / 60, result.done ? after_text(steady_seconds() - ended_at_) : " so far")}},
       .rows = history_.rows(),
       .schedule = schedule_,
       .best = result.best,

@@ -24,15 +24,17 @@ class RunFiles : public Callback {
   void on_start(const RunState& state) override { speed_.on_start(state); }
   void on_step(const StepEvent& event) override;
   void on_evaluation(const EvaluationEvent& event) override;
-  void on_end(const RunState& state, bool done) override { speed_.on_end(state, done); }
+  void on_end(const RunState& state, bool done) override;
   /// SpeedMeter::text().
   std::string speed() { return speed_.text(); }
   /// False while the best evaluation is one of an earlier sitting: its pictures are not here.
   bool has_best_figures() const { return has_best_figures_; }
-  /// The last words: test scores, promises, the report.
-  void finish(const RunResult& result);
+  /// The last words: test scores, promises, the report. Gives the seconds since the training ended. Throws Stopped
+  /// where the pictures of a run that is done are left half way.
+  double finish(const RunResult& result);
 
  private:
+  bool draw_figures(int64_t step);
   void show_figures(int64_t step);
   void show_sounds(int64_t step);
   void write(const RunResult& result);
@@ -48,6 +50,7 @@ class RunFiles : public Callback {
   RunState state_;
   SpeedMeter speed_;
   bool evaluated_ = false, has_best_figures_ = false;
+  double ended_at_ = 0;
 };
 
 }  // namespace hadal

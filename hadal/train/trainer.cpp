@@ -99,6 +99,7 @@ std::string Trainer::resume(const std::filesystem::path& path) {
   if (statistics_) statistics_->load_state(checkpoint.group("statistics"));
   for (size_t i = 0; i < schedule_.plateaus.size(); ++i)
     schedule_.plateaus[i]->load_state(checkpoint.tensor("schedule", fmt::format("plateau.{}", i)));
+  if (const auto* kept = checkpoint.find_group("task")) task_.load_state(*kept);
   set_random_states(checkpoint.group("random"), device_);
   progress_ = checkpoint.progress;
   return checkpoint.about;
@@ -118,6 +119,7 @@ void Trainer::save_checkpoint() {
   for (size_t i = 0; i < schedule_.plateaus.size(); ++i)
     plateaus.emplace_back(fmt::format("plateau.{}", i), schedule_.plateaus[i]->state());
   if (!plateaus.empty()) checkpoint.groups.emplace_back("schedule", std::move(plateaus));
+  if (auto kept = task_.state(); !kept.empty()) checkpoint.groups.emplace_back("task", std::move(kept));
   checkpoint.groups.emplace_back("random", random_states(device_));
   checkpoint.save(folder_ / "checkpoint/last.safetensors");
 }
@@ -205,13 +207,15 @@ void Trainer::evaluate() {
   const Average::Swap averaged(ema_.get()), statistics(statistics_.get());
   EvaluationEvent event{progress_.state, {}, false, &task_};
   if (progress_.loss_count > 0) event.values.emplace_back("train/loss", progress_.loss_sum / progress_.loss_count);
-  event.values.emplace_back("lr", last_lr_);
-  event.values.insert(event.values.end(), last_norms_.begin(), last_norms_.end());
+  event.values.emplace_back("lr", progress_.lr);
+  event.values.insert(event.values.end(), progress_.norms.begin(), progress_.norms.end());
   if (progress_.state.skipped > 0)
     event.values.emplace_back("skipped_steps", static_cast<double>(progress_.state.skipped));
   const auto goal = task_.goal();
   const bool higher = task_.higher_is_better(goal);
+  progress_.evaluation_due = true;
   if (task_.has_split("val")) add_prefixed(event.values, "val/", task_.evaluate("val", config_.limit));
+  progress_.evaluation_due = false;
   trim_memory();
   for (const auto& plateau : schedule_.plateaus)
     plateau->observe(watched(plateau->watch(), event.values, "plateau"),
@@ -239,6 +243,20 @@ void Trainer::evaluate() {
   for (auto* callback : callbacks_) callback->on_evaluation(event);
 }
 
+/// False where a wish to end came before the scores: whoever resumes begins with this evaluation, and finds the random
+/// states that it began with.
+bool Trainer::evaluated() {
+  const auto random = random_states(device_);
+  try {
+    evaluate();
+  } catch (const Stopped&) {
+    set_random_states(random, device_);
+    return false;
+  }
+  freezer_->train_mode();
+  return true;
+}
+
 Trainer::Outcome Trainer::run() {
   auto& state = progress_.state;
   const auto seconds_before = state.seconds;
@@ -247,7 +265,14 @@ Trainer::Outcome Trainer::run() {
   for (auto* callback : callbacks_) callback->on_start(state);
   bool fresh = true;  // the loader has to be told where to begin
   const auto ended = [&] { return state.step >= state.steps || progress_.patience.spent; };
-  while (!ended() && !stop_requested() && !stopped_) {
+  const auto evaluated_and_saved = [&] {
+    if (!evaluated()) return false;
+    state.seconds = seconds_before + steady_seconds() - begin;
+    save_checkpoint();
+    return true;
+  };
+  bool goes_on = !progress_.evaluation_due || evaluated_and_saved();
+  while (goes_on && !ended() && !stop_requested() && !stopped_) {
     if (progress_.batch >= task_.batches().per_epoch()) ++progress_.epoch, progress_.batch = 0, fresh = true;
     if (fresh) begin_epoch(), fresh = false;
     StepEvent event;
@@ -264,22 +289,19 @@ Trainer::Outcome Trainer::run() {
     if (!event.skipped) {
       progress_.loss_sum += event.losses[0].second * static_cast<double>(event.samples);
       progress_.loss_count += static_cast<double>(event.samples);
-      last_norms_ = event.grad_norms;
+      progress_.norms = event.grad_norms;
     }
-    last_lr_ = event.lr;
+    progress_.lr = event.lr;
     event.state = state;
     for (auto* callback : callbacks_) callback->on_step(event);
     if (state.step % evaluation_steps_ == 0 || state.step == state.steps) {
       if (swa_ && state.step == state.steps) end_on_average();
-      evaluate();
-      freezer_->train_mode();
-      state.seconds = seconds_before + steady_seconds() - begin;
-      save_checkpoint();
+      goes_on = evaluated_and_saved();
     } else {
       checkpoint_if_due();
     }
   }
-  const bool done = ended();
+  const bool done = ended() && !progress_.evaluation_due;
   if (!done) {
     save_checkpoint();
   } else if (config_.early_stopping.on() && config_.early_stopping.restore_best) {

@@ -78,6 +78,7 @@ class Trainer {
   void end_on_average();
   void restore_best();
   void evaluate();
+  bool evaluated();
   void check(const Watch& watch, const char* who) const;
   double watched(const Watch& watch, const Metrics& values, const char* who) const;
   std::string bad_weight() const;
@@ -103,8 +104,6 @@ class Trainer {
   std::vector<Callback*> callbacks_;
   Table recipe_;
   Progress progress_;
-  double last_lr_ = 0;
-  Metrics last_norms_;
   bool stopped_ = false;
   double saved_at_ = 0;
 };

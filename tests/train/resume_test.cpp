@@ -244,6 +244,45 @@ TEST(Resume, StopAfterStop) {
   expect_same(straight.path(), folder.path());
 }
 
+TEST(Resume, AnEvaluationThatIsLeftHalfWayComesFirst) {
+  struct Patient : Regression {
+    using Regression::Regression;
+    Metrics evaluate(const std::string& split, int64_t limit) override {
+      (void)torch::rand({3});  // whatever it drew before it was left
+      throw_if_stopped();
+      return Regression::evaluate(split, limit);
+    }
+  };
+  auto config = hard_config(parts()[0]);
+  config.swa.begin = {0.5};
+  config.ema = 0;
+  config.schedule = {"constant", {}};
+  const auto sit_patiently = [&](const std::filesystem::path& folder, bool stops) {
+    torch::manual_seed(99);
+    Patient task({.dropout = 0.4, .noise = 0.1, .shuffle = true, .norm = true});
+    Trainer trainer(task, config, folder);
+    if (std::filesystem::exists(folder / "checkpoint")) trainer.resume(folder / "checkpoint/last.safetensors");
+    Listener seen;
+    seen.act = [&](int64_t) { stop_requested() = stops; };
+    trainer.listen(seen);
+    const bool done = trainer.run().done;
+    stop_requested() = false;
+    return Sitting{seen.evaluations, done};
+  };
+  const test::TemporaryFolder straight, folder;
+  const auto whole = sit_patiently(straight.path(), false);
+  Sitting pieces;
+  int sittings = 1;
+  for (; !pieces.done && sittings < 30; ++sittings) {
+    auto next = sit_patiently(folder.path(), true);
+    pieces.done = next.done;
+    pieces.evaluations.insert(pieces.evaluations.end(), next.evaluations.begin(), next.evaluations.end());
+  }
+  EXPECT_TRUE(pieces.done);
+  EXPECT_EQ(pieces.evaluations, whole.evaluations);
+  expect_same(straight.path(), folder.path());
+}
+
 TEST(Resume, OfAFinishedRunDoesNothing) {
   const auto config = hard_config(parts()[0]);
   const test::TemporaryFolder folder;

@@ -6,9 +6,10 @@
 
 #include "hadal/io/file.h"
 #include "hadal/report/history.h"
+#include "hadal/train/run_files.h"
 #include "hadal/train/run_folder.h"
 
-#include "tests/support/support.h"
+#include "tests/train/regression.h"
 
 namespace hadal {
 namespace {
@@ -132,6 +133,38 @@ TEST(Run, AResumedRunsReportKeepsItsPictures) {
   EXPECT_THAT(report(), testing::HasSubstr("Confusion matrix"));
 }
 
+TEST(Run, TheLastPicturesAreDrawnOnceAndAWishToEndIsHeard) {
+  struct Painter : test::Regression {
+    using Regression::Regression;
+    std::vector<std::string> splits() const override { return {"train", "val", "test"}; }
+    std::vector<Figure> figures() override {
+      throw_if_stopped();
+      return ++drawn, std::vector<Figure>{TextFigure{"Texts", {{"", fmt::format("drawing {}", drawn)}}}};
+    }
+    int drawn = 0;
+  };
+  const test::TemporaryFolder folder;
+  Painter task({.norm = true});
+  task.given = {0.5, 0.4, 0.3};
+  auto config = test::quiet_config();
+  config.epochs = 2;
+  const Recipe recipe{.name = "small", .train = config};
+  Trainer trainer(task, config, folder.path());
+  RunFiles files(folder.path(), recipe, task, "", trainer, false);
+  trainer.listen(files);
+  EXPECT_TRUE(trainer.run().done);
+  EXPECT_EQ(task.drawn, 1) << "of the first epoch's weights";
+  RunResult result{.done = true};
+  stop_requested() = true;
+  EXPECT_THROW(files.finish(result), Stopped);
+  stop_requested() = false;
+  EXPECT_GT(files.finish(result), 0);
+  EXPECT_EQ(task.drawn, 2);
+  EXPECT_THAT(read_file(folder / "report.html"), testing::HasSubstr("drawing 2"));
+  EXPECT_EQ(after_text(126), "; 2.1 more to score and draw what it ended with");
+  EXPECT_EQ(after_text(1), "");
+}
+
 TEST(Run, AnEvaluationOfAResumedRunRemembersTheBestOfEarlierSittings) {
   const test::TemporaryFolder folder;
   auto recipe = recipe_from(
@@ -145,7 +178,7 @@ TEST(Run, AnEvaluationOfAResumedRunRemembersTheBestOfEarlierSittings) {
   struct Stopper : Callback {
     explicit Stopper(std::filesystem::path folder) : file(std::move(folder)) {}
     void on_evaluation(const EvaluationEvent& event) override {
-      stop_requested() = true;
+      stop_requested() = event.state.step < event.state.steps;
       best = std::max(best, *find_value(event.values, "val/accuracy"));
       const auto written = nlohmann::json::parse(read_file(file)).at("best").at("val/accuracy").get<double>();
       EXPECT_EQ(written, best) << "step " << event.state.step;

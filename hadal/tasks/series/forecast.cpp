@@ -168,6 +168,7 @@ Metrics Forecast::evaluate(const std::string& split, int64_t limit) {
   const auto size = std::ssize(indices);
   ForecastScore score(naive_, config_.quantiles);
   for (int64_t begin = 0; begin < size; begin += context_.batch) {
+    throw_if_stopped();
     const auto count = std::min(context_.batch, size - begin);
     const auto batch = moved(windows.get({indices.data() + begin, static_cast<size_t>(count)}), context_.device);
     score.add(answer(batch), batch.future, batch.known);

@@ -175,6 +175,7 @@ Metrics ClassifyText::evaluate(const std::string& split, int64_t limit) {
   mistakes_ = {"Mistakes", {}};
   constexpr size_t kShown = 24;
   for (int64_t i = 0; i < buckets.batches(); ++i) {
+    throw_if_stopped();
     auto members = buckets.batch(0, i);
     for (auto& member : members) member = indices[static_cast<size_t>(member)];
     const auto batch = moved(make_batch(data, members), context_.device);

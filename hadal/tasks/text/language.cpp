@@ -49,7 +49,9 @@ class Language : public Task {
     if (!made_->hiding()) all.push_back({"bits_per_byte", false});
     return all;
   }
-  Metrics evaluate(const std::string& split, int64_t limit) override { return made_->score(windows_of(split), limit); }
+  Metrics evaluate(const std::string& split, int64_t limit) override {
+    return made_->score(windows_of(split), limit, throw_if_stopped);
+  }
   std::vector<Figure> figures() override {
     if (made_->hiding() || config_.samples == 0) return {};
     const Using guard(model(), context_);

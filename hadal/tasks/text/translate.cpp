@@ -176,6 +176,7 @@ Metrics Translate::evaluate(const std::string& split, int64_t limit) {
   Mean loss_mean;
   const Buckets buckets(lengths, config_.tokens, 0);
   for (int64_t i = 0; i < buckets.batches(); ++i) {
+    throw_if_stopped();
     auto members = buckets.batch(0, i);
     for (auto& member : members) member = indices[static_cast<size_t>(member)];
     const auto batch = moved(make_batch(data, members), context_.device);
@@ -184,7 +185,7 @@ Metrics Translate::evaluate(const std::string& split, int64_t limit) {
   // While training goes on, the validation texts are translated greedily: it tells one epoch from another as well.
   auto how = config_.predict;
   if (context_.learns && split == "val") how.beams = 1;
-  const auto made = made_->translate(sources, how);
+  const auto made = made_->translate(sources, how, throw_if_stopped);
   Bleu bleu;
   Chrf chrf;
   samples_ = {"Translations", {}};

@@ -72,6 +72,7 @@ std::vector<Translation> Translator::translate(std::span<const std::string> text
                    [&](size_t a, size_t b) { return sources[a].size() < sources[b].size(); });
   std::vector<Translation> out(texts.size());
   for (size_t begin = 0; begin < order.size(); begin += static_cast<size_t>(options.batch)) {
+    if (options.between) options.between();
     const auto end = std::min(order.size(), begin + static_cast<size_t>(options.batch));
     std::vector<std::vector<int64_t>> batch;
     for (auto i = begin; i < end; ++i) batch.push_back(sources[order[i]]);

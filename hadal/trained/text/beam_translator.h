@@ -1,5 +1,6 @@
 // A trained encoder-decoder with its tokenizer: texts in, texts out.
 #pragma once
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -25,9 +26,10 @@ struct Translation {
 };
 
 struct TranslatorOptions {
-  BeamOptions beam;       // its `ends` are set here
-  int64_t batch = 64;     // texts at once
-  int64_t longest = 200;  // tokens a translation may have, besides being at most twice its text and ten
+  BeamOptions beam;                    // its `ends` are set here
+  int64_t batch = 64;                  // texts at once
+  int64_t longest = 200;               // tokens a translation may have, besides being at most twice its text and ten
+  std::function<void()> between = {};  // before each batch: what it throws ends the work
 };
 
 class Translator {

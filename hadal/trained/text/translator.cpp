@@ -51,11 +51,13 @@ void TrainedTranslator::check_length(int64_t tokens, const std::string& name) co
 }
 
 std::vector<Translation> TrainedTranslator::translate(std::span<const std::string> texts,
-                                                      const TranslateOptions& options) {
+                                                      const TranslateOptions& options,
+                                                      const std::function<void()>& between) {
   const Using guard(*model_, use_);
   return translator_->translate(texts, {.beam = {.beams = options.beams, .length_penalty = options.length_penalty},
                                         .batch = use_.batch,
-                                        .longest = config_.longest});
+                                        .longest = config_.longest,
+                                        .between = between});
 }
 
 std::vector<Answer> TrainedTranslator::predict(std::span<const Input> inputs, const Table& given) {

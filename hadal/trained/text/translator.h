@@ -36,7 +36,9 @@ class TrainedTranslator : public Trained {
   std::string operator()(const std::string& text) { return translate({&text, 1}, config_.predict).at(0).text; }
 
   /// In the order of the texts.
-  std::vector<Translation> translate(std::span<const std::string> texts, const TranslateOptions& options);
+  /// `between` as TranslatorOptions has it.
+  std::vector<Translation> translate(std::span<const std::string> texts, const TranslateOptions& options,
+                                     const std::function<void()>& between = {});
   const TranslatorConfig& config() const { return config_; }
   const Translator& translator() const { return *translator_; }
   /// Throws Error where a text of so many tokens is longer than learned positions.

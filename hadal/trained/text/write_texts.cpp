@@ -161,7 +161,7 @@ Metrics TextScore::metrics(int64_t bytes) const {
 }
 
 Metrics score_text(LanguageModel& model, const Tokenizer& tokenizer, const TokenWindows& windows, const Hiding* hiding,
-                   int64_t batch, int64_t limit, const torch::Device& device) {
+                   int64_t batch, int64_t limit, const torch::Device& device, const std::function<void()>& between) {
   const torch::NoGradGuard no_grad;
   model.eval();
   const auto indices = scored_samples(windows.count(), limit, batch).order(0);
@@ -169,6 +169,7 @@ Metrics score_text(LanguageModel& model, const Tokenizer& tokenizer, const Token
   TextScore score;
   int64_t bytes = 0;
   for (int64_t first = 0; first < count;) {
+    if (between) between();
     TokenBatch rows;
     std::vector<Tensor> inputs, targets;
     // Rows of one length: the last window may be shorter and then comes alone.

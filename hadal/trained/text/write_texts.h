@@ -54,9 +54,11 @@ class TextScore {
   double nats_ = 0, right_ = 0, count_ = 0;
 };
 
-/// Mean loss, perplexity and so on over `windows` (at most `limit`; 0: all), every token told once.
+/// Mean loss, perplexity and so on over `windows` (at most `limit`; 0: all), every token told once. `between` comes
+/// before each batch: what it throws ends the work.
 Metrics score_text(LanguageModel& model, const Tokenizer& tokenizer, const TokenWindows& windows, const Hiding* hiding,
-                   int64_t batch, int64_t limit, const torch::Device& device);
+                   int64_t batch, int64_t limit, const torch::Device& device,
+                   const std::function<void()>& between = {});
 
 /// A prompt's tokens, behind the tokenizer's begin() where `with_begin` wants it and it has one. Throws UsageError
 /// where nothing is left to begin with.

@@ -71,9 +71,9 @@ TokenWindows TrainedWriter::windows(const std::string& text, const std::string& 
   return windows;
 }
 
-Metrics TrainedWriter::score(const TokenWindows& windows, int64_t limit) {
+Metrics TrainedWriter::score(const TokenWindows& windows, int64_t limit, const std::function<void()>& between) {
   const Using guard(*model_, use_);
-  return score_text(*model_, *tokenizer_, windows, hiding(), use_.batch, limit, use_.device);
+  return score_text(*model_, *tokenizer_, windows, hiding(), use_.batch, limit, use_.device, between);
 }
 
 std::vector<Answer> TrainedWriter::predict(std::span<const Input> inputs, const Table& given) {

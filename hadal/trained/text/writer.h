@@ -48,7 +48,7 @@ class TrainedWriter : public Trained {
   std::vector<int64_t> prompt(const std::string& text) const;
   /// Windows whose bytes are told; `what` is for messages.
   TokenWindows windows(const std::string& text, const std::string& what) const;
-  Metrics score(const TokenWindows& windows, int64_t limit = 0);
+  Metrics score(const TokenWindows& windows, int64_t limit = 0, const std::function<void()>& between = {});
 
  private:
   void settle_model();
