@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 
@@ -17,7 +18,7 @@ std::string help(const Words& words) {
          "folder as Hugging\nFace has it.\n\n"
          "Of a model that makes pictures or sounds, samples are written to out=DIR (default: runs/generate, "
          "runs/generate-2, ...):\na grid, single files and generations.jsonl, a line a sample. Its noise follows from "
-         "seed= and the sample's number alone.\n\n"
+         "seed= and the sample's number alone.\nWhat an earlier call wrote to out= goes; other files stay.\n\n"
          "  hadal generate runs/mnist-gan n=64 seed=1\n"
          "  hadal generate runs/mnist-cgan class=7 n=10 out=sevens\n"
          "  hadal generate model=dcgan weights=netG.pth latents=z.safetensors raw=true\n\n"
@@ -27,7 +28,7 @@ std::string help(const Words& words) {
          "                   tokenizer's start of a text, where it has one (Llama's <s>)\n"
          "  prompts=FILE     a prompt a line, from a file\n"
          "  out=DIR          also write generations.jsonl there\n"
-         "  device= precision= threads=, and every setting of the recipe\n\n"
+         "  device= precision= threads= batch=, and what is listed below\n\n"
          "A text may outgrow the model's context. Where positions are relative (llama), the cache rolls: each token "
          "sees the\ncontext before it. Where they are learned (gpt2), the last half of the context is read again "
          "whenever it is full.\n\n"
@@ -94,6 +95,7 @@ int run(Words words) {
     for (auto& text : words.take_all("stop")) stop.push_back(std::move(text));
     options.set("stop", std::move(stop));
   }
+  const auto asked = words.settings;
   const auto subject = read_subject(words, "generate");
   if (!words.plain.empty())
     fail_usage("generate takes one run or weights file; what is \"{}\"? A prompt is written prompt=TEXT",
@@ -103,7 +105,13 @@ int run(Words words) {
   const auto trained = make_trained(subject);
   if (trained->takes() == Takes::nothing) {
     if (prompted) fail_usage("this model reads no prompt: class=NAME asks for a class, seed=N for other samples");
-    return make_samples(*trained, out);
+    for (const auto& [key, text] : asked) {  // what is asked for is told from what the recipe has anyway
+      const auto own = key.starts_with("generate.") ? key.substr(9) : key;
+      const auto fields = section->children();
+      if (std::any_of(fields.begin(), fields.end(), [&](const Field& field) { return field.name == own; }))
+        options.set(own, Word{text});
+    }
+    return make_samples(*trained, options, out);
   }
   const auto* count = subject.recipe.task.settings.find_path("generate.count");
   const auto each = count ? read_integer(*count, "count", at_least(1)) : 1;

@@ -1,4 +1,7 @@
 #include <chrono>
+#include <sstream>
+
+#include <nlohmann/json.hpp>
 
 #include "hadal/core/stop.h"
 #include "hadal/io/file.h"
@@ -13,11 +16,37 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
+/// Of a file that is named in `folder`: this, where it lies within.
+void remove_named(const fs::path& folder, const nlohmann::json& name) {
+  if (!name.is_string()) return;
+  const auto path = fs::path(name.get<std::string>()).lexically_normal();
+  if (path.empty() || path.is_absolute() || *path.begin() == "..") return;
+  std::error_code ignored;
+  fs::remove(folder / path, ignored);
+  if (path.has_parent_path()) remove_if_empty(folder / path.parent_path());
+}
+
+/// What an earlier call wrote, by its own lines; what anybody else put beside it stays.
+void remove_samples(const fs::path& folder) {
+  const auto lines = folder / "generations.jsonl";
+  if (!fs::exists(lines)) return;
+  std::istringstream each(read_file(lines));
+  for (std::string text; std::getline(each, text);) {
+    const auto line = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+    if (!line.is_object() || !line.contains("index")) continue;
+    if (const auto file = line.value("file", nlohmann::json()); file.is_string()) {
+      remove_named(folder, file);
+      remove_named(folder, fs::path(file.get<std::string>()).replace_extension(".png").string());  // of a sound
+    }
+    for (const auto& file : line.value("of_all", nlohmann::json::array())) remove_named(folder, file);
+  }
+}
+
 double since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
 }  // namespace
 
-int make_samples(Trained& trained, const std::string& out) {
+int make_samples(Trained& trained, const Table& options, const std::string& out) {
   const auto folder = out.empty() ? fresh_folder("runs", "generate") : fs::path(out);
   const UnusedFolder unused{out.empty() ? folder : fs::path()};
   std::string lines;
@@ -27,10 +56,11 @@ int make_samples(Trained& trained, const std::string& out) {
   stop_on_signals();
   {
     Bar bar("%");
-    trained.generate({}, {}, [&](const Piece& piece) {
+    trained.generate({}, options, [&](const Piece& piece) {
       if (!piece.made) {
         share = piece.part;
       } else {
+        if (made == 0) remove_samples(folder);
         for (const auto& file : piece.made->files) write_file(folder / file.ending, file.bytes());
         lines += piece.made->json.dump() + "\n";
         ++made;

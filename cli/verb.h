@@ -65,8 +65,9 @@ Table recipe_of_words(const Words& words);
 std::string section_help(const std::string& verb, const Table& recipe);
 
 std::unique_ptr<Trained> make_trained(const Subject& subject);
-/// Writes what a model makes of nothing but noise to `out` (empty: a folder of its own under runs/).
-int make_samples(Trained& trained, const std::string& out);
+/// Writes what a model makes of nothing but noise to `out` (empty: a folder of its own under runs/), from which what an
+/// earlier call wrote is taken away.
+int make_samples(Trained& trained, const Table& options, const std::string& out);
 /// The task with its data, to be scored.
 std::unique_ptr<Task> make_task(const Subject& subject);
 

@@ -30,8 +30,10 @@ std::optional<bool> flag_of(const Value& value) {
 
 /// A number within the limits, for the example in a message.
 std::string example_number(const Limit& limit, bool whole) {
-  if (std::isfinite(limit.low) && std::isfinite(limit.high))
-    return whole ? plain(std::ceil((limit.low + limit.high) / 2)) : plain((limit.low + limit.high) / 2);
+  const bool both = std::isfinite(limit.low) && std::isfinite(limit.high);
+  if (whole && both && limit.high - limit.low > 1000)
+    return plain(std::max(limit.low + 1, 10.0));  // the middle of so many is no example
+  if (both) return whole ? plain(std::ceil((limit.low + limit.high) / 2)) : plain((limit.low + limit.high) / 2);
   if (std::isfinite(limit.low)) return plain(limit.low_open || whole ? limit.low + 1 : limit.low + 0.5);
   return whole ? "10" : "0.1";
 }

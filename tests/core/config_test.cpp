@@ -79,6 +79,7 @@ TEST(Config, AFlagMayBeFoundOut) {
   EXPECT_EQ(words({{"first", "yes"}}).first, true);
   EXPECT_EQ(words({{"first", "auto"}}).first, std::nullopt);
   EXPECT_EQ(write_config(Outer{}).find("first")->text(), "\"auto\"");
+  EXPECT_ERROR(read_integer(Word{"0"}, "n", between(1, 10'000'000)), "got \"0\"; example: n=10");
   EXPECT_ERROR(words({{"first", "maybe"}}), "first wants true, false or auto, got \"maybe\"; example: first=auto");
 }
 

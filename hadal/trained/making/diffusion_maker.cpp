@@ -21,15 +21,18 @@ struct Way {
 
 Fields<DiffusionOptions> DiffusionOptions::fields() {
   using C = DiffusionOptions;
-  return with_sampler(Fields<C>(
-      MakeOptions::fields(),
-      {{"profile", &C::profile, "which average of the weights: over fewer or over more steps",
-        one_of({"fast", "slow"})},
-       {"image", &C::image, "begin from this picture instead of noise alone", file_path()},
-       {"strength", &C::strength,
-        "how much of the way from noise is gone again: 0 leaves the picture, 1 keeps none of it", between(0, 1)},
-       {"mask", &C::mask, "where this is white the picture is made anew, elsewhere it stays", file_path()},
-       {"path", &C::path, "pictures of the way from noise, drawn into path.png; 0: none", at_least(0)}}));
+  return with_sampler(
+      Fields<C>(MakeOptions::fields(),
+                {{"profile", &C::profile, "which average of the weights: over fewer or over more steps",
+                  one_of({"fast", "slow"})},
+                 {"image", &C::image, "begin from this picture instead of noise alone", file_path()},
+                 {"strength", &C::strength,
+                  "how much of the way from noise is gone again: 0 leaves the picture, 1 keeps none of it; beside a "
+                  "mask 1 unless "
+                  "it is asked for",
+                  between(0, 1)},
+                 {"mask", &C::mask, "where this is white the picture is made anew, elsewhere it stays", file_path()},
+                 {"path", &C::path, "pictures of the way from noise, drawn into path.png; 0: none", at_least(0)}}));
 }
 
 void DiffusionOptions::validate() const {
@@ -150,13 +153,16 @@ Making DiffusionMaker::making(const Table& given) {
   unused(at_once && options.how.guidance != 1, "guidance");
   unused(at_once && !options.image.empty(), "image");
   unused(at_once && options.path > 0, "path");
+  const bool strength = given.find("strength") != nullptr;
+  if (strength && options.image.empty())
+    fail_usage("strength={} wants the picture that it belongs to: image=FILE", options.strength);
   SampleInput given_input;
   if (!options.image.empty()) {
     given_input.picture = seen(read_picture(options.image, "the picture", pictures().channels) * 2 - 1);
     given_input.strength = options.strength;
     if (!options.mask.empty()) {
       given_input.mask = read_mask(options.mask);
-      given_input.strength = 1;
+      if (!strength) given_input.strength = 1;
     }
   }
   const auto way = std::make_shared<Way>();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "hadal/core/stop.h"
 #include "hadal/io/image.h"
 #include "hadal/io/safetensors.h"
 #include "hadal/ops/noise.h"
@@ -45,7 +46,8 @@ Tensor plain_grid(const std::vector<Tensor>& pictures, int64_t columns) {
 }
 
 void Maker::each_batch(const Making& making, const std::function<void(const Wanted&, const Tensor&)>& take,
-                       const HowFar& told) {
+                       const std::function<bool(double share)>& told) {
+  struct LeftHalfWay {};
   const Using guard(model(), use_);
   const auto count = samples_in(making.options);
   const auto all = labels_of(making.options, names());
@@ -58,23 +60,25 @@ void Maker::each_batch(const Making& making, const std::function<void(const Want
                         : sample_noise(static_cast<uint64_t>(making.options.seed), first, size, noise_shape()),
                   labels.defined() ? labels.slice(0, first, first + size).to(use_.device) : Tensor(), first};
     wanted.noise = wanted.noise.to(use_.device);
-    bool stopped = false;
     const auto within = [&](double share) {
-      if (!stopped && told)
-        stopped = !told((static_cast<double>(first) + share * static_cast<double>(size)) / static_cast<double>(count));
-      return !stopped;
+      if (!told) return throw_if_stopped();
+      if (!told((static_cast<double>(first) + share * static_cast<double>(size)) / static_cast<double>(count)))
+        throw LeftHalfWay();
     };
-    const auto raw = making.make(wanted, within);
-    if (stopped) return;  // a batch that was left half way holds no samples
-    take(wanted, raw.to(torch::kFloat32).cpu());
-    if (!within(1)) return;
+    try {
+      within(0);
+      take(wanted, making.make(wanted, within).to(torch::kFloat32).cpu());
+      within(1);
+    } catch (const LeftHalfWay&) {
+      return;
+    }
   }
 }
 
-Tensor Maker::samples(const Making& making, const HowFar& told) {
+Tensor Maker::samples(const Making& making) {
   std::vector<Tensor> parts;
-  each_batch(making, [&](const Wanted&, const Tensor& raw) { parts.push_back(raw); }, told);
-  return parts.empty() ? Tensor() : torch::cat(parts);
+  each_batch(making, [&](const Wanted&, const Tensor& raw) { parts.push_back(raw); });
+  return torch::cat(parts);
 }
 
 void Maker::generate(std::span<const Input> prompts, const Table& given, const Told& told) {
@@ -105,23 +109,25 @@ void Maker::generate(std::span<const Input> prompts, const Table& given, const T
         answer.json["file"] = stem + ".png";
         answer.files.push_back({stem + ".png", [picture] { return encode_png(picture); }});
       }
-      if (options.layout != "grid")
-        for (auto& file : files_of(raw[i], stem)) {
-          answer.json["file"] = file.ending;
-          answer.files.push_back(std::move(file));
-        }
+      for (auto& file : files_of(raw[i], stem)) {
+        answer.json["file"] = file.ending;
+        answer.files.push_back(std::move(file));
+      }
       if (label >= 0) answer.json["class"] = of;
       answer.json["seed"] = options.seed;
       answer.json["index"] = index;
       made = index + 1;
       if (made == count) {
-        const auto columns = options.columns > 0 || options.walk == 0 ? options.columns : options.walk + 2;
+        const auto row = options.n == 2 ? options.walk + 1 : options.walk;  // the last corner of more stands alone
+        const auto columns = options.columns > 0 || options.walk == 0 ? options.columns : row;
         answer.files.push_back({"grid.png", [&shown, columns] { return encode_png(plain_grid(shown, columns)); }});
         for (const auto& [name, draw] : making.also)
           answer.files.push_back({name, [&draw = draw] { return encode_png(draw()); }});
         if (options.raw)
           answer.files.push_back({"samples.safetensors",
                                   [&raws] { return encode_safetensors({{{"samples", torch::cat(raws)}}, {}, {}}); }});
+        for (const auto& file : answer.files)
+          if (file.ending.find('/') == std::string::npos) answer.json["of_all"].push_back(file.ending);
       }
       if (!told({.index = static_cast<size_t>(index), .part = 1, .made = &answer})) return;
     }

@@ -20,14 +20,15 @@ class Maker : public Trained {
   /// Further files of a sample: (C, H, W) as the net gave it, on the CPU.
   virtual std::vector<Attachment> files_of(const Tensor& /*raw*/, const std::string& /*stem*/) { return {}; }
 
-  /// (N, ...) on the CPU, batch by batch; `told` learns how far all of them are. Stopped: those that were made by then.
-  Tensor samples(const Making& making, const HowFar& told = {});
-  /// The same into `take`, so that not all are held.
+  /// (N, ...) on the CPU, batch by batch. Throws Stopped within a batch.
+  Tensor samples(const Making& making);
+  /// The same into `take`, so that not all are held. `told` learns how far all of them are, 0 to 1; false: enough, not
+  /// even the batch at hand. Without it a stop that is requested throws Stopped.
   void each_batch(const Making& making, const std::function<void(const Wanted&, const Tensor& raw)>& take,
-                  const HowFar& told = {});
+                  const std::function<bool(double share)>& told = {});
 
   /// A sample each: {"file", "class", "seed", "index"}, and the last brings grid.png and, with raw=true,
-  /// samples.safetensors (key samples). Attachments' endings are whole names.
+  /// samples.safetensors (key samples), named as `of_all`. Attachments' endings are whole names.
   void generate(std::span<const Input> prompts, const Table& options, const Told& told) override;
   /// Pictures (N, H, W, C) uint8.
   Tensor operator()(int64_t count, const Table& options = {});

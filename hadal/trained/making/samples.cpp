@@ -34,14 +34,15 @@ Tensor read_latents(const std::string& path, int64_t count, at::IntArrayRef shap
   return z.slice(0, 0, count).reshape(whole);
 }
 
-/// `steps` places on the way from a to b and a itself: along the great circle, for normal noise lies near a sphere.
+/// a, and the places between it and b that lie `steps` steps apart: along the great circle, for normal noise lies near
+/// a sphere.
 Tensor way(const Tensor& a, const Tensor& b, int64_t steps) {
   const auto from = a.flatten().to(torch::kFloat64), to = b.flatten().to(torch::kFloat64);
   const auto cosine = (from.dot(to) / (from.norm() * to.norm()).clamp_min(1e-12)).clamp(-1, 1).item<double>();
   const auto angle = std::acos(cosine);
   std::vector<Tensor> places;
-  for (int64_t i = 0; i <= steps; ++i) {
-    const auto share = static_cast<double>(i) / static_cast<double>(steps + 1);
+  for (int64_t i = 0; i < steps; ++i) {
+    const auto share = static_cast<double>(i) / static_cast<double>(steps);
     const auto straight = std::sin(angle) < 1e-6;
     const auto with_a = straight ? 1 - share : std::sin((1 - share) * angle) / std::sin(angle);
     const auto with_b = straight ? share : std::sin(share * angle) / std::sin(angle);
@@ -58,20 +59,21 @@ Fields<MakeOptions> MakeOptions::fields() {
           {"class", &C::of, "of which class, by name or number; several take turns (default: all in turn)"},
           {"seed", &C::seed, "with a sample's number it fixes its noise", at_least(0)},
           {"latents", &C::latents, "begin from the noise in this file, its tensor z", file_path()},
-          {"walk", &C::walk, "steps from each of the n to the next; 0: no walk", between(0, 10'000)},
-          {"columns", &C::columns, "of the grid; 0: nearly square, of a walk a row from corner to corner", at_least(0)},
-          {"layout", &C::layout, "where single files go: side by side, into a folder a class, or nowhere",
+          {"walk", &C::walk, "steps from each of the n to the next, a sample each; 0: no walk", between(0, 10'000)},
+          {"columns", &C::columns, "of the grid; 0: nearly square, of a walk a row from each corner on", at_least(0)},
+          {"layout", &C::layout,
+           "where single files go: side by side, into a folder a class, or nowhere; sounds are always written",
            one_of({"files", "folders", "grid"})},
           {"raw", &C::raw, "write samples.safetensors too, as the net gives them"}};
 }
 
 void MakeOptions::validate() const {
   require(walk == 0 || n >= 2, "walk={} wants at least two corners: n=2 or more", walk);
-  require(walk == 0 || n <= 10'000'000 / (walk + 1), "n={} with walk={} are too many samples", n, walk);
+  require(walk == 0 || n <= 10'000'000 / walk, "n={} with walk={} are too many samples", n, walk);
 }
 
 int64_t samples_in(const MakeOptions& options) {
-  return options.walk > 0 ? (options.n - 1) * (options.walk + 1) + 1 : options.n;
+  return options.walk > 0 ? (options.n - 1) * options.walk + 1 : options.n;
 }
 
 std::vector<int64_t> labels_of(const MakeOptions& options, const std::vector<std::string>& names) {
@@ -97,7 +99,7 @@ std::vector<int64_t> labels_of(const MakeOptions& options, const std::vector<std
   }
   for (int64_t i = 0; turns.size() < names.size() && options.of.empty(); ++i) turns.push_back(i);
   std::vector<int64_t> out;
-  const auto each = options.walk + 1;  // a step of a walk is of the class of the corner behind it
+  const auto each = std::max<int64_t>(1, options.walk);  // a step of a walk is of the class of the corner behind it
   for (int64_t i = 0; i < samples_in(options); ++i) out.push_back(turns[static_cast<size_t>(i / each) % turns.size()]);
   return out;
 }

@@ -25,8 +25,8 @@ struct Wanted {
   Tensor labels;      // (N) int64; undefined where there are no classes
   int64_t first = 0;  // the number of the first, for what is drawn along the way
 };
-/// How far a batch is, 0 to 1; false: enough, stop.
-using HowFar = std::function<bool(double share)>;
+/// Told how far a batch is, 0 to 1. It ends a batch that is not wanted any more by what it throws.
+using HowFar = std::function<void(double share)>;
 
 /// How samples are made once options are settled: (N, ...) as the net gives them.
 struct Making {
@@ -42,7 +42,7 @@ struct Making {
 std::vector<int64_t> labels_of(const MakeOptions& options, const std::vector<std::string>& names);
 
 /// (n, shape...): from the file `latents` (its key z, which may lack or have further extents of 1), or by seed and
-/// number alone. With a walk the n are its corners, and between each two lie `walk` more on the sphere between them.
+/// number alone. With a walk the n are its corners, from each to the next in `walk` steps on the sphere between them.
 Tensor noise_of(const MakeOptions& options, at::IntArrayRef shape);
 
 /// n, or with a walk all its steps.

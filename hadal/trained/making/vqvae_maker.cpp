@@ -82,9 +82,8 @@ Making VqVaeMaker::making(const Table& given) {
               ids =
                   torch::searchsorted(below, share.slice(1, i, i + 1).contiguous()).clamp_max(autoencoder.codes() - 1);
               codes.push_back(ids);
-              if (!told(static_cast<double>(i + 1) / static_cast<double>(length))) break;
+              told(static_cast<double>(i + 1) / static_cast<double>(length));
             }
-            while (std::ssize(codes) < length) codes.push_back(torch::zeros_like(ids));  // stopped: nobody looks at it
             const auto grid = torch::cat(codes, 1).view({count, side, side});
             return mean_picture(autoencoder.likelihood(), autoencoder.decode(grid));
           }};

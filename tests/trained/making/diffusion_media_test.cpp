@@ -53,6 +53,17 @@ TEST_F(FromAPicture, WhereTheMaskIsBlackItStays) {
   EXPECT_GT(difference.slice(3, 0, 8).mean().item<double>(), 0.05);
 }
 
+TEST_F(FromAPicture, StrengthCountsWithinTheMaskToo) {
+  const auto off = [&](Table options) {
+    options.set("image", file("picture.png"));
+    options.set("mask", file("left.png"));
+    return (made(options) - picture()).abs().slice(3, 0, 8).mean().item<double>();
+  };
+  EXPECT_LT(off({{"strength", 0.0}}), 1e-5);
+  EXPECT_LT(off({{"strength", 0.3}}), off({}));
+  EXPECT_EQ(off({{"strength", 1.0}}), off({}));
+}
+
 TEST_F(FromAPicture, AnotherSizeIsRefused) {
   EXPECT_ERROR(made({{"image", file("small.png")}}), "is 16 x 8 pixels and this model makes 16 x 16");
   EXPECT_ERROR(made({{"image", file("picture.png")}, {"mask", file("small.png")}}), "the mask");
