@@ -16,7 +16,7 @@ constexpr int64_t kMeasured = 1000;  // pictures by which an autoencoder's featu
 DiffusionConfig settled(DiffusionConfig config, const PictureSet& set, const std::optional<LatentSpace>& latents) {
   std::optional<PictureShape> as;
   if (latents) as = latents->latents();
-  set.settle(config.model, denoiser_models().at(config.model.name).schema, config.conditional, as);
+  set.settle(config.model, denoiser_models(), config.conditional, as);
   return config;
 }
 

@@ -1,5 +1,7 @@
 #include "hadal/tasks/making/gan.h"
 
+#include <cmath>
+
 namespace hadal {
 namespace {
 
@@ -10,7 +12,7 @@ constexpr double kWon = 0.995;
 constexpr int64_t kEnough = 50;
 
 GanConfig settled(GanConfig config, const PictureSet& set) {
-  set.settle(config.model, gan_models().at(config.model.name).schema, config.conditional);
+  set.settle(config.model, gan_models(), config.conditional);
   return config;
 }
 
@@ -89,6 +91,16 @@ class GanTask : public MakingTask {
     right_ = 0, steps_ = 0;
     if (ada_) out.emplace_back("ada", ada_->probability());
     return out;
+  }
+  TensorsByName state() const override {
+    auto out = MakingTask::state();
+    out.emplace_back("discriminator", torch::tensor({right_, static_cast<double>(steps_)}, torch::kFloat64));
+    return out;
+  }
+  void load_state(const TensorsByName& state) override {
+    MakingTask::load_state(state);
+    for (const auto& [name, counts] : state)
+      if (name == "discriminator") right_ = counts[0].item<double>(), steps_ = std::llround(counts[1].item<double>());
   }
   std::vector<std::string> alarms() const override {
     std::vector<std::string> out;

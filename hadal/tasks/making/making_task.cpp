@@ -1,5 +1,7 @@
 #include "hadal/tasks/making/making_task.h"
 
+#include <algorithm>
+
 #include "hadal/core/format.h"
 
 namespace hadal {
@@ -49,7 +51,12 @@ std::vector<int64_t> MakingTask::places_of(const ClassificationData& data) const
 void MakingTask::begin(PictureMaker& maker, const std::function<void(PictureBatch&)>& change) {
   maker_ = &maker;
   set_.prepare(maker.pictures(), maker.range(), making_.hflip);
-  if (!making_.judge.weights.empty()) judge_.emplace(making_.judge, context_, set_);
+  if (!making_.judge.weights.empty())
+    judge_.emplace(making_.judge, context_, set_.channels(),
+                   by_class()               ? maker.names()
+                   : learned_.names.empty() ? set_.classes()
+                                            : learned_.names,
+                   by_class());
   if (!context_.learns) return;
   batches_.emplace(shuffled(set_.train().size(), context_.batch, context_.seed), context_.workers, context_.device,
                    [this, change](const BatchPlan& plan) {
@@ -74,17 +81,33 @@ void MakingTask::each_real(const std::string& split, int64_t limit, const std::f
       take);
 }
 
-std::vector<Score> MakingTask::scores() const { return judge_ ? sample_score_names(by_class()) : std::vector<Score>{}; }
+std::vector<Score> MakingTask::scores() const { return judge_ ? judge_->scores() : std::vector<Score>{}; }
 
 Metrics MakingTask::evaluate(const std::string& split, int64_t limit) {
-  if (context_.learns) {
-    const auto making = maker_->making({{"n", kRow}, {"layout", "grid"}});
-    along_.push_back(maker_->as_pictures(maker_->samples(making)));
+  Metrics out;
+  if (judge_) {
+    auto count = split == "val" && context_.learns ? making_.judge.quick : making_.judge.samples;
+    if (limit > 0) count = std::min(count, std::max<int64_t>(2, limit));
+    out = judge_->score(*maker_, set_, split, count, context_.seed);
   }
-  if (!judge_) return {};
-  auto count = split == "val" && context_.learns ? making_.judge.quick : making_.judge.samples;
-  if (limit > 0) count = std::min(count, std::max<int64_t>(2, limit));
-  return judge_->score(*maker_, set_, split, count, context_.seed);
+  if (!context_.learns) return out;
+  const auto making = maker_->making({{"n", kRow}, {"layout", "grid"}});
+  along_.push_back(maker_->as_pictures(maker_->samples(making)));
+  return out;
+}
+
+TensorsByName MakingTask::state() const {
+  TensorsByName out;
+  for (size_t i = 0; i < along_.size(); ++i) out.emplace_back(fmt::format("along.{}", i), along_[i]);
+  return out;
+}
+
+void MakingTask::load_state(const TensorsByName& state) {
+  along_.resize(static_cast<size_t>(
+      std::count_if(state.begin(), state.end(), [](const auto& item) { return item.first.starts_with("along."); })));
+  for (size_t i = 0; i < along_.size(); ++i)
+    for (const auto& [name, row] : state)
+      if (name == fmt::format("along.{}", i)) along_[i] = row.clone();
 }
 
 /// The training pictures that are nearest to samples: a net that copies is seen.
@@ -136,7 +159,7 @@ std::vector<Figure> MakingTask::figures() {
     for (auto& picture : unbound(along_[static_cast<size_t>((i + 1) * count / rows_shown - 1)]))
       rows.push_back(picture);
   if (rows_shown > 1) out.push_back(one_picture("The same noise along the run", plain_grid(rows, kRow)));
-  out.push_back(one_picture("Walks from sample to sample", plain_grid(unbound(some({{"n", 5}, {"walk", 9}})), 10)));
+  out.push_back(one_picture("Walks from sample to sample", plain_grid(unbound(some({{"n", 5}, {"walk", 10}})), 10)));
   if (has_split("train")) out.push_back(neighbours(samples.slice(0, 0, std::min<int64_t>(8, samples.size(0)))));
   return out;
 }
@@ -144,7 +167,9 @@ std::vector<Figure> MakingTask::figures() {
 std::string MakingTask::summary() const {
   auto text = maker_->summary();
   if (context_.learns) text += fmt::format("; {} training pictures", format_count(set_.train().size()));
+  if (const auto resizing = set_.resizing(maker_->pictures().height); !resizing.empty()) text += "; " + resizing;
   if (judge_) text += "; " + judge_->summary();
+  if (!judge_ && !context_.learns) text += kNoJudge;
   if (!set_.remark().empty()) text += "; " + set_.remark();
   return text;
 }

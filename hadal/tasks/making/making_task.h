@@ -38,6 +38,8 @@ class MakingTask : public Task {
   Metrics evaluate(const std::string& split, int64_t limit) override;
   std::vector<Figure> figures() override;
   std::string summary() const override;
+  TensorsByName state() const override;
+  void load_state(const TensorsByName& state) override;
 
  protected:
   /// `config` gets all settings of its data.

@@ -5,7 +5,8 @@
 namespace hadal {
 namespace {
 
-constexpr int64_t kLargest = 64;  // side that is taken from the data by itself: larger nets want to be asked for
+constexpr int64_t kLargest = 64;        // side that is taken from the data by itself: larger nets want to be asked for
+constexpr int64_t kMeasuredSizes = 32;  // pictures whose sizes speak for all
 
 }  // namespace
 
@@ -25,11 +26,42 @@ PictureSet::PictureSet(Part& data, const TaskContext& context) {
   if (context.learns) train_ = first;
   classes_ = first->classes();
   channels_ = first->channels();
-  const auto picture = first->get(0).image;
-  side_ = std::min({picture.size(0), picture.size(1), kLargest});
+  if (!context.learns) return;
+  for (const auto index : scored_samples(first->size(), kMeasuredSizes, 1).order(0)) {
+    const auto picture = first->get(index).image;
+    sizes_.emplace_back(picture.size(0), picture.size(1));
+  }
 }
 
-void PictureSet::settle(Part& model, const Schema& schema, bool by_class, const std::optional<PictureShape>& as) const {
+int64_t PictureSet::side_for(Part model, const std::function<void(const Part&)>& check) const {
+  std::vector<int64_t> sides;
+  for (const auto& [height, width] : sizes_) sides.push_back(std::min({height, width, kLargest}));
+  const auto middle = sides.begin() + std::ssize(sides) / 2;
+  std::nth_element(sides.begin(), middle, sides.end());
+  for (int64_t off = 0; off < kLargest; ++off)
+    for (const auto side : {*middle - off, *middle + off}) {
+      if (side < 1) continue;
+      model.settings.set("image", side);
+      try {
+        return check(model), side;
+      } catch (const UsageError&) {
+      }
+    }
+  return *middle;  // what is wrong is another setting, and the model says which
+}
+
+std::string PictureSet::resizing(int64_t side) const {
+  const auto is = [&](std::pair<int64_t, int64_t> size) {
+    return std::all_of(sizes_.begin(), sizes_.end(), [&](const auto& other) { return other == size; });
+  };
+  if (sizes_.empty() || is({side, side})) return "";
+  return fmt::format("pictures of {}, each resized and cropped to {}x{} (model.image=N: another side)",
+                     is(sizes_[0]) ? fmt::format("{}x{}", sizes_[0].second, sizes_[0].first) : "several sizes", side,
+                     side);
+}
+
+void PictureSet::settle(Part& model, const Schema& schema, bool by_class, const std::optional<PictureShape>& as,
+                        const std::function<void(const Part&)>& check) const {
   const auto agree = [&](const char* key, int64_t value, const char* what) {
     if (!schema.find(key)) return false;
     if (!model.settings.find(key)) return model.settings.set(key, value), true;
@@ -38,9 +70,10 @@ void PictureSet::settle(Part& model, const Schema& schema, bool by_class, const 
     return true;
   };
   agree("channels", as ? as->channels : channels_, "channels");
-  if (schema.find("image") && !model.settings.find("image")) model.settings.set("image", as ? as->height : side_);
   if (by_class && !agree("classes", std::ssize(classes_), "classes"))
     fail_usage("{} makes pictures of no class: conditional=false", model.name);
+  if (schema.find("image") && !model.settings.find("image"))
+    model.settings.set("image", as ? as->height : side_for(model, check));
 }
 
 void PictureSet::prepare(const PictureShape& shape, std::pair<double, double> range, double hflip) {

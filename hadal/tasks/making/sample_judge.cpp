@@ -41,8 +41,9 @@ std::string weights_hash(const nn::Module& module) {
   return fmt::format("{:08x}", static_cast<uint32_t>(hash ^ (hash >> 32)));
 }
 
-SampleJudge::SampleJudge(const JudgeConfig& config, const TaskContext& context, const PictureSet& set)
-    : config_(config) {
+SampleJudge::SampleJudge(const JudgeConfig& config, const TaskContext& context, int64_t channels,
+                         const std::vector<std::string>& classes, bool by_class)
+    : config_(config), by_class_(by_class) {
   const auto path = data_path(config.weights);
   if (!std::filesystem::exists(path))
     fail_usage(
@@ -54,13 +55,15 @@ SampleJudge::SampleJudge(const JudgeConfig& config, const TaskContext& context, 
   const auto judged = std::ssize(classifier_->config().names);
   names_ = classifier_->config().names;
   int64_t together = 1;
-  for (int64_t channel = 0; channel < set.channels(); ++channel) together *= judged;
-  stacked_ = set.channels() > 1 && classifier_->channels() == 1 && std::ssize(set.classes()) == together;
-  if (stacked_) names_ = set.classes();
+  for (int64_t channel = 0; channel < channels; ++channel) together *= judged;
+  stacked_ = channels > 1 && classifier_->channels() == 1 && std::ssize(classes) == together;
+  if (stacked_) names_ = classes;
+  counted_ = same_classes(config_.weights, names_, classes, by_class);
 }
 
 std::string SampleJudge::summary() const {
-  return fmt::format("judged by {}, features {}", config_.weights, weights_hash(classifier_->model()));
+  return fmt::format("judged by {}, features {}{}", config_.weights, weights_hash(classifier_->model()),
+                     counted_ ? "" : ", whose classes are others than the data's and are not counted");
 }
 
 SamplesSeen SampleJudge::look_at(const std::vector<Tensor>& images) {
@@ -95,6 +98,7 @@ const SamplesSeen& SampleJudge::real(PictureMaker& maker, PictureSet& set, const
   const auto order = scored_samples(data->size(), count, kLook).order(0);
   std::vector<Tensor> features, logits;
   for (size_t first = 0; first < order.size(); first += kLook) {
+    throw_if_stopped();
     const auto end = order.begin() + static_cast<ptrdiff_t>(std::min(order.size(), first + kLook));
     const auto batch = set.batch(*data, {order.begin() + static_cast<ptrdiff_t>(first), end});
     auto some = look(maker.as_pictures(batch.pictures));
@@ -125,7 +129,7 @@ Metrics SampleJudge::score(PictureMaker& maker, PictureSet& set, const std::stri
   const auto* train = split == "train" ? nullptr : &real(maker, set, "train", count);
   return sample_scores(
       {torch::cat(features), torch::cat(logits)}, truth, train, config_.confidence, seed,
-      asked > 0 ? std::optional(static_cast<double>(right) / static_cast<double>(asked)) : std::nullopt);
+      asked > 0 ? std::optional(static_cast<double>(right) / static_cast<double>(asked)) : std::nullopt, counted_);
 }
 
 }  // namespace hadal

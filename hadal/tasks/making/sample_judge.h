@@ -17,9 +17,13 @@ struct JudgeConfig {
 
 class SampleJudge {
  public:
-  /// Throws UsageError where `weights` are not there or no classifier's.
-  SampleJudge(const JudgeConfig& config, const TaskContext& context, const PictureSet& set);
+  /// Of samples of these classes, which with `by_class` are asked for. Throws UsageError where `weights` are not there
+  /// or no classifier's, and for a class that is asked for and the judge does not know.
+  SampleJudge(const JudgeConfig& config, const TaskContext& context, int64_t channels,
+              const std::vector<std::string>& classes, bool by_class);
 
+  /// What score() gives: nothing of shares of classes where the judge's are others than the data's.
+  std::vector<Score> scores() const { return sample_score_names(by_class_, counted_); }
   /// "judged by runs/mnist-cnn, 128 features a1b2c3d4"
   std::string summary() const;
   /// `count` samples of `maker` beside as many pictures of `split`, and these beside as many of the training split:
@@ -36,7 +40,8 @@ class SampleJudge {
   JudgeConfig config_;
   std::unique_ptr<TrainedClassifier> classifier_;
   std::vector<std::string> names_;  // of the classes it tells apart
-  bool stacked_ = false;            // a picture's channels are digits of one number: each is looked at alone
+  bool by_class_ = false, counted_ = true;
+  bool stacked_ = false;  // a picture's channels are digits of one number: each is looked at alone
   std::map<std::pair<std::string, int64_t>, SamplesSeen> real_;
 };
 

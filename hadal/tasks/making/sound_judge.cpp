@@ -11,7 +11,9 @@ constexpr int64_t kSoundsTogether = 64;  // sounds listened to together
 
 }  // namespace
 
-SoundJudge::SoundJudge(const JudgeConfig& config, const TaskContext& context) : config_(config) {
+SoundJudge::SoundJudge(const JudgeConfig& config, const TaskContext& context, const std::vector<std::string>& classes,
+                       bool by_class)
+    : config_(config), by_class_(by_class) {
   const auto path = data_path(config.weights);
   if (!std::filesystem::exists(path))
     fail_usage(
@@ -20,10 +22,12 @@ SoundJudge::SoundJudge(const JudgeConfig& config, const TaskContext& context) : 
         path.string(), path.filename().string());
   classifier_ = load_as<TrainedSoundClassifier>(
       "classify_series", path, {.device = context.device.str(), .precision = "fp32", .batch = kSoundsTogether});
+  counted_ = same_classes(config_.weights, classifier_->config().names, classes, by_class);
 }
 
 std::string SoundJudge::summary() const {
-  return fmt::format("judged by {}, features {}", config_.weights, weights_hash(classifier_->model()));
+  return fmt::format("judged by {}, features {}{}", config_.weights, weights_hash(classifier_->model()),
+                     counted_ ? "" : ", whose classes are others than the data's and are not counted");
 }
 
 const SamplesSeen& SoundJudge::real(const Sounds& sounds, const std::string& split, int64_t count, int64_t rate) {
@@ -59,7 +63,7 @@ Metrics SoundJudge::score(SpeechMaker& maker, const Sounds& sounds, const std::s
   int64_t right = 0, asked = 0;
   maker.each_batch(making, [&](const Wanted& wanted, const Tensor& raw) {
     std::vector<Tensor> samples;
-    for (const auto& one : raw.unbind()) samples.push_back(maker.sound(one));
+    for (const auto& one : raw.unbind()) throw_if_stopped(), samples.push_back(maker.sound(one));
     const auto seen = classifier_->look(samples, rate);
     features.push_back(seen.features), logits.push_back(seen.logits);
     if (!wanted.labels.defined()) return;
@@ -73,7 +77,7 @@ Metrics SoundJudge::score(SpeechMaker& maker, const Sounds& sounds, const std::s
   return sample_scores(
       {torch::cat(features).slice(0, 0, count), torch::cat(logits).slice(0, 0, count)}, truth, train,
       config_.confidence, seed,
-      asked > 0 ? std::optional(static_cast<double>(right) / static_cast<double>(asked)) : std::nullopt);
+      asked > 0 ? std::optional(static_cast<double>(right) / static_cast<double>(asked)) : std::nullopt, counted_);
 }
 
 }  // namespace hadal

@@ -8,8 +8,10 @@ namespace hadal {
 
 class SoundJudge {
  public:
-  /// Throws UsageError where `weights` are not there or no classifier's of sounds.
-  SoundJudge(const JudgeConfig& config, const TaskContext& context);
+  /// As SampleJudge's, of sounds.
+  SoundJudge(const JudgeConfig& config, const TaskContext& context, const std::vector<std::string>& classes,
+             bool by_class);
+  std::vector<Score> scores() const { return sample_score_names(by_class_, counted_); }
 
   /// "judged by runs/digits-series, 64 features a1b2c3d4"
   std::string summary() const;
@@ -22,6 +24,7 @@ class SoundJudge {
   const SamplesSeen& real(const Sounds& sounds, const std::string& split, int64_t count, int64_t rate);
 
   JudgeConfig config_;
+  bool by_class_ = false, counted_ = true;
   std::unique_ptr<TrainedSoundClassifier> classifier_;
   std::map<std::pair<std::string, int64_t>, SamplesSeen> real_;
 };

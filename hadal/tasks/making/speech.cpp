@@ -30,7 +30,10 @@ class Speech : public Task {
     if (context.learns) learn();
     made_ = std::make_unique<SpeechMaker>(config_, learned_, context_);
     static_cast<SpeechMakerConfig&>(config_) = made_->config();
-    if (!config_.judge.weights.empty()) judge_.emplace(config_.judge, context_);
+    if (!config_.judge.weights.empty()) {
+      const auto known = by_class() ? made_->names() : LearnedClasses::from(learned_).names;
+      judge_.emplace(config_.judge, context_, known.empty() ? sounds_->classes() : known, by_class());
+    }
     if (!context.learns) return;
     batches_.emplace(shuffled(sounds_->size("train"), context_.batch, context_.seed), context_.workers, context_.device,
                      [this](const BatchPlan& plan) { return make_batch("train", plan, true); });
@@ -64,7 +67,7 @@ class Speech : public Task {
   }
   std::string goal() const override { return judge_ ? "frechet" : "loss"; }
   std::vector<Score> scores() const override {
-    auto all = judge_ ? sample_score_names(by_class()) : std::vector<Score>{};
+    auto all = judge_ ? judge_->scores() : std::vector<Score>{};
     all.push_back({"loss", false});
     return all;
   }
@@ -97,7 +100,7 @@ class Speech : public Task {
     const auto raw = made_->samples(making);
     const auto labels = labels_of(making.options, made_->names());
     std::vector<Tensor> sounds;
-    for (const auto& one : raw.unbind()) sounds.push_back(made_->sound(one));
+    for (const auto& one : raw.unbind()) throw_if_stopped(), sounds.push_back(made_->sound(one));
     const auto said = judge_ ? judge_->name(sounds, made_->mel().rate) : std::vector<ScoredClass>{};
     SoundFigure heard{"Sounds that it made", {}};
     PictureGrid seen{"Their spectrograms", {}};
@@ -116,6 +119,7 @@ class Speech : public Task {
   std::string summary() const override {
     auto text = fmt::format("{}; {} training sounds", made_->summary(), format_count(sounds_->size("train")));
     if (judge_) text += "; " + judge_->summary();
+    if (!judge_ && !context_.learns) text += kNoJudge;
     return text;
   }
 

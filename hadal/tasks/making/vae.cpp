@@ -10,7 +10,7 @@ constexpr int64_t kTogether = 1000;      // latents of one picture that are deco
 constexpr uint64_t kVaeSeed = 0x5c04ed;  // the seed of what is drawn for scores: the same in every run
 
 VaeConfig settled(VaeConfig config, const PictureSet& set) {
-  set.settle(config.model, vaes().at(config.model.name).schema, config.conditional);
+  set.settle(config.model, vaes(), config.conditional);
   return config;
 }
 
@@ -108,6 +108,7 @@ Metrics VaeTask::evaluate(const std::string& split, int64_t limit) {
 }
 
 double VaeTask::bound(const Tensor& x, const Tensor& label, int64_t index) {
+  throw_if_stopped();
   auto& vae = made_->model();
   const auto all = sample_noise(kVaeSeed + 1, index * config_.bound_samples, config_.bound_samples, {vae.latent()});
   VaeTerms terms;

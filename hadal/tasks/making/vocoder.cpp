@@ -158,8 +158,10 @@ class VocoderTask : public Task {
     return {torch::stack(pieces)};
   }
   void each_scored(const std::string& split, int64_t limit, const std::function<void(const Tensor&)>& take) const {
-    for (const auto index : scored_samples(sounds_->size(split), limit, 1).order(0))
+    for (const auto index : scored_samples(sounds_->size(split), limit, 1).order(0)) {
+      throw_if_stopped();
       take(sounds_->get(split, index).first);
+    }
   }
   Tensor griffin_lim_of(const Tensor& real) const {
     return sound_without_vocoder(made_->heard(real), made_->mel(), real.size(0));

@@ -9,7 +9,7 @@ namespace {
 enum VqvaePhases : size_t { kCodes, kPrior };
 
 VqVaeTaskConfig settled(VqVaeTaskConfig config, const PictureSet& set) {
-  set.settle(config.model, vqvaes().at(config.model.name).schema, false);
+  set.settle(config.model, vqvaes(), false);
   if (config.conditional) config.classes = std::ssize(set.classes());
   return config;
 }

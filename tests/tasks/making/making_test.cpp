@@ -1,4 +1,5 @@
 // Generative models learn, are scored and go on exactly where they stopped.
+#include <algorithm>
 #include <cmath>
 
 #include "hadal/data/vision/stacked.h"
@@ -104,16 +105,21 @@ TEST(Making, GoesOnExactlyWhereItStopped) {
     const auto weights = [](const std::filesystem::path& run) {
       return read_passport(run / "weights/last.safetensors").tensors;
     };
+    TensorsByName kept;
     {
       const auto task = make_maker(name, settings);
       Trainer(*task, quiet(10), whole_folder.path()).run();
+      kept = task->state();
+      EXPECT_GE(kept.size(), 2u) << name << ": rows of two evaluations";
     }
     struct Stopper : Callback {
       void on_step(const StepEvent& event) override {
+        if (event.state.step == 6) stop_requested() = true;  // heard by the evaluation that comes now
         if (event.state.step % 3 == 0) trainer->stop();
       }
       Trainer* trainer = nullptr;
     };
+    TensorsByName state;  // of the report and of scores
     for (bool resume = false, done = false; !done; resume = true) {
       const auto task = make_maker(name, settings, 2);
       Trainer trainer(*task, quiet(10), folder.path());
@@ -122,12 +128,57 @@ TEST(Making, GoesOnExactlyWhereItStopped) {
       stopper.trainer = &trainer;
       trainer.listen(stopper);
       done = trainer.run().done;
+      stop_requested() = false;
+      state = task->state();
+    }
+    const auto last = [](const std::filesystem::path& run) {
+      return Checkpoint::load(run / "checkpoint/last.safetensors").progress.last;
+    };
+    EXPECT_EQ(last(folder.path()), last(whole_folder.path())) << name;
+    ASSERT_EQ(state.size(), kept.size()) << name;
+    for (size_t i = 0; i < kept.size(); ++i) {
+      EXPECT_EQ(state[i].first, kept[i].first);
+      EXPECT_TRUE(state[i].second.equal(kept[i].second)) << name << " " << kept[i].first;
     }
     const auto expected = weights(whole_folder.path()), got = weights(folder.path());
     ASSERT_EQ(expected.names(), got.names());
     for (size_t i = 0; i < got.size(); ++i)
       EXPECT_TRUE(got.entries[i].second.equal(expected.entries[i].second)) << name << " " << got.entries[i].first;
   }
+}
+
+TEST(Making, ACheckpointWithoutTheTasksStateIsTaken) {
+  const test::TemporaryFolder folder;
+  Trainer(*make_maker("gan", small(true)[0].second), quiet(2), folder.path()).run();
+  auto checkpoint = Checkpoint::load(folder / "checkpoint/last.safetensors");
+  EXPECT_EQ(std::erase_if(checkpoint.groups, [](const auto& group) { return group.first == "task"; }), 1u);
+  checkpoint.save(folder / "old.safetensors");
+  const auto task = make_maker("gan", small(true)[0].second);
+  Trainer trainer(*task, quiet(2), folder.path());
+  EXPECT_NO_THROW(trainer.resume(folder / "old.safetensors"));
+}
+
+TEST(Making, TheSideIsTheNearestThatTheModelTakes) {
+  const std::vector<std::tuple<std::string, Table, int64_t>> models = {
+      {"gan", {{"name", "dcgan"}, {"width", 4}}, 56},
+      {"gan", {{"name", "mission_gan"}, {"hidden", List{8}}}, 50},
+      {"vae", {{"name", "vae-conv"}, {"width", 4}, {"hidden", 8}, {"latent", 4}}, 48},
+      {"vqvae", {{"name", "vqvae"}, {"width", 8}, {"codes", 16}, {"dim", 4}, {"blocks", 1}}, 48},
+      {"diffusion", {{"name", "unet"}, {"widths", List{8, 8, 8, 8}}, {"head_dim", 8}, {"groups", 2}}, 48}};
+  auto data = kMakingData;
+  data.set("size", 50);
+  for (const auto& [name, model, side] : models) {
+    const auto task = make_maker(name, {{"model", model}, {"data", data}});
+    EXPECT_EQ(task->settings().find_path("model.image")->text(), fmt::format("{}", side)) << name;
+    const auto said = testing::HasSubstr(fmt::format("pictures of 50x50, each resized and cropped to {0}x{0}", side));
+    if (side != 50) EXPECT_THAT(task->summary(), said) << name;
+    if (side == 50) EXPECT_THAT(task->summary(), testing::Not(testing::HasSubstr("resized")));
+  }
+  auto asked = std::get<Table>(models[0]);
+  asked.set("image", 32);
+  EXPECT_THAT(make_maker("gan", {{"model", asked}, {"data", data}})->summary(), testing::HasSubstr("to 32x32"));
+  asked.set("image", 50);
+  EXPECT_ERROR(make_maker("gan", {{"model", asked}, {"data", data}}), "image (50) must be");
 }
 
 TEST(Making, WeightsAreEnough) {
@@ -143,6 +194,7 @@ TEST(Making, WeightsAreEnough) {
     EXPECT_EQ((*maker)(2, {{"class", List{"square"}}}).sizes(), (std::vector<int64_t>{2, 28, 28, 3})) << name;
     const auto scored = test::task_of_weights(path)->evaluate("val", 4);
     if (name != "gan") EXPECT_FALSE(scored.empty()) << name;
+    EXPECT_THAT(test::task_of_weights(path)->summary(), testing::HasSubstr("judge.weights=RUN")) << name;
   }
 }
 
@@ -213,6 +265,19 @@ TEST(SampleJudge, RealPicturesBesideRealOnesAreNear) {
   EXPECT_LT(value("frechet_real"), value("frechet"));
   EXPECT_GE(value("class_true"), 0);
   EXPECT_LE(value("least_class"), value("most_class"));
+
+  // Of other classes than the judge's none can be asked for, and shares of the judge's mean nothing.
+  settings.set_path("data.classes", 4);
+  EXPECT_ERROR(make_maker("vae", settings), "does not know the class");
+  settings.set("conditional", false);
+  const auto free = make_maker("vae", settings);
+  EXPECT_THAT(free->summary(), testing::HasSubstr("whose classes are others than the data's"));
+  const auto rest = free->evaluate("test", 0);
+  EXPECT_TRUE(std::any_of(rest.begin(), rest.end(), [](const auto& item) { return item.first == "frechet"; }));
+  for (const auto& [name, number] : rest) {
+    EXPECT_NE(name, "least_class");
+    EXPECT_THAT(free->scores(), testing::Contains(testing::Field(&Score::name, name)));
+  }
 }
 
 TEST(StackedData, ThreeDigitsAreTheColoursOfOne) {

@@ -246,6 +246,12 @@ TEST(Speech, FileIsEnoughAndItsSoundsPlay) {
     EXPECT_EQ(lines[1]["file"], "low/0001.wav");
     EXPECT_EQ(lines[1]["class"], "low");
     EXPECT_THAT(files, testing::IsSupersetOf({"low/0000.png", "low/0000.wav", "low/0002.wav", "grid.png"}));
+    files.clear();
+    maker->generate({}, {{"n", 2}, {"layout", "grid"}}, [&](const Piece& piece) {
+      for (const auto& file : piece.made ? piece.made->files : std::vector<Attachment>{}) files.push_back(file.ending);
+      return true;
+    });
+    EXPECT_EQ(files, (std::vector<std::string>{"pictures/0000.wav", "pictures/0001.wav", "grid.png"}));
     const auto again = load_maker(folder / "w.safetensors");
     EXPECT_TRUE((*maker)(2, {{"seed", 3}}).equal((*again)(2, {{"seed", 3}})));
     EXPECT_ERROR((*maker)(1, {{"class", "mid"}}), "there is no class \"mid\"; there are 2: high, low");
