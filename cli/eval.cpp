@@ -24,7 +24,8 @@ std::string help(const Words&) {
          "  out=DIR          where metrics.json goes (default: runs/eval, runs/eval-2, ...)\n"
          "  batch= workers= device= precision= threads= seed=, and every setting of the recipe. Threads and a GPU "
          "that\n"
-         "  are not here, and the training's limit, are left out unless they are given.\n\n"
+         "  are not here, and the training's limit, are left out unless they are given.\n"
+         "  Where samples are scored, steps= sampler= and the like say how they are drawn, as with generate.\n\n"
          "  hadal eval runs/mnist-vit\n"
          "  hadal eval model=resnet20-cifar weights=resnet20.th data=cifar10.tar.gz split=val\n\n"
          "Any program's results in COCO's form, without a model:\n\n"
@@ -66,6 +67,7 @@ int run(Words words) {
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   const auto folder = make_folder();
   for (const auto& [name, value] : metrics) fmt::print("  {:<24} {:.6g}\n", name, value);
+  if (metrics.empty()) fmt::print("  nothing was measured\n");
   write_file(folder / "metrics.json", metrics_json(metrics));
   fmt::print("{:.1f} s; written to {}\n", seconds.count(), (folder / "metrics.json").string());
   return 0;

@@ -23,7 +23,7 @@ std::string help(const Words& words) {
          "  limit=0          stop after this many inputs, a video's frames one by one (0: all)\n"
          "  text=\"A dog.\"    a text as it is, for models of texts; may come several times\n"
          "  names=cat,dog    class names, where the weights do not know them\n"
-         "  batch= device= precision= threads=, and every setting of the recipe\n\n"
+         "  batch= device= precision= threads=, and the model's own settings\n\n"
          "  hadal predict runs/mnist-vit digit.png photos/\n"
          "  hadal predict runs/multi30k text=\"A dog runs.\"\n"
          "  hadal predict runs/etth1-patchtst load.csv anomalies=true top=10\n\n" +

@@ -7,6 +7,7 @@
 #include "hadal/core/precision.h"
 #include "hadal/io/file.h"
 #include "hadal/optim/schedule.h"
+#include "hadal/trained/making/samples.h"
 #include "hadal/trained/open.h"
 
 namespace hadal {
@@ -54,6 +55,34 @@ const std::vector<std::pair<std::string, std::string>>& short_names() {
   return names;
 }
 
+/// Whether samples are scored, and this setting of [generate] says how they are drawn: not which, nor where they begin.
+bool draws_scored_samples(const Schema& schema, const std::string& name) {
+  const auto* section = schema.find("generate");
+  if (!section || !schema.find("judge")) return false;
+  const auto all = section->children();
+  const auto is_called = [&](const Field& field) { return field.name == name; };
+  const auto asked = MakeOptions::fields().list;
+  static const std::vector<std::string> begins = {"image", "strength", "mask", "path"};
+  return std::any_of(all.begin(), all.end(), is_called) && std::none_of(asked.begin(), asked.end(), is_called) &&
+         std::find(begins.begin(), begins.end(), name) == begins.end();
+}
+
+/// Throws UsageError for a setting that the verb, which uses what was trained, would do nothing with.
+void expect_used(const std::string& path, const std::string& verb, const std::string& task) {
+  if (verb.empty()) return;
+  const auto head = path.substr(0, path.find('.'));
+  if (head == "train") {
+    static const std::vector<std::string> machine = {"batch",   "workers",   "seed",    "device",       "limit",
+                                                     "threads", "precision", "weights", "channels_last"};
+    if (std::find(machine.begin(), machine.end(), path.substr(std::min(path.size(), head.size() + 1))) == machine.end())
+      fail_usage("{} is for training: hadal {} does nothing with it; hadal {} WHAT --help says what it takes", path,
+                 verb, verb);
+  } else if (verb != "eval" && path != "task" && !trained().at(task).schema.find(head)) {
+    fail_usage("{} is for training and scores: hadal {} does nothing with it; hadal {} WHAT --help says what it takes",
+               path, verb, verb);
+  }
+}
+
 /// `others`: what an unknown key may have meant besides.
 std::string full_path(const std::string& key, const Table& table, const Schema& schema,
                       const std::vector<std::string>& others, const std::string& verb) {
@@ -65,6 +94,7 @@ std::string full_path(const std::string& key, const Table& table, const Schema& 
   }
   for (const auto& [name, path] : short_names())
     if (name == head) return path + key.substr(head.size());
+  if (verb == "eval" && draws_scored_samples(schema, head)) return "generate." + key;
   if (schema.find(head)) return key;
   auto paths = schema.paths_to(head, table);
   // Promises are no settings; the sections of verbs want their whole name.
@@ -296,6 +326,7 @@ void apply_words(Table& table, const std::vector<std::pair<std::string, std::str
       continue;
     }
     const auto path = full_path(key, table, schema, others, verb);
+    expect_used(path, verb, task_of(table));
     if (key == "data" && !part->kinds->schema(text)) {
       set_data_path(table, schema, *part->kinds, text);
       continue;
@@ -310,6 +341,7 @@ void apply_words(Table& table, const std::vector<std::pair<std::string, std::str
                         [](const auto& setting) { return setting.first == "path" || setting.first == "data.path"; });
   for (auto& [key, word] : settings) {
     const auto path = full_path(key, table, schema, others, verb);
+    expect_used(path, verb, task_of(table));
     if (path == "data.path" && data && data->kinds)
       set_data_path(table, schema, *data->kinds, word.text);
     else

@@ -44,7 +44,8 @@ std::optional<Schema> data_schema(const Table& table, const Schema& recipe);
 /// Puts `key=value` words over a recipe's table. A key is a dotted path, one of the short names that every verb shares
 /// (data, batch, seed, device, precision, threads, workers), or the last part of a path when only one setting ends so.
 /// `data` takes a kind or a path; a path goes to a kind that has one. An unknown key is refused with the nearest of
-/// them and of `others`. A key of the recipe's section `verb` means that one first.
+/// them and of `others`. A key of the recipe's section `verb` means that one first; of `eval` where samples are scored,
+/// what says how generate draws them. What a verb does nothing with is refused.
 void apply_words(Table& table, const std::vector<std::pair<std::string, std::string>>& words,
                  const std::vector<std::string>& others = {}, const std::string& verb = "");
 

@@ -64,8 +64,40 @@ TEST_F(MakePictures, ClassFoldersCanBeTrainedOn) {
   EXPECT_EQ(trained.code, 0) << trained.err;
 }
 
+TEST_F(MakePictures, AnEarlierCallsFilesGo) {
+  const auto there = [&](const char* name) { return std::filesystem::exists(*folder_ / "again" / name); };
+  EXPECT_EQ(run({"generate", "run", "n=4", "layout=folders", "raw=true", "out=again"}).code, 0);
+  write_file(*folder_ / "again/mine.png", "");
+  write_file(*folder_ / "again/circle/mine.png", "");
+  write_file(*folder_ / "again/generations.jsonl",
+             read_file(*folder_ / "again/generations.jsonl") + "{\"index\":9,\"file\":\"../tiny.toml\"}\nno line\n");
+  EXPECT_EQ(run({"generate", "run", "n=2", "out=again"}).code, 0);
+  for (const auto* name : {"circle/0000.png", "circle/0002.png", "square", "samples.safetensors"})
+    EXPECT_FALSE(there(name)) << name;
+  for (const auto* name : {"mine.png", "circle/mine.png", "pictures/0001.png", "grid.png", "../tiny.toml"})
+    EXPECT_TRUE(there(name)) << name;
+}
+
+TEST_F(MakePictures, PhotosOfSeveralSizesAreTakenAsTheyCome) {
+  for (int64_t i = 0; i < 4; ++i)
+    write_file(*folder_ / fmt::format("photos/cat/{}.png", i),
+               encode_png(torch::full({40 + i, 52 - 3 * i, 3}, 60 * i, torch::kUInt8)));
+  const auto trained =
+      run({"train", "gan", "data=photos", "model.width=4", "steps=1", "batch=2", "workers=1", "threads=1", "out=cats"});
+  EXPECT_EQ(trained.code, 0) << trained.err;
+  EXPECT_THAT(trained.out, HasSubstr("pictures of several sizes, each resized and cropped to 32x32"));
+}
+
+TEST_F(MakePictures, ScoresSayWhatTheyLack) {
+  const auto scored = run({"eval", "run", "out=scored"});
+  EXPECT_EQ(scored.code, 0) << scored.err;
+  EXPECT_THAT(scored.out, HasSubstr("judge.weights=RUN, a classifier of such data, gives"));
+  EXPECT_THAT(scored.out, HasSubstr("nothing was measured"));
+}
+
 TEST_F(MakePictures, MistakesAreSaidPlainly) {
-  expect_mistake(run({"generate", "run", "n=0"}), 2, "n wants an integer from 1");
+  expect_mistake(run({"generate", "run", "n=0"}), 2, "n wants an integer from 1 to 10000000, got \"0\"; example: ");
+  expect_mistake(run({"generate", "run", "steps=3"}), 2, "train.steps is for training: hadal generate does nothing");
   expect_mistake(run({"generate", "run", "class=star"}), 2, "there is no class \"star\"; there are 2: circle, square");
   expect_mistake(run({"generate", "run", "prompt=a cat"}), 2, "reads no prompt");
   expect_mistake(run({"generate", "run", "walk=3", "n=1"}), 2, "two corners");

@@ -74,6 +74,30 @@ TEST(Recipe, ASectionGoesByItsOwnName) {
   EXPECT_ERROR(apply_words(table, {{"early_stoping.patience", "3"}}), "unknown setting early_stoping.patience");
 }
 
+TEST(Recipe, HowSamplesAreDrawnIsASettingOfTheirScores) {
+  Table table{{"task", "diffusion"}};
+  apply_words(table, {{"steps", "20"}, {"sampler", "heun"}, {"batch", "8"}, {"seed", "3"}}, {}, "eval");
+  EXPECT_TRUE(table.find_path("generate.steps"));
+  EXPECT_TRUE(table.find_path("generate.sampler"));
+  EXPECT_TRUE(table.find_path("train.seed"));
+  EXPECT_ERROR(apply_words(table, {{"n", "20"}}, {}, "eval"), "unknown setting n");
+  EXPECT_ERROR(apply_words(table, {{"strength", "0.2"}}, {}, "eval"), "unknown setting strength");
+  Table writer{{"task", "language"}};
+  EXPECT_ERROR(apply_words(writer, {{"temperature", "0.5"}}, {}, "eval"), "unknown setting temperature");
+}
+
+TEST(Recipe, WhatAVerbDoesNothingWithIsRefused) {
+  Table gan{{"task", "gan"}};
+  for (const auto* verb : {"generate", "eval"}) {
+    EXPECT_ERROR(apply_words(gan, {{"steps", "3"}}, {}, verb), "train.steps is for training: hadal");
+    EXPECT_ERROR(apply_words(gan, {{"optimizer", "sgd"}}, {}, verb), "train.optimizer is for training: hadal");
+  }
+  EXPECT_ERROR(apply_words(gan, {{"judge.samples", "3"}}, {}, "generate"),
+               "judge.samples is for training and scores: hadal generate does nothing with it");
+  apply_words(gan, {{"judge.samples", "3"}, {"limit", "4"}}, {}, "eval");
+  apply_words(gan, {{"steps", "3"}});
+}
+
 TEST(Recipe, WhatAModelPredictsWithIsASettingOfItsScores) {
   Table table{{"task", "pose"}, {"model", "simplebaseline_resnet18"}};
   apply_words(table, {{"detector", "runs/detect"}, {"flip_test", "false"}}, {}, "eval");
