@@ -10,14 +10,12 @@
 #include "hadal/report/history.h"
 #include "hadal/train/made_samples.h"
 #include "hadal/train/run.h"
+#include "hadal/trained/classes.h"
 
 namespace hadal {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// The user wants no more: what is half done has no score.
-struct Stopped {};
 
 /// What a row adds to the recipe.
 struct Arm {
@@ -110,9 +108,16 @@ AugmentTable compare_augmentations(const Recipe& recipe, const AugmentBenchConfi
           recipe.name);
   AugmentTable table{
       .title = recipe.name, .labels = config.labels, .steps = recipe.train.steps, .redraw = config.redraw};
+  std::vector<std::string> judges;
   {
     auto own = recipe;
+    const bool sounds = recipe.task.name == "classify_series";
+    require(sounds || recipe.task.name == "classify", "[bench] {} is no classifier of pictures or sounds", recipe.name);
     table.metric = settle(own)->goal();
+    for (const auto& run : config.runs) {  // what is wrong with them is said now, not after the first trainings
+      judges.push_back(config.confidence > 0 ? judge_of(run, config.judge) : "");
+      check_samples_of(data_path(run), judges.back(), sounds, LearnedClasses::from(own.learned).labels);
+    }
   }
   const auto train = [&](const Arm& arm, int64_t added) {
     auto& row = table.rows.emplace_back(AugmentRow{arm.name, added, {}});
@@ -125,10 +130,11 @@ AugmentTable compare_augmentations(const Recipe& recipe, const AugmentBenchConfi
   try {
     train({"alone"}, 0);
     train({"classical", true}, 0);
-    for (const auto& run : config.runs) {
+    for (size_t i = 0; i < config.runs.size(); ++i) {
+      const auto& run = config.runs[i];
+      const auto& judge = judges[i];
       const auto name = data_path(run).lexically_normal().filename().string();
       const auto place = folder / "samples" / name;
-      const auto judge = config.confidence > 0 ? judge_of(run, config.judge) : "";
       const auto made = make_class_folders(data_path(run), place / "all", config.n, recipe.train.seed);
       if (made < config.n) throw Stopped();
       tell(fmt::format("{}: {} samples", name, made));

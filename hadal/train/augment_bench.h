@@ -44,7 +44,8 @@ struct AugmentTable {
 /// Trains `recipe`'s classifier anew for every row and seed, in equally many steps. The seed is that of the weights and
 /// batches, with `redraw` of the labelled examples too. Samples of the runs go to `folder`/samples; those that the
 /// judge takes for the class they were asked for, with the confidence, are the sure ones. `say` is told how it goes,
-/// `keep` is given the table after each training. A request to stop ends it with the rows that there are.
+/// `keep` is given the table after each training. A request to stop ends it with the rows that there are. Throws
+/// UsageError before the first training for runs and judges that do not go with the recipe's data.
 AugmentTable compare_augmentations(const Recipe& recipe, const AugmentBenchConfig& config,
                                    const std::filesystem::path& folder,
                                    const std::function<void(const std::string&)>& say = {},

@@ -7,17 +7,54 @@
 #include "hadal/data/path.h"
 #include "hadal/data/sound/sounds.h"
 #include "hadal/io/file.h"
-#include "hadal/trained/making/maker.h"
+#include "hadal/trained/making/speech_maker.h"
+#include "hadal/trained/series/classifier.h"
+#include "hadal/trained/vision/classifier.h"
 
 namespace hadal {
 
 namespace fs = std::filesystem;
 
-int64_t make_class_folders(const fs::path& run, const fs::path& out, int64_t count, int64_t seed) {
-  const auto maker = load_maker(run);
+namespace {
+
+std::unique_ptr<Maker> maker_of_classes(const fs::path& run) {
+  auto maker = load_maker(run);
   if (maker->names().empty())
     fail_usage("{} makes samples of no class, which teach no classifier; conditional=true learns classes too",
                run.string());
+  return maker;
+}
+
+void expect_known(const std::vector<std::string>& names, const std::vector<std::string>& known, const std::string& who,
+                  const std::string& whose) {
+  for (const auto& name : names)
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      fail_usage("{} makes samples of the class \"{}\", which {} lacks{}", who, name, whose, suggest(name, known));
+}
+
+}  // namespace
+
+void check_samples_of(const fs::path& run, const fs::path& judge, bool sounds,
+                      const std::vector<std::string>& classes) {
+  const auto kind = [](bool of_sounds) { return of_sounds ? "sounds" : "pictures"; };
+  const auto maker = maker_of_classes(run);
+  const bool makes_sounds = dynamic_cast<SpeechMaker*>(maker.get()) != nullptr;
+  require(makes_sounds == sounds, "{} makes {} and the recipe's classifier learns from {}", run.string(),
+          kind(makes_sounds), kind(sounds));
+  expect_known(maker->names(), classes, run.string(), "the recipe's data");
+  if (judge.empty()) return;
+  const auto classifier = open_trained(judge);
+  require(classifier->takes() == (sounds ? Takes::sound : Takes::picture), "{} does not judge {}", judge.string(),
+          kind(sounds));
+  const auto* pictures = dynamic_cast<TrainedClassifier*>(classifier.get());
+  const auto* heard = dynamic_cast<TrainedSoundClassifier*>(classifier.get());
+  require(pictures || heard, "{} is no classifier", judge.string());
+  expect_known(maker->names(), pictures ? pictures->config().names : heard->config().names, run.string(),
+               "the judge " + judge.string());
+}
+
+int64_t make_class_folders(const fs::path& run, const fs::path& out, int64_t count, int64_t seed) {
+  const auto maker = maker_of_classes(run);
   int64_t made = 0;
   maker->generate({}, {{"n", count}, {"seed", seed}, {"layout", "folders"}}, [&](const Piece& piece) {
     if (piece.made) {

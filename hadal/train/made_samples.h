@@ -2,8 +2,14 @@
 #pragma once
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace hadal {
+
+/// Throws UsageError unless `run` makes samples of `classes`, of all or of some of them, and `judge` (empty: there is
+/// none) tells these apart: sounds both, or else pictures.
+void check_samples_of(const std::filesystem::path& run, const std::filesystem::path& judge, bool sounds,
+                      const std::vector<std::string>& classes);
 
 /// Writes `count` samples of `run`, all classes in turn, into `out`/CLASS/. The number written: fewer where it was
 /// asked to stop. Throws UsageError for what makes no samples of classes.

@@ -10,6 +10,10 @@ namespace {
 
 constexpr int64_t kCache = int64_t{256} << 20;  // decoded pictures, in bytes
 
+bool names_a_sound(const std::string& path) {
+  return path.ends_with(".wav") || path.ends_with(".flac") || path.ends_with(".ogg");
+}
+
 }  // namespace
 
 MorePictures::MorePictures(std::shared_ptr<ClassificationData> own, const MoreData& how) : own_(std::move(own)) {
@@ -20,6 +24,10 @@ MorePictures::MorePictures(std::shared_ptr<ClassificationData> own, const MoreDa
   const auto& names = own_->classes();
   for (const auto& path : how.more) {
     const FileTree tree(data_path(path));
+    for (int64_t i = 0; i < tree.size(); ++i)
+      if (names_a_sound(tree.path(i)))
+        fail_usage("data.more={} holds sounds, {}: the pictures beside them are spectrograms; it is for data of sounds",
+                   path, tree.path(i));
     const auto contents = image_folder_contents(tree);
     require(contents.splits.empty(), "data.more={} is divided into {}; it wants class folders: give one of them", path,
             fmt::join(contents.splits, ", "));

@@ -9,7 +9,7 @@ namespace hadal {
 
 class MorePictures : public ClassificationData {
  public:
-  /// Throws UsageError for a class folder that is no class of `own`, with the nearest names.
+  /// Throws UsageError for a class folder that is no class of `own`, with the nearest names, and for sounds.
   MorePictures(std::shared_ptr<ClassificationData> own, const MoreData& how);
   int64_t size() const override;
   LabelledImage get(int64_t index) const override;

@@ -69,7 +69,7 @@ TEST(MoreData, ChoosesAsManyOfEachClassByItsSeed) {
 TEST(MoreData, PicturesOfClassFoldersAreForTrainingAlone) {
   const auto own = shapes({});
   const auto names = own.open("train")->classes();
-  const test::TemporaryFolder folder, wrong, divided;
+  const test::TemporaryFolder folder, wrong, divided, spoken;
   write_picture(folder / names[2] / "a.png", 200);
   write_picture(folder / names[0] / "b.png", 100);
   write_file(folder / "grid.png", encode_png(torch::zeros({4, 4, 3}, torch::kUInt8)));
@@ -85,6 +85,9 @@ TEST(MoreData, PicturesOfClassFoldersAreForTrainingAlone) {
   EXPECT_EQ(source.open("val")->size(), 6);
   write_picture(wrong / "nonsense/a.png", 3);
   EXPECT_ERROR(shapes({{"more", List{wrong.path().string()}}}).open("train"), "has a class \"nonsense\"");
+  write_picture(spoken / names[0] / "a.png", 3);
+  write_file(spoken / names[0] / "a.wav", test::tone(0.3));
+  EXPECT_ERROR(shapes({{"more", List{spoken.path().string()}}}).open("train"), "it is for data of sounds");
   write_picture(divided / "train" / names[0] / "a.png", 3);
   EXPECT_ERROR(shapes({{"more", List{divided.path().string()}}}).open("train"), "is divided into train");
 }
@@ -94,6 +97,7 @@ TEST(MoreData, SoundsToo) {
   tones(folder);
   write_file(more / "low/0.wav", test::tone(0.3, 555));
   write_file(more / "grid.png", "no sound");
+  write_file(more / "low/0.png", "its spectrogram");
   const Table own{{"path", folder.path().string()}, {"test", 2}, {"val", 1}};
   const auto open = [&](const Table& changes, const std::vector<std::string>& labels = {}) {
     auto settings = own;
@@ -153,6 +157,30 @@ TEST(AugmentBench, ComparesWithMadeSamples) {
   EXPECT_THAT(table.markdown(), testing::HasSubstr("| alone | 0 | "));
   const auto json = nlohmann::json::parse(table.json());
   EXPECT_EQ(json["rows"][0]["scores"].size(), 2u);
+  // What is wrong with any of the runs is said before the first training.
+  kept = 0;
+  const auto keep = [&](const AugmentTable&) { ++kept; };
+  const auto good = config.runs[0];
+  const auto gan = tasks().make({"gan",
+                                 {{"model", Table{{"name", "dcgan"}, {"width", 4}}},
+                                  {"conditional", true},
+                                  {"data", Table{{"kind", "shapes"}, {"size", 28}, {"classes", 2}, {"train", 8}}}}},
+                                context);
+  test::save_task(*gan, "gan", out / "pictures.safetensors");
+  config.runs = {good, (out / "pictures.safetensors").string()};
+  EXPECT_ERROR(compare_augmentations(recipe, config, out.path(), {}, keep),
+               "makes pictures and the recipe's classifier learns from sounds");
+  auto drawn = settings;
+  drawn.set("task", "classify");
+  drawn.set("model", "cnn");
+  drawn.set("augment", Table{});
+  drawn.set("data", Table{{"kind", "shapes"}, {"size", 28}, {"classes", 2}, {"train", 8}, {"val", 4}, {"test", 4}});
+  EXPECT_ERROR(compare_augmentations(recipe_from(drawn, "drawn"), config, out.path(), {}, keep),
+               "makes sounds and the recipe's classifier learns from pictures");
+  config.runs = {good};
+  config.judge = (out / "pictures.safetensors").string();
+  EXPECT_ERROR(compare_augmentations(recipe, config, out.path(), {}, keep), "does not judge sounds");
+  EXPECT_EQ(kept, 0);
   config.runs = {"nowhere"};
   EXPECT_ERROR(config.validate(), "the run nowhere is not there");
 }
