@@ -14,6 +14,13 @@ void first_values(nn::Conv2dImpl& layer) {
   if (layer.bias.defined()) nn::init::zeros_(layer.bias);
 }
 
+/// `conv` halves both sides. A side of one is padded to two, which changes no sum: oneDNN's bf16 gradient of the
+/// weights is not finite without (LibTorch 2.13).
+Tensor halved(nn::Conv2d& conv, const Tensor& level) {
+  const int64_t below = level.size(2) == 1, right = level.size(3) == 1;
+  return conv(below + right > 0 ? torch::constant_pad_nd(level, {0, right, 0, below}) : level);
+}
+
 }  // namespace
 
 FpnImpl::FpnImpl(const FpnShape& shape) : shape_(shape) {
@@ -58,8 +65,8 @@ std::vector<Tensor> FpnImpl::forward(const std::vector<Tensor>& levels) {
       break;
     case FpnShape::Top::from_pyramid:
     case FpnShape::Top::from_network:
-      out.push_back(p6_(shape_.top == FpnShape::Top::from_network ? levels.back() : out.back()));
-      out.push_back(p7_(out.back().relu()));
+      out.push_back(halved(p6_, shape_.top == FpnShape::Top::from_network ? levels.back() : out.back()));
+      out.push_back(halved(p7_, out.back().relu()));
       break;
     case FpnShape::Top::none:
       break;

@@ -19,15 +19,11 @@ struct Side {
   std::vector<Tap> taps;
 
   Side(float low, float high, int64_t size, int64_t length) {
+    const auto [begin, extent] = pasted_span(low, high, size);
     const auto places = size + 2;
-    const float half = (high - low) * 0.5F * (static_cast<float>(places) / static_cast<float>(size));
-    const float centre = (high + low) * 0.5F;
-    const auto whole = [](float at) { return static_cast<int64_t>(std::clamp(at, -16777216.0F, 16777216.0F)); };
-    if (!(std::isfinite(half) && std::isfinite(centre))) return;
-    const auto begin = whole(centre - half);
-    const auto extent = std::max<int64_t>(whole(centre + half) - begin + 1, 1);
     first = std::clamp<int64_t>(begin, 0, length);
     last = std::clamp<int64_t>(begin + extent, first, length);
+    if (extent == 0) return;
     const float step = static_cast<float>(places) / static_cast<float>(extent);
     for (auto i = first; i < last; ++i) {
       const float at = std::max((static_cast<float>(i - begin) + 0.5F) * step - 0.5F, 0.0F);
@@ -38,6 +34,15 @@ struct Side {
 };
 
 }  // namespace
+
+PixelSpan pasted_span(float low, float high, int64_t size) {
+  const float half = (high - low) * 0.5F * (static_cast<float>(size + 2) / static_cast<float>(size));
+  const float centre = (high + low) * 0.5F;
+  if (!(std::isfinite(half) && std::isfinite(centre))) return {};
+  const auto whole = [](float at) { return static_cast<int64_t>(std::clamp(at, -16777216.0F, 16777216.0F)); };
+  const auto begin = whole(centre - half);
+  return {begin, std::max<int64_t>(whole(centre + half) - begin + 1, 1)};
+}
 
 Tensor paste_masks(const Tensor& given_masks, const Tensor& given_boxes, int64_t height, int64_t width) {
   const auto masks = given_masks.detach().to(torch::kCPU, torch::kFloat32).contiguous();

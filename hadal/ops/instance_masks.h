@@ -4,6 +4,13 @@
 
 namespace hadal {
 
+/// The whole pixels that a mask of `size` places, framed by one more on each side, is pasted to, when it spans `low` to
+/// `high`; none where they are not finite. As torchvision rounds: up to a pixel more than the mask spans.
+struct PixelSpan {
+  int64_t begin = 0, extent = 0;
+};
+PixelSpan pasted_span(float low, float high, int64_t size);
+
 /// masks (N, m, m), 0 to 1, each spanning its box (N, 4) -> (N, height, width) of the picture, 0 outside. Bilinear,
 /// with a frame of one zero around each mask, as torchvision's paste_masks_in_image. Runs on the CPU; the answer is
 /// float32 there. Throws Error where shapes do not fit.

@@ -222,6 +222,7 @@ std::vector<Found> DarknetImpl::find(const Tensor& pixels, const Tensor& sizes, 
 
 Preparation DarknetImpl::preparation() const {
   return {.fit = plan_.letterbox ? Preparation::Fit::letterbox : Preparation::Fit::squash,
+          .sampling = Preparation::Sampling::corners,
           .size = std::max(plan_.width, plan_.height),
           .stride = static_cast<int64_t>(std::ceil(plan_.stride())),
           .fill = 127};

@@ -55,7 +55,12 @@ struct Preparation {
     squash,       // both sides become `size`
     shorter_side  // the shorter side becomes `size`, the longer one at most `longest`; filled up to whole strides
   };
+  /// Bilinear: as OpenCV works on bytes, which is what YOLOs are trained and scored on (its sums are cut, so up to a
+  /// level darker than rounded); rounded (torchvision's models); with corners on corners (Darknet); or averaging over
+  /// what a smaller picture leaves out (Pillow).
+  enum class Sampling { opencv, rounded, corners, antialias };
   Fit fit = Fit::letterbox;
+  Sampling sampling = Sampling::opencv;
   int64_t size = 640, longest = 0, stride = 32;
   int64_t fill = 114;             // 0 to 255, around the picture
   bool corner = false;            // letterbox: the picture lies in the upper left corner, not in the middle

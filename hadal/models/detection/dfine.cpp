@@ -175,7 +175,9 @@ std::vector<Found> DfineImpl::find(const Tensor& pixels, const Tensor& sizes, co
   return out;
 }
 
-Preparation DfineImpl::preparation() const { return {.fit = Preparation::Fit::squash, .size = config_.size}; }
+Preparation DfineImpl::preparation() const {
+  return {.fit = Preparation::Fit::squash, .sampling = Preparation::Sampling::antialias, .size = config_.size};
+}
 
 std::vector<std::string> DfineImpl::heads() const {
   return {"model.denoising_class_embed.", "model.enc_score_head.", "model.decoder.class_embed."};

@@ -89,6 +89,7 @@ TensorsByName RcnnImpl::own_names(const TensorsByName& weights) const {
 Preparation torchvision_preparation(int64_t size, int64_t longest) {
   Preparation out;
   out.fit = Preparation::Fit::shorter_side;
+  out.sampling = Preparation::Sampling::rounded;
   out.size = size;
   out.longest = longest;
   out.stride = 32;

@@ -7,6 +7,7 @@
 
 #include "hadal/data/vision/scenes/warp.h"
 #include "hadal/data/vision/transforms_check.h"
+#include "hadal/ops/instance_masks.h"
 
 namespace hadal {
 namespace {
@@ -84,13 +85,16 @@ Fitting fitting_of(ImageSize from, const Preparation& p, int64_t size, bool squa
 
 }  // namespace
 
-Tensor resize_plain(const Tensor& image, int64_t height, int64_t width, bool corners) {
+Tensor resampled(const Tensor& image, int64_t height, int64_t width, Preparation::Sampling sampling) {
+  using Sampling = Preparation::Sampling;
+  if (sampling == Sampling::antialias) return resize(image, height, width);
   const auto picture = checked_color("resize", image);
   require(height > 0 && width > 0, "[resize] the new size must be at least 1 x 1, got {} x {}", height, width);
   const auto [old_height, old_width] = size_of(picture);
   if (old_height == height && old_width == width) return picture;
   const auto channels = picture.size(2);
-  const auto across = between(old_width, width, corners), down = between(old_height, height, corners);
+  const auto across = between(old_width, width, sampling == Sampling::corners);
+  const auto down = between(old_height, height, sampling == Sampling::corners);
   auto out = torch::empty({height, width, channels}, torch::kUInt8);
   const auto* from = picture.const_data_ptr<uint8_t>();
   auto* to = out.data_ptr<uint8_t>();
@@ -104,28 +108,20 @@ Tensor resize_plain(const Tensor& image, int64_t height, int64_t width, bool cor
       for (int64_t c = 0; c < channels; ++c) {
         const auto top = above[a + c] * (2048 - fx) + above[b + c] * fx;
         const auto bottom = below[a + c] * (2048 - fx) + below[b + c] * fx;
-        *to++ = static_cast<uint8_t>((top * (2048 - fy) + bottom * fy + (1 << 21)) >> 22);
+        const auto rounded = (top * (2048 - fy) + bottom * fy + (1 << 21)) >> 22;
+        const auto cut = (((top >> 4) * (2048 - fy) >> 16) + ((bottom >> 4) * fy >> 16) + 2) >> 2;
+        *to++ = static_cast<uint8_t>(sampling == Sampling::opencv ? cut : rounded);
       }
     }
   }
   return out;
 }
 
-Sampling sampling_of(const Preparation& p) {
-  return p.fit == Preparation::Fit::squash ? Sampling::corners : Sampling::plain;
-}
-
 PreparedImage prepare(const Tensor& image, const Preparation& p, int64_t size, bool square) {
-  return prepare(image, p, sampling_of(p), size, square);
-}
-
-PreparedImage prepare(const Tensor& image, const Preparation& p, Sampling sampling, int64_t size, bool square) {
   const auto picture = to_channels(checked_color("prepare", image), 3);
   const auto from = size_of(picture);
   const auto f = fitting_of(from, p, size > 0 ? size : p.size, square);
-  const auto resized = sampling == Sampling::antialias
-                           ? resize(picture, f.height, f.width)
-                           : resize_plain(picture, f.height, f.width, sampling == Sampling::corners);
+  const auto resized = resampled(picture, f.height, f.width, p.sampling);
   PreparedImage out;
   out.placement = {real(f.width) / real(from.width),
                    real(f.height) / real(from.height),
@@ -199,29 +195,34 @@ Tensor placed_masks(const Tensor& masks, const PreparedImage& prepared) {
 
 Found brought_back(const Found& found, const Placement& p, ImageSize input) {
   Found out = found;
-  const auto boxes = found.boxes.to(torch::kFloat32);
-  if (found.masks.defined() && !found.masks_in_boxes) {
-    // A grid over each box, read from the mask of the whole input.
-    constexpr int64_t kGrid = 112;
-    const auto sides = torch::tensor({input.width, input.height}, torch::kFloat32);
-    const auto low = boxes.slice(1, 0, 2) / sides, high = boxes.slice(1, 2, 4) / sides;
-    const auto steps = (torch::arange(kGrid, torch::kFloat32) + 0.5) / kGrid;
-    const auto at = [&](int64_t axis) {
-      return 2 * (low.select(1, axis).unsqueeze(1) + steps * (high - low).select(1, axis).unsqueeze(1)) - 1;
-    };
-    const auto x = at(0).unsqueeze(1).expand({-1, kGrid, -1}), y = at(1).unsqueeze(2).expand({-1, -1, kGrid});
-    out.masks = F::grid_sample(found.masks.unsqueeze(1).to(torch::kFloat32), torch::stack({x, y}, 3),
-                               F::GridSampleFuncOptions().align_corners(false).padding_mode(torch::kBorder))
-                    .squeeze(1);
-    out.masks_in_boxes = true;
-  }
   const auto scale = torch::tensor({p.scale_x, p.scale_y}, torch::kFloat32);
   const auto start = torch::tensor({p.left, p.top}, torch::kFloat32);
   const auto limit = torch::tensor({p.width, p.height}, torch::kFloat32);
   const auto corner = [&](int64_t first) {
-    return torch::minimum(((boxes.slice(1, first, first + 2) - start) / scale).clamp_min(0), limit);
+    const auto at = found.boxes.slice(1, first, first + 2).to(torch::kFloat32);
+    return torch::minimum(((at - start) / scale).clamp_min(0), limit);
   };
-  out.boxes = torch::cat({corner(0), corner(2)}, 1);
+  const auto boxes = out.boxes = torch::cat({corner(0), corner(2)}, 1);
+  if (found.masks.defined() && !found.masks_in_boxes) {
+    // Read from the mask of the whole input where paste_masks will put each place of the box's own. Between its places
+    // it is the logits that are straight, not the probabilities.
+    constexpr int64_t kGrid = 112;
+    const auto places = [&](int64_t axis) {
+      auto at = torch::empty({boxes.size(0), kGrid});
+      for (int64_t i = 0; i < boxes.size(0); ++i) {
+        const auto span = pasted_span(boxes[i][axis].item<float>(), boxes[i][axis + 2].item<float>(), kGrid);
+        at[i] = real(span.begin) + (torch::arange(kGrid) + 1.5) * (real(span.extent) / real(kGrid + 2));
+      }
+      const auto side = axis == 0 ? input.width : input.height;
+      return 2 * (at * scale[axis] + start[axis]) / real(side) - 1;
+    };
+    const auto x = places(0).unsqueeze(1).expand({-1, kGrid, -1}), y = places(1).unsqueeze(2).expand({-1, -1, kGrid});
+    out.masks = F::grid_sample(found.masks.unsqueeze(1).to(torch::kFloat32).logit(1e-6), torch::stack({x, y}, 3),
+                               F::GridSampleFuncOptions().align_corners(false).padding_mode(torch::kBorder))
+                    .squeeze(1)
+                    .sigmoid();
+    out.masks_in_boxes = true;
+  }
   if (found.keypoints.defined())
     out.keypoints = torch::cat({(found.keypoints.slice(2, 0, 2) - start) / scale, found.keypoints.slice(2, 2, 3)}, 2);
   return out;

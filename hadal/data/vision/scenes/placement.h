@@ -13,10 +13,6 @@ struct Placement {
   int64_t width = 0, height = 0;  // of the picture as it lies on disk
 };
 
-/// How sizes change: plain bilinear (half-pixel centres, as OpenCV's and torchvision's models are trained), corners on
-/// corners (Darknet), or averaging over what a smaller picture leaves out (Pillow).
-enum class Sampling { plain, corners, antialias };
-
 struct PreparedImage {
   Tensor image;  // (h, w, 3) uint8; bgr and numbers come with the batch
   Placement placement;
@@ -27,12 +23,8 @@ struct PreparedImage {
 /// and shorter_side. `square`: letterbox fills up to size x size. A picture so long that the other side vanishes keeps
 /// one pixel of it.
 PreparedImage prepare(const Tensor& image, const Preparation& preparation, int64_t size = 0, bool square = false);
-PreparedImage prepare(const Tensor& image, const Preparation& preparation, Sampling sampling, int64_t size = 0,
-                      bool square = false);
-/// Squash is Darknet's: corners. The others: plain.
-Sampling sampling_of(const Preparation& preparation);
-/// Bilinear without antialias.
-Tensor resize_plain(const Tensor& image, int64_t height, int64_t width, bool corners = false);
+/// (h, w, C) uint8 of another size.
+Tensor resampled(const Tensor& image, int64_t height, int64_t width, Preparation::Sampling sampling);
 
 /// Pixels (B, 3, H, W) float32 of pictures (h, w, 3) uint8 that may differ in size: scaled, normalised, channels in the
 /// network's order; what is beyond a picture gets the fill's value (0 for shorter_side, as torchvision's).

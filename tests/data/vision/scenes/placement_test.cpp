@@ -21,6 +21,8 @@ Tensor interpolated(const Tensor& image, int64_t height, int64_t width, bool cor
       .permute({1, 2, 0});
 }
 
+using Sampling = Preparation::Sampling;
+
 }  // namespace
 
 TEST(Prepare, ResizesAsTorchDoes) {
@@ -28,9 +30,18 @@ TEST(Prepare, ResizesAsTorchDoes) {
   const auto image = noise(37, 53);
   for (const bool corners : {false, true})
     for (const auto& [h, w] : {std::pair<int64_t, int64_t>{20, 31}, {90, 60}, {1, 1}, {37, 100}}) {
-      const auto mine = resize_plain(image, h, w, corners).to(torch::kFloat32);
+      const auto mine = resampled(image, h, w, corners ? Sampling::corners : Sampling::rounded).to(torch::kFloat32);
       EXPECT_LE((mine - interpolated(image, h, w, corners)).abs().max().item<float>(), 0.6) << h << "x" << w;
     }
+}
+
+TEST(Prepare, ResizesAsOpenCvDoes) {
+  // cv2.resize(image, (5, 2)) of OpenCV 5.0: a level below the rounded value where its sums are cut.
+  const auto image = (torch::arange(4 * 7 * 3).square() % 251).to(torch::kUInt8).reshape({4, 7, 3});
+  const auto theirs = torch::tensor({84, 107, 32,  95,  52,  85,  114, 154, 71,  122, 120, 170, 62, 93,  152,
+                                     95, 102, 186, 107, 148, 140, 128, 126, 127, 137, 68,  153, 78, 194, 111});
+  EXPECT_TRUE(resampled(image, 2, 5, Sampling::opencv).flatten().equal(theirs.to(torch::kUInt8)));
+  EXPECT_FALSE(resampled(image, 2, 5, Sampling::rounded).flatten().equal(theirs.to(torch::kUInt8)));
 }
 
 TEST(Prepare, LettersboxesAsYoloDoes) {
@@ -87,6 +98,20 @@ TEST(Prepare, BringsBackWhatItPlaced) {
   EXPECT_NEAR(back.keypoints[0][0][0].item<float>(), 50, 1e-3);
   EXPECT_TRUE(back.masks_in_boxes);
   EXPECT_NEAR(back.masks.mean().item<float>(), 0.5, 0.02);
+}
+
+TEST(Prepare, MasksOfBoxesThatLeaveThePictureStayWhereTheyAre) {
+  const auto prepared = prepare(torch::zeros({320, 320, 3}, torch::kUInt8), {.size = 320});
+  Found found;
+  found.boxes = torch::tensor({-100.f, 0.f, 100.f, 100.f}).reshape({1, 4});
+  found.labels = torch::zeros({1}, torch::kInt64), found.scores = torch::ones({1});
+  found.masks = torch::zeros({1, 320, 320});
+  found.masks[0].slice(1, 50, 320).fill_(1);
+  const auto back = brought_back(found, prepared.placement, {320, 320});
+  EXPECT_EQ(back.boxes[0][0].item<float>(), 0);
+  const auto row = back.masks[0][56];
+  EXPECT_NEAR(row.mean().item<float>(), 0.5, 0.02);
+  EXPECT_LT(row.slice(0, 0, 54).max().item<float>(), 0.01f);
 }
 
 TEST(Tiles, CoverThePictureAndOverlap) {
