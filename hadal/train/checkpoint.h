@@ -23,6 +23,7 @@ struct Progress {
   int64_t good_steps = 0;               // since the loss scale last changed
   int64_t bad_steps = 0;                // skipped in a row
   Patience patience;                    // of early stopping
+  std::optional<Metrics> due;           // of the last step, where its evaluation is still to be made
 };
 
 /// The generator of each device, dropout and initialisation draw from them.

@@ -205,13 +205,13 @@ void Trainer::evaluate() {
   const Average::Swap averaged(ema_.get()), statistics(statistics_.get());
   EvaluationEvent event{progress_.state, {}, false, &task_};
   if (progress_.loss_count > 0) event.values.emplace_back("train/loss", progress_.loss_sum / progress_.loss_count);
-  event.values.emplace_back("lr", last_lr_);
-  event.values.insert(event.values.end(), last_norms_.begin(), last_norms_.end());
+  event.values.insert(event.values.end(), progress_.due->begin(), progress_.due->end());
   if (progress_.state.skipped > 0)
     event.values.emplace_back("skipped_steps", static_cast<double>(progress_.state.skipped));
   const auto goal = task_.goal();
   const bool higher = task_.higher_is_better(goal);
   if (task_.has_split("val")) add_prefixed(event.values, "val/", task_.evaluate("val", config_.limit));
+  progress_.due.reset();
   trim_memory();
   for (const auto& plateau : schedule_.plateaus)
     plateau->observe(watched(plateau->watch(), event.values, "plateau"),
@@ -230,7 +230,10 @@ void Trainer::evaluate() {
     auto recipe = recipe_;
     if (auto learned = task_.learned(); !recipe.empty() && !learned.empty()) recipe.set("learned", std::move(learned));
     write_weights(folder_ / "weights/last.safetensors", task_.model(), recipe, progress_.state.step);
-    if (event.best) write_weights(folder_ / "weights/best.safetensors", task_.model(), recipe, progress_.state.step);
+    if (event.best) {
+      write_weights(folder_ / "weights/best.safetensors", task_.model(), recipe, progress_.state.step);
+      task_.write_beside(folder_ / "weights/best");
+    }
   } else if (event.best && config_.early_stopping.on() && config_.early_stopping.restore_best) {
     best_weights_.clear();
     for (const auto& [name, tensor] : state_dict(task_.model()).entries)
@@ -239,14 +242,20 @@ void Trainer::evaluate() {
   for (auto* callback : callbacks_) callback->on_evaluation(event);
 }
 
-Trainer::Outcome Trainer::run() {
+void Trainer::make_due_evaluation() {
   auto& state = progress_.state;
-  const auto seconds_before = state.seconds;
-  const auto begin = steady_seconds();
-  saved_at_ = begin;
-  for (auto* callback : callbacks_) callback->on_start(state);
+  if (swa_ && state.step == state.steps) end_on_average();
+  evaluate();
+  freezer_->train_mode();
+  state.seconds = seconds_before_ + steady_seconds() - began_at_;
+  save_checkpoint();
+}
+
+/// To the end, or until somebody wants it to stop.
+void Trainer::go_on() {
+  auto& state = progress_.state;
+  if (progress_.due) make_due_evaluation();
   bool fresh = true;  // the loader has to be told where to begin
-  const auto ended = [&] { return state.step >= state.steps || progress_.patience.spent; };
   while (!ended() && !stop_requested() && !stopped_) {
     if (progress_.batch >= task_.batches().per_epoch()) ++progress_.epoch, progress_.batch = 0, fresh = true;
     if (fresh) begin_epoch(), fresh = false;
@@ -257,7 +266,7 @@ Trainer::Outcome Trainer::run() {
     ++state.step;
     state.epoch = static_cast<double>(progress_.epoch) +
                   static_cast<double>(progress_.batch) / static_cast<double>(task_.batches().per_epoch());
-    state.seconds = seconds_before + steady_seconds() - begin;
+    state.seconds = seconds_before_ + steady_seconds() - began_at_;
     if (ema_) ema_->update(state.step);
     if (statistics_) statistics_->update(state.step);
     if (swa_ && state.step > swa_start_ && (state.step - swa_start_) % swa_every_ == 0) swa_->update();
@@ -270,14 +279,30 @@ Trainer::Outcome Trainer::run() {
     event.state = state;
     for (auto* callback : callbacks_) callback->on_step(event);
     if (state.step % evaluation_steps_ == 0 || state.step == state.steps) {
-      if (swa_ && state.step == state.steps) end_on_average();
-      evaluate();
-      freezer_->train_mode();
-      state.seconds = seconds_before + steady_seconds() - begin;
-      save_checkpoint();
+      progress_.due = Metrics{{"lr", last_lr_}};
+      progress_.due->insert(progress_.due->end(), last_norms_.begin(), last_norms_.end());
+      make_due_evaluation();
     } else {
       checkpoint_if_due();
     }
+  }
+}
+
+Trainer::Outcome Trainer::run() {
+  auto& state = progress_.state;
+  seconds_before_ = state.seconds;
+  began_at_ = saved_at_ = steady_seconds();
+  for (auto* callback : callbacks_) callback->on_start(state);
+  try {
+    go_on();
+  } catch (const NotFinite&) {
+    throw;
+  } catch (const Error&) {
+    try {
+      save_checkpoint();
+    } catch (const Error&) {  // a full disk, perhaps: the first error is the one to tell
+    }
+    throw;
   }
   const bool done = ended();
   if (!done) {
