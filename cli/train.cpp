@@ -60,7 +60,10 @@ std::string help(const Words& words) {
   (void)take_find_lr(settings);
   Table chosen;
   std::string name;
-  if (!words.plain.empty()) chosen = load_recipe_table(words.plain[0], name);
+  if (!words.plain.empty()) {
+    chosen = load_recipe_table(words.plain[0], name);
+    take_model_of_weights(chosen, name, words);
+  }
   const bool whole = chosen.find("task");
   if (!whole) chosen.set("task", tasks().names().at(0));  // what every task shares is read alike for all
   apply_words(chosen, settings.settings, settings.own);
