@@ -31,13 +31,39 @@ std::optional<RateFinderConfig> take_find_lr(Words& words) {
   return asked ? std::optional(config) : std::nullopt;
 }
 
+/// The recipe that is called like its task, `detect`, has a model for those who name none: weights that say which they
+/// are of name one, and so does a .cfg.
+void take_model_of_weights(Table& recipe, const std::string& name, const Words& words) {
+  const auto said = [&](const std::string& key) {
+    for (const auto& [word, text] : words.settings)
+      if (word == key) return text;
+    return std::string();
+  };
+  const auto weights = words.has("weights") ? said("weights") : said("train.weights");
+  const auto* task = recipe.find("task");
+  if (!task || name != words.plain[0] || name != task_of(recipe) || words.has("model") || words.has("model.name") ||
+      words.has("task"))
+    return;
+  const auto schema = recipe_schema(name);
+  const auto* field = schema.find("model");
+  if (!field || !field->kinds) return;
+  std::string model = words.has("cfg") ? "darknet" : "";
+  if (model.empty() && !weights.empty())
+    if (const auto theirs = recipe_of(read_passport(weights)); theirs.find_path("model.name"))
+      model = read_text(*theirs.find_path("model.name"), "model.name", {});
+  if (field->kinds->schema(model)) recipe.set("model", Table{{field->kinds->key, model}});
+}
+
 std::string help(const Words& words) {
   auto settings = words;
   for (const auto* own : {"out", "resume"}) settings.take(own);
   (void)take_find_lr(settings);
   Table chosen;
   std::string name;
-  if (!words.plain.empty()) chosen = load_recipe_table(words.plain[0], name);
+  if (!words.plain.empty()) {
+    chosen = load_recipe_table(words.plain[0], name);
+    take_model_of_weights(chosen, name, words);
+  }
   const bool whole = chosen.find("task");
   if (!whole) chosen.set("task", tasks().names().at(0));  // what every task shares is read alike for all
   apply_words(chosen, settings.settings, settings.own);
@@ -125,6 +151,7 @@ int run(Words words) {
       fail_usage("train takes one recipe: hadal train RECIPE [key=value ...]; hadal recipes lists them");
     std::string name;
     auto table = load_recipe_table(words.plain[0], name);
+    take_model_of_weights(table, name, words);
     apply_words(table, words.settings, words.own);
     recipe = recipe_from(table, name);
     if (!out.empty() && fs::exists(fs::path(out) / "config.toml"))

@@ -50,6 +50,10 @@ void check_utf8(std::string_view text, std::string_view name) {
       fmt::format("not UTF-8 (byte 0x{:02x}); iconv converts other encodings", static_cast<unsigned char>(text[bad])));
 }
 
+std::string_view without_mark(std::string_view text) {
+  return text.starts_with("\xEF\xBB\xBF") ? text.substr(3) : text;
+}
+
 size_t whole_characters(std::string_view text) {
   for (size_t back = 1; back <= std::min<size_t>(3, text.size()); ++back) {
     const auto byte = static_cast<unsigned char>(text[text.size() - back]);

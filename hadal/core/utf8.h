@@ -19,6 +19,9 @@ size_t find_bad_utf8(std::string_view text);
 /// Throws FileError, "NAME at byte 12: not UTF-8 (byte 0xff)", unless all of `text` is UTF-8.
 void check_utf8(std::string_view text, std::string_view name);
 
+/// Without the mark of UTF-8 (EF BB BF) that some editors put at the beginning of a file, which is no part of the text.
+std::string_view without_mark(std::string_view text);
+
 /// How many of the bytes can be shown now: all but a last character that still lacks bytes.
 size_t whole_characters(std::string_view text);
 /// The text with U+FFFD for each byte that is not UTF-8.

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "hadal/core/error.h"
+#include "hadal/core/utf8.h"
 #include "hadal/io/bytes.h"
 
 namespace hadal {
@@ -39,8 +40,7 @@ char find_separator(std::string_view text, bool quotes) {
 }  // namespace
 
 CsvReader::CsvReader(std::string_view text, std::string name, const CsvOptions& options)
-    : text_(text), name_(std::move(name)), quotes_(options.quotes) {
-  if (text_.starts_with("\xef\xbb\xbf")) text_.remove_prefix(3);
+    : text_(without_mark(text)), name_(std::move(name)), quotes_(options.quotes) {
   const auto first = std::min(text_.find_first_not_of("\r\n"), text_.size());
   separator_ = options.separator ? options.separator : find_separator(text_.substr(first), quotes_);
 }

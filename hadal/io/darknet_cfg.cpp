@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "hadal/core/utf8.h"
 #include "hadal/io/bytes.h"
 
 namespace hadal {
@@ -95,6 +96,7 @@ std::vector<CfgSection> read_darknet_cfg(std::string_view text, const std::strin
   };
   if (text.size() > kMostBytes)
     throw FileError(name, fmt::format("{} bytes; a .cfg has at most {}", text.size(), kMostBytes));
+  text = without_mark(text);
   std::vector<CfgSection> sections;
   for (int64_t number = 1; !text.empty(); ++number) {
     const auto end = text.find('\n');

@@ -11,13 +11,15 @@
 #include <string_view>
 
 #include "hadal/core/error.h"
+#include "hadal/core/utf8.h"
 
 namespace hadal {
 
 /// Every mistake throws FileError with the file's name and the byte. The text and the name must outlive it.
 class JsonScanner {
  public:
-  JsonScanner(std::string_view text, std::string_view name) : text_(text), name_(name) {}
+  JsonScanner(std::string_view text, std::string_view name)
+      : text_(text), name_(name), at_(text.size() - without_mark(text).size()) {}
 
   /// Calls member(key) for each member; it must read or skip the value. The key is valid until then.
   template <class Member>

@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "hadal/core/error.h"
+#include "hadal/core/utf8.h"
 #include "hadal/io/darknet_weights.h"
 #include "hadal/io/file.h"
 #include "hadal/io/json.h"
@@ -91,7 +92,7 @@ std::vector<std::string> names_beside(const fs::path& weights) {
     file = all[0];
   }
   std::vector<std::string> names;
-  std::istringstream lines(read_file(file));
+  std::istringstream lines{std::string(without_mark(read_file(file)))};
   for (std::string line; std::getline(lines, line);) {
     while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
     if (!line.empty()) names.push_back(line);
@@ -158,8 +159,10 @@ Passport read_passport(const fs::path& what, const fs::path& cfg) {
     out.word = std::move(word);
   };
   describe("ultralytics", ultralytics_word(out.tensors));
+  if (!cfg.empty() && !is_there(cfg))
+    fail_usage("there is no file {}; cfg=FILE says how the network of {} is built", cfg.string(), out.path.string());
   if (auto beside = cfg.empty() ? fs::path(out.path).replace_extension(".cfg") : cfg; !cfg.empty() || is_there(beside))
-    describe("darknet", {{"cfg", read_file(beside)}, {"names", names_beside(out.path)}});
+    describe("darknet", {{"cfg", read_file(beside)}, {"file", beside.string()}, {"names", names_beside(out.path)}});
   if (darknet && out.by.empty())
     fail_usage("{} has no {} beside it; cfg=FILE says how its network is built", out.path.string(),
                fs::path(out.path).replace_extension(".cfg").filename().string());

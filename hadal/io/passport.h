@@ -29,7 +29,7 @@ struct Passport {
 /// huggingface | {"config": config.json, "folder": where it lies}; generation_config.json, preprocessor_config.json and
 ///           | tokenizer_config.json under their names without ending, where they are there
 /// ultralytics | {"yaml": ..., "names": ..., "kpt_shape": ..., "stride": ...}: plain values of the pickled module
-/// darknet   | {"cfg": text, "names": [class names, where a .names file lies beside]}
+/// darknet   | {"cfg": text, "file": its path, "names": [class names, where a .names file lies beside]}
 /// name      | {"name": "resnet18"}: torchvision's way, resnet18-f37072fd.pth, where the file says nothing else
 Passport read_passport(const std::filesystem::path& what, const std::filesystem::path& cfg = {});
 

@@ -26,7 +26,6 @@ class XmlReader {
   XmlReader(std::string_view text, std::string_view name) : text_(text), name_(name) {}
 
   XmlNode document() {
-    if (text_.starts_with("\xef\xbb\xbf")) at_ = 3;
     between_elements();
     if (at_ >= text_.size()) wrong("holds no element");
     if (text_[at_] != '<') wrong("does not begin with an element");
@@ -171,7 +170,7 @@ const XmlNode* XmlNode::find(std::string_view child) const {
 
 XmlNode parse_xml(std::string_view text, std::string_view name) {
   check_utf8(text, name);
-  return XmlReader(text, name).document();
+  return XmlReader(without_mark(text), name).document();
 }
 
 }  // namespace hadal

@@ -310,7 +310,7 @@ class YamlReader {
 
 json parse_yaml(std::string_view text, std::string_view name) {
   check_utf8(text, name);
-  return YamlReader(text, name).document();
+  return YamlReader(without_mark(text), name).document();
 }
 
 }  // namespace hadal

@@ -2,16 +2,57 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "hadal/core/error.h"
 #include "hadal/core/parallel.h"
+#include "hadal/io/bytes.h"
 
 namespace hadal {
 namespace {
 
 using Pictures = std::unordered_map<int64_t, const CocoPicture*>;
+
+std::string entry_place(const std::string& name, const CocoAnnotation& annotation) {
+  return fmt::format("{} entry {} at byte {}", name, annotation.entry, annotation.at);
+}
+
+/// The first few, for messages.
+std::string few(const std::vector<std::string>& all) {
+  constexpr size_t kFew = 10;
+  const std::vector<std::string> first(all.begin(), all.begin() + static_cast<int64_t>(std::min(all.size(), kFew)));
+  return fmt::format("{}{}", fmt::join(first, ", "), all.size() > kFew ? ", ..." : "");
+}
+
+/// Pictures of the truth by file name, with folders and ending or without.
+class PictureNames {
+ public:
+  explicit PictureNames(const std::vector<CocoPicture>& pictures) {
+    for (const auto& picture : pictures) {
+      const std::filesystem::path path = picture.file_name;
+      enter(whole_, picture.file_name, picture.id);
+      enter(short_, path.filename().string(), picture.id);
+      if (path.has_extension()) enter(short_, path.stem().string(), picture.id);
+    }
+  }
+  /// Nothing where none is called so, or several are.
+  std::optional<int64_t> find(const std::string& name) const {
+    for (const auto& [names, key] :
+         {std::pair{&whole_, name}, {&short_, name}, {&short_, std::filesystem::path(name).filename().string()}})
+      if (const auto found = names->find(key); found != names->end()) return found->second;
+    return {};
+  }
+
+ private:
+  using Names = std::unordered_map<std::string, std::optional<int64_t>>;
+  static void enter(Names& names, const std::string& name, int64_t id) {
+    const auto [at, fresh] = names.emplace(name, id);
+    if (!fresh && at->second != id) at->second.reset();
+  }
+  Names whole_, short_;
+};
 
 class Filler {
  public:
@@ -38,7 +79,7 @@ class Filler {
 
  private:
   [[noreturn]] void fail_at(const std::string& name, const CocoAnnotation& annotation, std::string_view what) const {
-    throw FileError(fmt::format("{} at byte {}", name, annotation.at), what);
+    throw FileError(entry_place(name, annotation), what);
   }
 
   CocoSettings with_sigmas(CocoSettings settings) const {
@@ -75,7 +116,7 @@ class Filler {
     const auto width = picture.width == 0 && runs ? segmentation.width : picture.width;
     if (height == 0 || width == 0)
       throw FileError(truth_.name, fmt::format("picture {} has no width or height, which masks need", picture.id));
-    return *coco_mask(segmentation, height, width, fmt::format("{} at byte {}", name, annotation.at));
+    return *coco_mask(segmentation, height, width, entry_place(name, annotation));
   }
 
   // Masks take the time; the rest is quick. Annotations without one keep an empty mask.
@@ -90,8 +131,7 @@ class Filler {
           out[i] = mask(annotation, name);
         } else if (also_boxes && annotation.bbox) {
           const auto& picture = *pictures_.at(annotation.image_id);
-          out[i] = rle_from_box(*annotation.bbox, picture.height, picture.width,
-                                fmt::format("{} at byte {}", name, annotation.at));
+          out[i] = rle_from_box(*annotation.bbox, picture.height, picture.width, entry_place(name, annotation));
         }
       }
     });
@@ -158,20 +198,12 @@ class Filler {
     }
     const bool boxes = results[0].bbox.has_value(), segments = !boxes && !results[0].segmentation.empty();
     std::vector<Rle> made;
-    const auto missing = std::find_if(results.begin(), results.end(), [&](const CocoAnnotation& result) {
-      return !pictures_.contains(result.image_id);
-    });
-    if (missing != results.end())
-      fail_at(results_name_, *missing,
-              fmt::format("a result of picture {}, which {} does not have", missing->image_id, truth_.name));
+    find_pictures(results);
     if (kind_ == CocoKind::kMask || segments) made = masks(results, results_name_, boxes);
-    int64_t strangers = 0;
+    const auto strangers = count_strangers(results);
     for (size_t i = 0; i < results.size(); ++i) {
       auto& result = results[i];
-      if (!known_.contains(result.category_id)) {
-        ++strangers;
-        continue;
-      }
+      if (!known_.contains(result.category_id)) continue;
       if (boxes && !result.bbox) fail_at(results_name_, result, "the first result has a bbox, this one has none");
       auto object = begin(result);
       if (!made.empty()) object.mask = std::move(made[i]);
@@ -182,10 +214,51 @@ class Filler {
       set_area(object, result, boxes, segments);
       out_.evaluation.add_found(std::move(object));
     }
-    if (strangers > 0)
-      out_.notes.push_back(
-          fmt::format("{} of {} results are of categories that the truth does not have, and are left out", strangers,
-                      results.size()));
+    if (!strangers.empty()) out_.notes.push_back(strangers);
+  }
+
+  /// Every result gets its picture's number: that of the picture it names, or else its own.
+  void find_pictures(std::vector<CocoAnnotation>& results) {
+    std::optional<PictureNames> names;
+    int64_t otherwise = 0;
+    for (auto& result : results) {
+      if (!result.picture.empty()) {
+        if (!names) names.emplace(truth_.pictures);
+        if (const auto id = names->find(result.picture)) {
+          otherwise += result.has_number && result.image_id != *id;
+          result.image_id = *id;
+          continue;
+        }
+      }
+      if (!result.has_number)
+        fail_at(results_name_, result,
+                fmt::format("a result of picture {}, and no file_name of {} is that of one picture alone",
+                            shown(result.picture), truth_.name));
+      if (!pictures_.contains(result.image_id))
+        fail_at(results_name_, result,
+                fmt::format("a result of picture {}, which {} does not have", result.image_id, truth_.name));
+    }
+    if (otherwise > 0)
+      out_.notes.push_back(fmt::format(
+          "{} results name another picture by file_name than by image_id; the name is what counts", otherwise));
+  }
+
+  /// A note on results of categories that the truth does not have. Throws FileError where all are.
+  std::string count_strangers(const std::vector<CocoAnnotation>& results) const {
+    size_t strangers = 0;
+    std::set<int64_t> ids;
+    for (const auto& result : results)
+      if (!known_.contains(result.category_id)) ++strangers, ids.insert(result.category_id);
+    if (strangers == 0) return "";
+    std::vector<std::string> theirs, ours;
+    for (const auto id : ids) theirs.push_back(std::to_string(id));
+    for (const auto& category : out_.categories) ours.push_back(fmt::format("{} ({})", category.id, category.name));
+    if (strangers == results.size())
+      throw FileError(results_name_, fmt::format("no result is of a category that {} has: their category_id is one of "
+                                                 "{}, the truth's categories are {}",
+                                                 truth_.name, few(theirs), few(ours)));
+    return fmt::format("{} of {} results are of categories that the truth does not have ({}), and are left out",
+                       strangers, results.size(), few(theirs));
   }
 
   void set_area(CocoObject& object, const CocoAnnotation& result, bool boxes, bool segments) const {

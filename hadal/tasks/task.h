@@ -1,6 +1,7 @@
 // A task joins a model, data, losses and scores into something the trainer can train without knowing what it is.
 #pragma once
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -89,6 +90,8 @@ class Task {
   virtual std::vector<Figure> figures() { return {}; }
   /// What whoever watches should know after the last evaluation: a line each. Said as often as it is so.
   virtual std::vector<std::string> alarms() const { return {}; }
+  /// What the programs that a model comes from read, beside the file of its weights (`weights/best` without ending).
+  virtual void write_beside(const std::filesystem::path& /*weights*/) {}
   /// A line about model and data for the start of a run and the report.
   virtual std::string summary() const { return ""; }
 };

@@ -52,9 +52,7 @@ json progress_json(const Progress& p) {
           {"good_steps", p.good_steps},
           {"skipped", p.state.skipped},
           {"bad_steps", p.bad_steps},
-          {"lr", p.lr},
-          {"norms", metrics_json(p.norms)},
-          {"evaluation_due", p.evaluation_due},
+          {"due", p.due ? metrics_json(*p.due) : json()},
           {"patience", {{"best", number_json(p.patience.best)}, {"bad", p.patience.bad}, {"spent", p.patience.spent}}}};
 }
 
@@ -71,9 +69,7 @@ Progress progress_from(const json& j) {
   p.loss_scale = j.at("loss_scale");
   p.good_steps = j.at("good_steps");
   p.bad_steps = j.at("bad_steps");
-  p.lr = j.value("lr", 0.0);  // older checkpoints lack these three
-  p.norms = metrics_from(j.value("norms", json::array()));
-  p.evaluation_due = j.value("evaluation_due", false);
+  if (j.contains("due") && !j["due"].is_null()) p.due = metrics_from(j["due"]);  // older ones know no such thing
   const auto& patience = j.at("patience");
   p.patience = {number_from(patience.at("best")), patience.at("bad"), patience.at("spent")};
   if (p.state.step < 0 || p.state.step > p.state.steps || p.epoch < 0 || p.batch < 0 || p.loss_count < 0)

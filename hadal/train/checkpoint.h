@@ -22,10 +22,8 @@ struct Progress {
   double loss_scale = 65536;            // fp16 alone
   int64_t good_steps = 0;               // since the loss scale last changed
   int64_t bad_steps = 0;                // skipped in a row
-  double lr = 0;                        // of the last step
-  Metrics norms;                        // of its gradients
-  bool evaluation_due = false;          // the one of this step was left half way: it comes first
   Patience patience;                    // of early stopping
+  std::optional<Metrics> due;           // of the last step, where its evaluation is still to be made
 };
 
 /// The generator of each device, dropout and initialisation draw from them.

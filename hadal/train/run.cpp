@@ -32,8 +32,9 @@ Metrics score_best(Task& task, const TrainConfig& train, const fs::path& folder,
 
 /// What a save that was killed left beside the files of a run.
 void remove_run_leftovers(const fs::path& folder) {
-  for (const auto* name : {"config.toml", "metrics.csv", "metrics.json", "reached.json", "report.html",
-                           "weights/best.safetensors", "weights/last.safetensors", "checkpoint/last.safetensors"})
+  for (const auto* name :
+       {"config.toml", "metrics.csv", "metrics.json", "reached.json", "report.html", "weights/best.safetensors",
+        "weights/best.weights", "weights/last.safetensors", "checkpoint/last.safetensors"})
     remove_leftovers(folder / name);
 }
 
@@ -46,6 +47,13 @@ std::string setting_text(const Table& settings, const std::string& path) {
   const auto* string = value->get_if<std::string>();
   const auto text = word ? word->text : string ? *string : value->text();
   return path == "data.path" ? fs::path(text).filename().string() : text;
+}
+
+/// Darknet's description, where the recipe names a file of one.
+fs::path cfg_file(const Recipe& recipe) {
+  const auto text = setting_text(recipe.task.settings, "model.cfg");
+  std::error_code none;
+  return fs::is_regular_file(text, none) ? fs::path(text) : fs::path();
 }
 
 }  // namespace
@@ -96,7 +104,7 @@ std::unique_ptr<Task> settle(Recipe& recipe, bool goes_on) {
   settle_machine(recipe.train);
   std::optional<Passport> weights;
   if (!goes_on && !recipe.train.weights.empty()) {
-    weights = read_passport(recipe.train.weights);
+    weights = read_passport(recipe.train.weights, cfg_file(recipe));
     auto table = recipe.table();
     recipe = recipe_from(over_weights(std::move(table), recipe_of(*weights), true), recipe.name);
   }
@@ -149,9 +157,10 @@ RunResult train_recipe(Recipe recipe, const RunOptions& options) {
   trainer.listen(files);
   for (auto* listener : options.listeners) trainer.listen(*listener);
 
-  const auto outcome = trainer.run();
-  RunResult result{outcome.done, outcome.best, outcome.last, outcome.state.seconds, task->scores(), unjudged};
+  RunResult result;
   try {
+    const auto outcome = trainer.run();
+    result = {outcome.done, outcome.best, outcome.last, outcome.state.seconds, task->scores(), unjudged};
     if (outcome.done && task->has_split("test"))
       for (auto& item : score_best(*task, recipe.train, options.folder, "test")) result.best.push_back(std::move(item));
     else if (outcome.done && task->has_split("val") && !files.has_best_figures())
@@ -160,6 +169,10 @@ RunResult train_recipe(Recipe recipe, const RunOptions& options) {
   } catch (const Stopped&) {  // a resumed run has this left to do
     result.done = false;
     files.finish(result);
+  } catch (const FileError& error) {
+    if (!fs::exists(checkpoint)) throw;
+    fail("{}; what was learned is saved: with that mended, hadal train resume={} goes on", error.what(),
+         options.folder.string());
   }
   if (const auto speed = files.speed(); !speed.empty()) log_line(options, speed);
   if (result.done)

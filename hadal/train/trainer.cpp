@@ -207,15 +207,13 @@ void Trainer::evaluate() {
   const Average::Swap averaged(ema_.get()), statistics(statistics_.get());
   EvaluationEvent event{progress_.state, {}, false, &task_};
   if (progress_.loss_count > 0) event.values.emplace_back("train/loss", progress_.loss_sum / progress_.loss_count);
-  event.values.emplace_back("lr", progress_.lr);
-  event.values.insert(event.values.end(), progress_.norms.begin(), progress_.norms.end());
+  event.values.insert(event.values.end(), progress_.due->begin(), progress_.due->end());
   if (progress_.state.skipped > 0)
     event.values.emplace_back("skipped_steps", static_cast<double>(progress_.state.skipped));
   const auto goal = task_.goal();
   const bool higher = task_.higher_is_better(goal);
-  progress_.evaluation_due = true;
   if (task_.has_split("val")) add_prefixed(event.values, "val/", task_.evaluate("val", config_.limit));
-  progress_.evaluation_due = false;
+  progress_.due.reset();
   trim_memory();
   for (const auto& plateau : schedule_.plateaus)
     plateau->observe(watched(plateau->watch(), event.values, "plateau"),
@@ -234,7 +232,10 @@ void Trainer::evaluate() {
     auto recipe = recipe_;
     if (auto learned = task_.learned(); !recipe.empty() && !learned.empty()) recipe.set("learned", std::move(learned));
     write_weights(folder_ / "weights/last.safetensors", task_.model(), recipe, progress_.state.step);
-    if (event.best) write_weights(folder_ / "weights/best.safetensors", task_.model(), recipe, progress_.state.step);
+    if (event.best) {
+      write_weights(folder_ / "weights/best.safetensors", task_.model(), recipe, progress_.state.step);
+      task_.write_beside(folder_ / "weights/best");
+    }
   } else if (event.best && config_.early_stopping.on() && config_.early_stopping.restore_best) {
     best_weights_.clear();
     for (const auto& [name, tensor] : state_dict(task_.model()).entries)
@@ -243,36 +244,28 @@ void Trainer::evaluate() {
   for (auto* callback : callbacks_) callback->on_evaluation(event);
 }
 
-/// False where a wish to end came before the scores: whoever resumes begins with this evaluation, and finds the random
-/// states that it began with.
-bool Trainer::evaluated() {
+/// Whoever is stopped or fails within it saves what it began with, random states too: the next sitting makes it first.
+void Trainer::make_due_evaluation() {
+  auto& state = progress_.state;
+  if (swa_ && state.step == state.steps) end_on_average();
   const auto random = random_states(device_);
   try {
     evaluate();
-  } catch (const Stopped&) {
-    set_random_states(random, device_);
-    return false;
+  } catch (...) {
+    if (progress_.due) set_random_states(random, device_);
+    throw;
   }
   freezer_->train_mode();
-  return true;
+  state.seconds = seconds_before_ + steady_seconds() - began_at_;
+  save_checkpoint();
 }
 
-Trainer::Outcome Trainer::run() {
+/// To the end, or until somebody wants it to stop.
+void Trainer::go_on() {
   auto& state = progress_.state;
-  const auto seconds_before = state.seconds;
-  const auto begin = steady_seconds();
-  saved_at_ = begin;
-  for (auto* callback : callbacks_) callback->on_start(state);
+  if (progress_.due) make_due_evaluation();
   bool fresh = true;  // the loader has to be told where to begin
-  const auto ended = [&] { return state.step >= state.steps || progress_.patience.spent; };
-  const auto evaluated_and_saved = [&] {
-    if (!evaluated()) return false;
-    state.seconds = seconds_before + steady_seconds() - begin;
-    save_checkpoint();
-    return true;
-  };
-  bool goes_on = !progress_.evaluation_due || evaluated_and_saved();
-  while (goes_on && !ended() && !stop_requested() && !stopped_) {
+  while (!ended() && !stop_requested() && !stopped_) {
     if (progress_.batch >= task_.batches().per_epoch()) ++progress_.epoch, progress_.batch = 0, fresh = true;
     if (fresh) begin_epoch(), fresh = false;
     StepEvent event;
@@ -282,26 +275,46 @@ Trainer::Outcome Trainer::run() {
     ++state.step;
     state.epoch = static_cast<double>(progress_.epoch) +
                   static_cast<double>(progress_.batch) / static_cast<double>(task_.batches().per_epoch());
-    state.seconds = seconds_before + steady_seconds() - begin;
+    state.seconds = seconds_before_ + steady_seconds() - began_at_;
     if (ema_) ema_->update(state.step);
     if (statistics_) statistics_->update(state.step);
     if (swa_ && state.step > swa_start_ && (state.step - swa_start_) % swa_every_ == 0) swa_->update();
     if (!event.skipped) {
       progress_.loss_sum += event.losses[0].second * static_cast<double>(event.samples);
       progress_.loss_count += static_cast<double>(event.samples);
-      progress_.norms = event.grad_norms;
+      last_norms_ = event.grad_norms;
     }
-    progress_.lr = event.lr;
+    last_lr_ = event.lr;
     event.state = state;
     for (auto* callback : callbacks_) callback->on_step(event);
     if (state.step % evaluation_steps_ == 0 || state.step == state.steps) {
-      if (swa_ && state.step == state.steps) end_on_average();
-      goes_on = evaluated_and_saved();
+      progress_.due = Metrics{{"lr", last_lr_}};
+      progress_.due->insert(progress_.due->end(), last_norms_.begin(), last_norms_.end());
+      make_due_evaluation();
     } else {
       checkpoint_if_due();
     }
   }
-  const bool done = ended() && !progress_.evaluation_due;
+}
+
+Trainer::Outcome Trainer::run() {
+  auto& state = progress_.state;
+  seconds_before_ = state.seconds;
+  began_at_ = saved_at_ = steady_seconds();
+  for (auto* callback : callbacks_) callback->on_start(state);
+  try {
+    go_on();
+  } catch (const Stopped&) {
+  } catch (const NotFinite&) {
+    throw;
+  } catch (const Error&) {
+    try {
+      save_checkpoint();
+    } catch (const Error&) {  // a full disk, perhaps: the first error is the one to tell
+    }
+    throw;
+  }
+  const bool done = ended() && !progress_.due;
   if (!done) {
     save_checkpoint();
   } else if (config_.early_stopping.on() && config_.early_stopping.restore_best) {

@@ -47,6 +47,8 @@ class Trainer {
   };
   /// A finished run leaves the model with the last weights, or the best (early stopping's), the mean (SWA) or, of an
   /// optimizer that averages, its average; an EMA is in the weights files alone.
+  /// Where data or files fail on the way (a picture that does not decode), all that was learned until then is saved
+  /// first; resume goes on at the batch, or evaluation, that could not be made.
   Outcome run();
   /// From a callback: the run ends after this step, as if stop_requested().
   void stop() { stopped_ = true; }
@@ -67,7 +69,9 @@ class Trainer {
     double loss = 0;  // of the step, summed over its batches
   };
 
+  void go_on();
   bool step(StepEvent& event);
+  bool step_on(StepEvent& event, int64_t batches);
   bool keep_scale(double norm, double scale);
   void backward(const Moving& moving, const Tensor& loss);
   Losses differentiate(size_t phase, double scale);
@@ -78,13 +82,14 @@ class Trainer {
   void end_on_average();
   void restore_best();
   void evaluate();
-  bool evaluated();
+  void make_due_evaluation();
   void check(const Watch& watch, const char* who) const;
   double watched(const Watch& watch, const Metrics& values, const char* who) const;
   std::string bad_weight() const;
   void save_checkpoint();
   void checkpoint_if_due();
   Step here(size_t phase) const { return {phase, progress_.state.step, progress_.state.steps}; }
+  bool ended() const { return progress_.state.step >= progress_.state.steps || progress_.patience.spent; }
   bool due(size_t phase) const { return progress_.state.step % phases_[phase].phase.every == 0; }
   bool loss_scaling() const { return config_.precision == "fp16"; }
 
@@ -104,6 +109,9 @@ class Trainer {
   std::vector<Callback*> callbacks_;
   Table recipe_;
   Progress progress_;
+  double last_lr_ = 0;
+  Metrics last_norms_;
+  double seconds_before_ = 0, began_at_ = 0;  // of earlier sittings, and when this one began
   bool stopped_ = false;
   double saved_at_ = 0;
 };

@@ -108,14 +108,29 @@ bool Trainer::move(size_t index, const Rates& rates, double loss, double scale, 
   return wrong.empty() || overflow;
 }
 
-/// One optimiser step of every phase over `accumulate` batches; false when the epoch had no batch left.
+/// One optimiser step of every phase over `accumulate` batches; false when the epoch had no batch left. Where one
+/// cannot be made the step is as if it had not begun.
 bool Trainer::step(StepEvent& event) {
-  const auto left = task_.batches().per_epoch() - progress_.batch;
-  const auto batches = std::min(config_.accumulate, left);
+  const auto first = progress_.batch;
+  const auto batches = std::min(config_.accumulate, task_.batches().per_epoch() - first);
+  const auto random = batches > 1 ? random_states(device_) : TensorsByName();
+  for (auto& phase : phases_) phase.buffers.keep(), phase.loss = 0;
+  try {
+    return step_on(event, batches);
+  } catch (const NotFinite&) {
+    throw;
+  } catch (const Error&) {
+    for (auto& phase : phases_) phase.buffers.restore(), phase.optimizer->zero_grad();
+    set_random_states(random, device_);
+    progress_.batch = first;
+    throw;
+  }
+}
+
+bool Trainer::step_on(StepEvent& event, int64_t batches) {
   const auto rates = schedule_(progress_.state.step);
   const auto loss_scale = loss_scaling() ? progress_.loss_scale : 1.0;  // one for the whole step
   bool good = true;
-  for (auto& phase : phases_) phase.buffers.keep(), phase.loss = 0;
   for (int64_t micro = 0; micro < batches; ++micro) {
     if (!task_.batches().next()) return false;
     ++progress_.batch;

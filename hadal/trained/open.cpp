@@ -1,12 +1,17 @@
 #include "hadal/trained/open.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "hadal/core/device.h"
+#include "hadal/core/utf8.h"
 #include "hadal/io/weights.h"
+#include "hadal/models/detection/darknet.h"
 
 namespace hadal {
 namespace {
+
+constexpr auto kDarknetCfg = "cfg";  // the setting that is a whole network
 
 std::optional<double> number_of(const Value& value) {
   if (const auto* real = value.get_if<double>()) return *real;
@@ -27,6 +32,7 @@ std::string text_of(const Value& value) {
 
 /// Whether two values of one setting mean the same: words are read as what the other is.
 bool same(const Value& a, const Value& b, const Field& field) {
+  if (field.name == kDarknetCfg) return same_darknet(text_of(a), text_of(b));
   const auto x = number_of(a), y = number_of(b);
   if (x && y) return *x == *y || static_cast<float>(*x) == static_cast<float>(*y);
   if (field.type.starts_with("list")) {
@@ -37,6 +43,13 @@ bool same(const Value& a, const Value& b, const Field& field) {
     });
   }
   return text_of(a) == text_of(b);
+}
+
+/// A setting may be a whole file.
+std::string brief(std::string text) {
+  constexpr size_t kMost = 200;
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text.size() > kMost ? text.substr(0, whole_characters(std::string_view(text).substr(0, kMost))) + "..." : text;
 }
 
 const Table* table_in(const Table& table, const std::string& key) {
@@ -57,7 +70,10 @@ void take_over(Table& ours, const Table& theirs, const std::vector<Field>& field
     const auto* value = theirs.find(field.name);
     if (!value || (learns && path == "model." && follows_data(field))) continue;
     const auto* own = ours.find(field.name);
-    if (!own) {
+    // A name may stand for the whole network, as yolov4-tiny does: then it is said.
+    const auto* named = own || field.name != kDarknetCfg ? nullptr : defaults.find(field.name);
+    if (named && (text_of(*named).empty() || same(*named, *value, field))) named = nullptr;
+    if (!own && !named) {
       ours.set(field.name, *value);
       continue;
     }
@@ -70,12 +86,12 @@ void take_over(Table& ours, const Table& theirs, const std::vector<Field>& field
       ours.set(field.name, std::move(merged));
       continue;
     }
-    if (same(*own, *value, field)) continue;
+    if (!named && same(*own, *value, field)) continue;
     const auto change = field.limit.change;
     const auto* usual = defaults.find(field.name);
     const bool may = change == Limit::Change::always ||
                      (change == Limit::Change::learning && (learns || (usual && same(*usual, *value, field))));
-    if (!may) wrong += fmt::format("{}{}{}={}", wrong.empty() ? "" : " ", path, field.name, text_of(*value));
+    if (!may) wrong += fmt::format("{}{}{}={}", wrong.empty() ? "" : " ", path, field.name, brief(text_of(*value)));
   }
 }
 
@@ -129,6 +145,8 @@ Table over_weights(Table recipe, const Table& theirs, bool learns) {
   if (!schema) return recipe;  // refused later, by its name
   std::string wrong;
   take_over(own, other, schema->fields(), schema->defaults(), learns, "model.", wrong);
+  if (const auto* named = other.find("name"); !wrong.empty() && named && text_of(*named) != text_of(*own.find("name")))
+    wrong = fmt::format("model={} {}", text_of(*named), wrong);
   if (!wrong.empty())
     fail_usage(
         "the weights were trained with {}; other values would load and mean nonsense: leave them out, or give the same",
@@ -139,7 +157,13 @@ Table over_weights(Table recipe, const Table& theirs, bool learns) {
 
 void load_into(Model& model, const Passport& weights, bool learns) {
   auto tensors = unwrapped(weights.tensors, &model);
-  tensors.entries = model.own_names(tensors.entries);
+  try {
+    tensors.entries = model.own_names(tensors.entries);
+  } catch (const FileError&) {
+    throw;
+  } catch (const Error& error) {  // it has not seen the file's name
+    throw FileError(weights.path.string(), error.what());
+  }
   LoadOptions options;
   if (learns) options.head = model.heads();
   load_weights(model, tensors, options);

@@ -47,7 +47,7 @@ Table from_ultralytics(const Passport& weights) {
 
 /// The network that Darknet's .cfg describes.
 Table from_darknet(const Passport& weights) {
-  auto model = darknet_settings(weights.word.at("cfg").get<std::string>(), weights.path.string());
+  auto model = darknet_settings(weights.word.at("cfg").get<std::string>(), weights.word.at("file").get<std::string>());
   model.set("name", "darknet");
   Table recipe{{"task", "detect"}, {"model", std::move(model)}};
   auto names = list_of_names(weights.word.value("names", nlohmann::json()));

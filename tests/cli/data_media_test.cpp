@@ -111,6 +111,12 @@ TEST_F(DataTest, DamagedPicturesAreNamed) {
   expect_mistake(train(data), 1, "right/005.jpg");
   write_file(victim, "");
   expect_mistake(train(data), 1, "right/005.jpg");
+  // The rest of what was learned is kept, and goes on once the picture is there.
+  expect_mistake(train(data), 1, "with that mended, hadal train resume=run goes on");
+  write_file(victim, bytes);
+  const auto ran = test::run_program({"train", "resume=run"}, folder_.path());
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_GT(best("val/accuracy"), 0.3);
 }
 
 TEST_F(DataTest, FoldersThatAreNoDataSet) {

@@ -30,5 +30,12 @@ TEST(Utf8, CutsBetweenCharacters) {
   for (size_t cut = 2; cut < 5; ++cut) EXPECT_EQ(whole_characters(std::string_view(fish).substr(0, cut)), 1) << cut;
   EXPECT_EQ(whole_characters("\x80\x80"), 2);  // no beginning to wait for
   EXPECT_EQ(whole_characters(""), 0);
+  EXPECT_EQ(without_mark("\xEF\xBB\xBF"
+                         "a"),
+            "a");
+  EXPECT_EQ(without_mark("\xEF\xBB"
+                         "a"),
+            "\xEF\xBB"
+            "a");
   EXPECT_EQ(repaired_utf8("a\xFFz\xE2\x82"), "a\xEF\xBF\xBDz\xEF\xBF\xBD\xEF\xBF\xBD");
 }

@@ -87,6 +87,7 @@ TEST_F(Passports, WhatIsNotThereIsNamed) {
   write_file(folder_ / "run/config.toml", "task = \"classify\"\n");
   EXPECT_ERROR(read_passport(folder_ / "run"), "is not there yet: the run has not been evaluated once");
   write_file(folder_ / "x.weights", std::string("\0\0\0\0\2\0\0\0\5\0\0\0\0\0\0\0\0\0\0\0\0\0\x80\x3f", 24));
+  EXPECT_ERROR(read_passport(folder_ / "x.weights", "none.cfg"), "there is no file none.cfg; cfg=FILE says how");
   EXPECT_ERROR(read_passport(folder_ / "x.weights"), "has no x.cfg beside it; cfg=FILE says how its network is built");
 }
 

@@ -27,6 +27,11 @@ TEST(Yaml, ReadsWhatDataSetsWrite) {
   EXPECT_EQ(data["flags"].dump(), R"([true,"true",1500.0,""])");
   EXPECT_TRUE(parse_yaml("# nothing\n", "f").is_null());
   EXPECT_EQ(parse_yaml("---\n- a\n", "f").dump(), R"(["a"])");
+  EXPECT_EQ(parse_yaml("\xEF\xBB\xBF"
+                       "a: 1\n",
+                       "f")
+                .dump(),
+            R"({"a":1})");
 }
 
 TEST(Yaml, MistakesSayTheirLine) {

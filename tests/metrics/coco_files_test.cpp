@@ -96,8 +96,9 @@ TEST(CocoFiles, WhatIsLeftOutIsSaid) {
   EXPECT_EQ(notes(read(result(R"("bbox": [2, 2, 6, 6])"))), "");
   EXPECT_THAT(notes(read("[]")), testing::HasSubstr("there are no results"));
   EXPECT_EQ(read("[]").evaluation.scores().at("AP"), 0);
-  EXPECT_THAT(notes(read(R"([{"image_id": 1, "category_id": 6, "score": 1, "bbox": [1, 1, 1, 1]}])")),
-              testing::HasSubstr("1 of 1 results are of categories that the truth does not have"));
+  EXPECT_THAT(notes(read(R"([{"image_id": 1, "category_id": 6, "score": 1, "bbox": [1, 1, 1, 1]},
+                             {"image_id": 1, "category_id": 5, "score": 1, "bbox": [1, 1, 1, 1]}])")),
+              testing::HasSubstr("1 of 2 results are of categories that the truth does not have (6)"));
   auto truth = kTruth;
   truth.replace(truth.find("\"id\": 1, \"image_id\""), 7, "\"id\": 0");
   const auto zero = read(result(R"("bbox": [2, 2, 6, 6])"), CocoKind::kBox, truth);
@@ -119,13 +120,19 @@ TEST(CocoFiles, ABoxIsAMaskToo) {
 
 TEST(CocoFiles, SaysWhatIsWrong) {
   EXPECT_ERROR(read(R"([{"image_id": 2, "category_id": 5, "score": 1, "bbox": [1, 1, 1, 1]}])"),
-               "results at byte 1: a result of picture 2, which truth does not have");
+               "results entry 1 at byte 1: a result of picture 2, which truth does not have");
+  EXPECT_ERROR(read(R"([{"image_id": 1, "category_id": 5, "score": 1, "bbox": [1, 1, 1, 1]},
+                       {"image_id": 3, "category_id": 5, "score": 1, "bbox": [1, 1, 1, 1]}])"),
+               "results entry 2 at byte 93: a result of picture 3");
+  EXPECT_ERROR(read(R"([{"image_id": 1, "category_id": 1, "score": 1, "bbox": [1, 1, 1, 1]}])"),
+               "results: no result is of a category that truth has: their category_id is one of 1, the truth's "
+               "categories are 5 (cat)");
   EXPECT_ERROR(read(result(R"("keypoints": [1, 1, 1])")), "this result has neither bbox nor segmentation");
   EXPECT_ERROR(read(result(R"("keypoints": [1, 1, 1])"), CocoKind::kMask), "this result has no segmentation");
   EXPECT_ERROR(read(result(R"("bbox": [1, 1, 1, 1])"), CocoKind::kKeypoints), "this result has no keypoints");
   EXPECT_ERROR(read(result(R"("keypoints": [1, 1, 1])"), CocoKind::kKeypoints), "1 keypoints, expected 17");
   EXPECT_ERROR(read(result(R"("segmentation": [[1, 2, 3, 4]])"), CocoKind::kMask),
-               "results at byte 1: a polygon needs at least three corners, got 2");
+               "results entry 1 at byte 1: a polygon needs at least three corners, got 2");
   EXPECT_ERROR(read(result(R"("segmentation": {"size": [20, 10], "counts": [200]})"), CocoKind::kMask),
                "the mask is of a picture of 10 x 20 pixels, but the picture has 20 x 10");
   EXPECT_ERROR(read("[]", CocoKind::kBox, R"({"images": [], "annotations": []})"), "this truth has no \"categories\"");
@@ -137,4 +144,32 @@ TEST(CocoFiles, SaysWhatIsWrong) {
   EXPECT_ERROR(read("[]", CocoKind::kBox, bare.dump()), "this annotation has no bbox");
   bare["annotations"][0].erase("segmentation");
   EXPECT_ERROR(read("[]", CocoKind::kMask, bare.dump()), "this annotation has no segmentation");
+}
+
+TEST(CocoFiles, ResultsMayNameTheirPictures) {
+  const auto truth = R"({"images": [{"id": 100, "width": 20, "height": 10, "file_name": "in/a.jpg"},
+                                    {"id": 200, "width": 20, "height": 10, "file_name": "b.jpg"},
+                                    {"id": 300, "file_name": "x/c.jpg"}, {"id": 400, "file_name": "y/c.jpg"}],
+    "categories": [{"id": 5, "name": "cat"}, {"id": 17, "name": "dog"}], "annotations": [
+    {"id": 1, "image_id": 100, "category_id": 5, "bbox": [2, 2, 6, 6], "area": 36, "iscrowd": 0},
+    {"id": 2, "image_id": 200, "category_id": 17, "bbox": [1, 1, 4, 4], "area": 16, "iscrowd": 0}]})";
+  const auto results = [&](const std::string& first, const std::string& second) {
+    return read(fmt::format(R"([{{{}, "category_id": 5, "score": 1, "bbox": [2, 2, 6, 6]}},
+                                {{{}, "category_id": 17, "score": 1, "bbox": [1, 1, 4, 4]}}])",
+                            first, second),
+                CocoKind::kBox, truth);
+  };
+  for (const auto& [first, second] :
+       {std::pair{R"("image_id": 100)", R"("image_id": 200)"},
+        {R"("image_id": "a", "file_name": "a.jpg")", R"("file_name": "out/b.jpg", "image_id": "b")"},
+        {R"("image_id": "in/a.jpg")", R"("image_id": "b")"},
+        {R"("image_id": 1, "file_name": "a.jpg")", R"("image_id": 200, "file_name": "elsewhere.jpg")"}})
+    EXPECT_NEAR(results(first, second).evaluation.scores().at("AP"), 1, 1e-12) << first;
+  const auto crossed = results(R"("image_id": 200, "file_name": "a.jpg")", R"("image_id": 100, "file_name": "b.jpg")");
+  EXPECT_NEAR(crossed.evaluation.scores().at("AP"), 1, 1e-12);
+  EXPECT_THAT(crossed.notes, testing::ElementsAre(testing::HasSubstr("2 results name another picture")));
+  EXPECT_ERROR(
+      results(R"("image_id": 100)", R"("image_id": "c")"),
+      "entry 2 at byte 104: a result of picture \"c\", and no file_name of truth is that of one picture alone");
+  EXPECT_ERROR(results(R"("image_id": 7, "file_name": "d.jpg")", R"("image_id": 1)"), "a result of picture 7, which");
 }

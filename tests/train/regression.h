@@ -13,6 +13,8 @@ struct RegressionOptions {
   double dropout = 0, noise = 0;
   bool shuffle = false, val = true, norm = false;  // norm: with a BatchNorm, named 1
   int64_t width = 8;
+  std::function<void(const BatchPlan&)> read = {};  // before a batch is made
+  std::function<void()> score = {};                 // before an evaluation
 };
 
 /// y = a fixed function of x (4), learnt by a small perceptron in double precision.
@@ -50,6 +52,7 @@ class Regression : public Task {
   Metrics evaluate(const std::string&, int64_t) override {
     const torch::NoGradGuard no_grad;
     net_->eval();
+    if (options_.score) options_.score();
     evaluated.push_back(net_->parameters()[0].detach().clone());
     const auto [x, y] = sample(0, nullptr);
     auto loss = (net_->forward(x.unsqueeze(0)) - y).square().mean().item<double>();
@@ -83,6 +86,7 @@ class Regression : public Task {
     return {x, y.view({1})};
   }
   Batch make_batch(const BatchPlan& plan) const {
+    if (options_.read) options_.read(plan);
     std::vector<Tensor> xs, ys;
     for (const auto index : plan.indices) {
       auto random = plan.sample(index);

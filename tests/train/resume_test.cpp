@@ -31,12 +31,15 @@ TrainConfig hard_config(const Part& optimizer) {
 struct Sitting {
   Evaluations evaluations;
   bool done = false;
+  std::string error = {};
 };
 
 /// Trains from the folder's checkpoint where there is one; `act` is called at each step.
-Sitting sit(const std::filesystem::path& folder, const TrainConfig& config, std::function<void(int64_t)> act = {}) {
+Sitting sit(const std::filesystem::path& folder, const TrainConfig& config, std::function<void(int64_t)> act = {},
+            test::RegressionOptions options = {}) {
   torch::manual_seed(99);  // whatever the program drew before must not matter
-  Regression task({.dropout = 0.4, .noise = 0.1, .shuffle = true, .norm = true});
+  options.dropout = 0.4, options.noise = 0.1, options.shuffle = options.norm = true;
+  Regression task(options);
   Trainer trainer(task, config, folder);
   torch::manual_seed(1);
   const auto checkpoint = folder / "checkpoint/last.safetensors";
@@ -51,6 +54,8 @@ Sitting sit(const std::filesystem::path& folder, const TrainConfig& config, std:
   try {
     out.done = trainer.run().done;
   } catch (const std::logic_error&) {  // a test's own end
+  } catch (const FileError& error) {
+    out.error = error.what();
   }
   stop_requested() = false;
   out.evaluations = seen.evaluations;
@@ -98,6 +103,41 @@ TEST(Resume, AfterAStopAtEveryStep) {
       EXPECT_EQ(seen.evaluations, whole.evaluations);
       expect_same(straight.path(), folder.path());
     }
+  }
+}
+
+TEST(Resume, AfterAFileThatCannotBeRead) {
+  const auto config = hard_config(parts()[0]);
+  const test::TemporaryFolder straight;
+  const auto whole = sit(straight.path(), config);
+  const auto expect_whole = [&](const test::RegressionOptions& options, const TrainConfig& own) {
+    const test::TemporaryFolder folder;
+    auto seen = sit(folder.path(), own, {}, options);
+    EXPECT_EQ(seen.error, "a.jpg: is cut short");
+    const auto rest = sit(folder.path(), own);
+    EXPECT_TRUE(rest.done);
+    seen.evaluations.insert(seen.evaluations.end(), rest.evaluations.begin(), rest.evaluations.end());
+    EXPECT_EQ(seen.evaluations, whole.evaluations);
+    expect_same(straight.path(), folder.path());
+  };
+  // Batches 1 and 3 of an epoch are the second of their step: the first one's gradients are there already.
+  for (int64_t epoch = 0; epoch < 3; ++epoch)
+    for (int64_t batch = 0; batch < 5; ++batch) {
+      SCOPED_TRACE(fmt::format("batch {} of epoch {}", batch, epoch));
+      expect_whole({.read =
+                        [=](const BatchPlan& plan) {
+                          if (plan.epoch == epoch && plan.number == batch) throw FileError("a.jpg", "is cut short");
+                        }},
+                   config);
+    }
+  for (int64_t evaluation = 0; evaluation < 5; ++evaluation) {
+    SCOPED_TRACE(fmt::format("evaluation {}", evaluation));
+    const auto count = std::make_shared<int64_t>(0);
+    expect_whole({.score =
+                      [=] {
+                        if ((*count)++ == evaluation) throw FileError("a.jpg", "is cut short");
+                      }},
+                 config);
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include "hadal/io/file.h"
 #include "hadal/io/weights.h"
+#include "hadal/models/detection/darknet.h"
 #include "hadal/models/text/language_model.h"
 #include "hadal/models/vision/classifier.h"
 
@@ -106,6 +107,37 @@ TEST(OpenTrained, SaysWhatIsMissingOrOfAnotherKind) {
   EXPECT_NO_THROW(open_trained(folder / "own.safetensors"));
   EXPECT_ERROR(task_with_model("resnte18"), "there is no model \"resnte18\"; nearest: resnet18");
   EXPECT_ERROR(task_of({{"task", "clasify"}}), "unknown task \"clasify\"; nearest: classify");
+}
+
+TEST(OverWeights, ANetworksNameIsNotThatOfAnother) {
+  const auto theirs = [](const std::string& cfg) {
+    return recipe({{"name", "darknet"}, {"cfg", cfg}, {"classes", 80}}, "detect");
+  };
+  const Table tiny = recipe({{"name", "yolov4-tiny"}}, "detect");
+  const auto other = theirs(darknet_preset("yolov3-tiny"));
+  for (const bool learns : {false, true})
+    EXPECT_ERROR(over_weights(tiny, other, learns),
+                 "the weights were trained with model=darknet model.cfg=[net] width=416 height=416");
+  EXPECT_ERROR(over_weights(recipe({{"name", "darknet"}, {"cfg", "yolov4"}}, "detect"), other, true),
+               "model.cfg=[net]");
+  // The same network for other classes, and with other settings of its training.
+  auto own = darknet_preset("yolov4-tiny");
+  own.insert(own.find("width"), "batch=64\n");
+  EXPECT_EQ(model_text(over_weights(tiny, theirs(own), true), "cfg"), Value(own).text());
+  EXPECT_NO_THROW(over_weights(recipe({{"name", "darknet"}, {"cfg", "yolov4-tiny"}}, "detect"), theirs(own), true));
+  EXPECT_EQ(model_text(over_weights(recipe({{"name", "darknet"}}, "detect"), other, false), "cfg"),
+            Value(darknet_preset("yolov3-tiny")).text());
+}
+
+TEST(OpenTrained, NamesTheFileThatIsWrong) {
+  const test::TemporaryFolder folder;
+  write_file(folder / "a.weights", std::string("\0\0\0\0\2\0\0\0\5\0\0\0\0\0\0\0\0\0\0\0\0\0\x80\x3f", 24));
+  write_file(folder / "a.cfg", "[net]\n[convolutionl]\n");
+  EXPECT_ERROR(open_trained(folder / "a.weights"), "a.cfg, line 2: [convolutionl]");
+  write_file(folder / "a.cfg",
+             "[net]\nwidth=32\nheight=32\n[convolutional]\nfilters=7\nactivation=linear\n[yolo]\n"
+             "classes=2\nanchors=8,8\nnum=1\n");
+  EXPECT_ERROR(open_trained(folder / "a.weights"), "a.weights: the .weights hold 1 floats, 27 fewer than the 28 of");
 }
 
 }  // namespace

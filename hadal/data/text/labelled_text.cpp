@@ -159,7 +159,7 @@ LabelledSource open_lines(const LinesConfig& config) {
 LabelledTexts parse_labelled_texts(std::string_view bytes, std::string_view name, const std::string& text,
                                    const std::string& label) {
   check_utf8(bytes, name);
-  if (bytes.starts_with("\xEF\xBB\xBF")) bytes.remove_prefix(3);
+  bytes = without_mark(bytes);
   const auto first = bytes.find_first_not_of(" \t\r\n");
   if (first == std::string_view::npos)
     throw FileError(name, "the file is empty; a text with its label at least is needed");

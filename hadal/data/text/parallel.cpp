@@ -124,7 +124,7 @@ TableColumn table_column(const std::vector<std::string_view>& record, const std:
 }
 
 std::vector<std::string> split_lines(std::string_view text, std::string_view name) {
-  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  text = without_mark(text);
   if (text.empty()) throw FileError(name, "the file is empty; a line of text at least is needed");
   std::vector<std::string> lines;
   for (size_t at = 0; at < text.size();) {

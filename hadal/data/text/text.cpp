@@ -31,7 +31,7 @@ std::optional<fs::path> file_of(const fs::path& folder, const std::string& split
 
 std::string plain_text(std::string text, const std::string& name) {
   check_utf8(text, name);
-  if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);  // some editors' mark of UTF-8, no part of the text
+  text.erase(0, text.size() - without_mark(text).size());
   if (text.empty()) throw FileError(name, "is empty: there is no text");
   return text;
 }

@@ -1,5 +1,6 @@
 #include "hadal/data/vision/coco_json.h"
 
+#include <algorithm>
 #include <unordered_set>
 
 #include "hadal/io/file.h"
@@ -117,14 +118,20 @@ struct Seen {
   bool image = false, category = false, score = false;
 };
 
-CocoAnnotation read_annotation(JsonScanner& json, Seen& seen) {
+CocoAnnotation read_annotation(JsonScanner& json, Seen& seen, bool result) {
   CocoAnnotation out;
   json.peek();
   out.at = json.position();
   json.table([&](std::string_view key) {
     if (json.null()) return;
     if (key == "image_id") {
-      out.image_id = json.integer(), seen.image = true;
+      seen.image = true, out.has_number = !result || json.peek() != '"';
+      if (out.has_number)
+        out.image_id = json.integer();
+      else if (auto name = json.text(); out.picture.empty())
+        out.picture = std::move(name);
+    } else if (key == "file_name" && result) {
+      out.picture = json.text();
     } else if (key == "category_id") {
       out.category_id = json.integer(), seen.category = true;
     } else if (key == "bbox") {
@@ -200,7 +207,8 @@ CocoTruth parse_coco_truth(std::string_view text, std::string_view name) {
       json.list([&] {
         Seen seen;
         make_room(out.annotations, json, begin, text.size());
-        out.annotations.push_back(read_annotation(json, seen));
+        out.annotations.push_back(read_annotation(json, seen, false));
+        out.annotations.back().entry = out.annotations.size();
       });
     } else {
       json.skip();
@@ -222,7 +230,8 @@ std::vector<CocoAnnotation> parse_coco_results(std::string_view text, std::strin
   json.list([&] {
     Seen seen;
     make_room(out, json, 0, text.size());
-    out.push_back(read_annotation(json, seen));
+    out.push_back(read_annotation(json, seen, true));
+    out.back().entry = out.size();
     if (!seen.score) json.fail_here("the result that ends here has no \"score\"");
   });
   json.end();
@@ -248,6 +257,32 @@ std::optional<Rle> coco_mask(const CocoSegmentation& segmentation, int64_t heigh
          segmentation.height, width, height);
   if (!segmentation.compressed.empty()) return rle_from_string(segmentation.compressed, height, width, name);
   return rle_from_counts(segmentation.counts, height, width, name);
+}
+
+std::vector<int64_t> coco_numbers(const std::vector<std::string>& classes) {
+  // Commas stand for the numbers that COCO never gave away, bars before Darknet's spelling.
+  constexpr std::string_view kNames =
+      "person,bicycle,car,motorcycle|motorbike,airplane|aeroplane,bus,train,truck,boat,traffic light,fire hydrant,,"
+      "stop sign,parking meter,bench,bird,cat,dog,horse,sheep,cow,elephant,bear,zebra,giraffe,,backpack,umbrella,,,"
+      "handbag,tie,suitcase,frisbee,skis,snowboard,sports ball,kite,baseball bat,baseball glove,skateboard,surfboard,"
+      "tennis racket,bottle,,wine glass,cup,fork,knife,spoon,bowl,banana,apple,sandwich,orange,broccoli,carrot,hot dog,"
+      "pizza,donut,cake,chair,couch|sofa,potted plant|pottedplant,bed,,dining table|diningtable,,,toilet,,"
+      "tv|tvmonitor,laptop,mouse,remote,keyboard,cell phone,microwave,oven,toaster,sink,refrigerator,,book,clock,vase,"
+      "scissors,teddy bear,hair drier,toothbrush";
+  std::vector<int64_t> out;
+  int64_t number = 0;
+  for (auto rest = kNames; !rest.empty();) {
+    const auto word = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(word.size() + 1, rest.size()));
+    ++number;
+    if (word.empty()) continue;
+    const auto bar = word.find('|');
+    if (out.size() == classes.size()) return {};
+    const auto& name = classes[out.size()];
+    if (name != word.substr(0, bar) && (bar == std::string_view::npos || name != word.substr(bar + 1))) return {};
+    out.push_back(number);
+  }
+  return out.size() == classes.size() ? out : std::vector<int64_t>{};
 }
 
 }  // namespace hadal

@@ -34,7 +34,7 @@ struct CocoSegmentation {
   bool empty() const { return polygons.empty() && counts.empty() && compressed.empty(); }
 };
 
-/// A line of the truth or of results.
+/// An entry of the truth's annotations or of results.
 struct CocoAnnotation {
   int64_t id = -1;  // -1 when there is none
   int64_t image_id = 0, category_id = 0;
@@ -45,7 +45,9 @@ struct CocoAnnotation {
   CocoSegmentation segmentation;
   std::vector<double> keypoints;  // x, y, visibility (0 absent, 1 hidden, 2 visible; of results a score) each
   std::optional<int64_t> num_keypoints;
-  size_t at = 0;  // the byte in the file where it begins, for messages
+  std::string picture;     // of results: "file_name", or else an image_id that is a text, which others than COCO write
+  bool has_number = true;  // image_id is a number
+  size_t entry = 1, at = 0;  // which of its list, from 1, and the byte in the file where it begins; for messages
 };
 
 struct CocoTruth {
@@ -61,8 +63,8 @@ struct CocoTruth {
 CocoTruth read_coco_truth(const std::filesystem::path& path);
 CocoTruth parse_coco_truth(std::string_view text, std::string_view name);
 
-/// A list of results: image_id, category_id, score, and bbox, segmentation or keypoints. Throws FileError likewise, and
-/// on a result without image_id, category_id or score.
+/// A list of results: image_id, category_id, score, and bbox, segmentation or keypoints; perhaps file_name, beside
+/// which image_id may be a text. Throws FileError likewise, and on a result without image_id, category_id or score.
 std::vector<CocoAnnotation> read_coco_results(const std::filesystem::path& path);
 std::vector<CocoAnnotation> parse_coco_results(std::string_view text, std::string_view name);
 
@@ -70,5 +72,9 @@ std::vector<CocoAnnotation> parse_coco_results(std::string_view text, std::strin
 /// on polygons of fewer than three corners and on runs that do not fit the picture.
 std::optional<Rle> coco_mask(const CocoSegmentation& segmentation, int64_t height, int64_t width,
                              std::string_view name);
+
+/// COCO's own numbers (1 to 90, with gaps) of its 80 classes, where the names are theirs in their order, also as
+/// Darknet spells them; empty for other names.
+std::vector<int64_t> coco_numbers(const std::vector<std::string>& classes);
 
 }  // namespace hadal

@@ -5,6 +5,8 @@
 #include <limits>
 
 #include "hadal/core/shape.h"
+#include "hadal/io/bytes.h"
+#include "hadal/io/file.h"
 #include "hadal/models/detection/darknet_found.h"
 #include "hadal/models/detection/darknet_heads.h"
 #include "hadal/nn/init.h"
@@ -15,11 +17,14 @@ namespace {
 using Kind = DarknetLayer::Kind;
 using Activation = DarknetLayer::Activation;
 
-std::vector<CfgSection> sections_of(const DarknetConfig& config) {
+bool is_preset(const std::string& cfg) {
   const auto& known = darknet_presets();
-  const bool preset = std::find(known.begin(), known.end(), config.cfg) != known.end();
-  auto sections = preset ? read_darknet_cfg(darknet_preset(config.cfg), config.cfg + ".cfg")
-                         : read_darknet_cfg(config.cfg, "[darknet] cfg");
+  return std::find(known.begin(), known.end(), cfg) != known.end();
+}
+
+std::vector<CfgSection> sections_of(const DarknetConfig& config) {
+  auto sections = read_darknet_cfg(is_preset(config.cfg) ? darknet_preset(config.cfg) : darknet_cfg(config.cfg),
+                                   is_preset(config.cfg) ? config.cfg + ".cfg" : "model.cfg");
   return config.classes == 0 ? sections : with_classes(std::move(sections), config.classes);
 }
 
@@ -93,12 +98,18 @@ std::vector<std::pair<std::string, std::vector<int64_t>>> file_order(const Darkn
 }  // namespace
 
 Fields<DarknetConfig> DarknetConfig::fields() {
-  return {{"cfg", &DarknetConfig::cfg, "the network: the text of a .cfg, or one of Hadal's own, such as yolov3"},
-          {"classes", &DarknetConfig::classes, "how many classes; 0: as the .cfg says", at_least(0)}};
+  Fields<DarknetConfig> out = {
+      {"cfg", &DarknetConfig::cfg, "the network: a .cfg file, its text, or one of Hadal's own, such as yolov3"},
+      {"classes", &DarknetConfig::classes, "how many classes; 0: as the .cfg says", at_least(0)}};
+  // A file is read as its text, which recipes and weights keep: it may go.
+  out.list[0].set = [](void* config, const Value& value, const std::string& path) {
+    static_cast<DarknetConfig*>(config)->cfg = darknet_cfg(read_text(value, path, {}));
+  };
+  return out;
 }
 
 void DarknetConfig::validate() const {
-  require(!cfg.empty(), "[darknet] cfg wants the text of a .cfg, or one of {}", fmt::join(darknet_presets(), ", "));
+  require(!cfg.empty(), "[darknet] cfg wants a .cfg file, its text, or one of {}", fmt::join(darknet_presets(), ", "));
 }
 
 DarknetImpl::DarknetImpl(const DarknetConfig& config) {
@@ -268,6 +279,44 @@ std::vector<Tensor> DarknetImpl::in_file_order() const {
   std::vector<Tensor> out;
   for (const auto& [name, shape] : file_order(plan_)) out.push_back(all.at(name));
   return out;
+}
+
+std::string DarknetImpl::cfg(int64_t side) const {
+  auto sections = sections_;
+  if (side != std::max(plan_.width, plan_.height)) {
+    auto& net = sections.front().entries;
+    std::erase_if(net, [](const auto& entry) { return entry.key == "width" || entry.key == "height"; });
+    for (const auto* key : {"width", "height"}) net.push_back({key, std::to_string(side), 0});
+  }
+  return darknet_cfg_text(sections);
+}
+
+std::string darknet_cfg(const std::string& what) {
+  if (what.empty() || is_preset(what) || what.starts_with('[') || what.find('\n') != std::string::npos) return what;
+  std::error_code none;
+  if (!std::filesystem::is_regular_file(what, none))
+    fail_usage("[darknet] there is no file {}; cfg wants a .cfg file, its text, or one of {}", shown(what),
+               fmt::join(darknet_presets(), ", "));
+  const auto sections = read_darknet_cfg(read_file(what), what);
+  plan_darknet(sections);  // what is wrong is said of the file, by its lines
+  return darknet_cfg_text(sections);
+}
+
+bool same_darknet(const std::string& a, const std::string& b) {
+  const auto plan_of = [](const std::string& cfg) { return plan_darknet(sections_of({.cfg = cfg, .classes = 1})); };
+  const auto one = plan_of(a), other = plan_of(b);
+  const auto same_layer = [](const DarknetLayer& x, const DarknetLayer& y) {
+    const auto shape = [](const DarknetLayer& l) {
+      return std::tie(l.kind, l.in, l.channels, l.size, l.stride_y, l.stride_x, l.padding, l.dilation, l.groups, l.norm,
+                      l.activation, l.from, l.group, l.value);
+    };
+    const auto head = [](const DarknetHead& h) {
+      return std::tie(h.region, h.anchors, h.mask, h.scale_xy, h.new_coords, h.softmax);
+    };
+    return shape(x) == shape(y) && head(x.head) == head(y.head);
+  };
+  return one.channels == other.channels && one.letterbox == other.letterbox &&
+         std::equal(one.layers.begin(), one.layers.end(), other.layers.begin(), other.layers.end(), same_layer);
 }
 
 void save_darknet_weights(const std::filesystem::path& path, const DarknetImpl& model, const DarknetHeader& header) {

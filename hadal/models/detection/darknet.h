@@ -12,7 +12,7 @@
 namespace hadal {
 
 struct DarknetConfig {
-  std::string cfg;      // a .cfg's text, or the name of one that Hadal writes itself (darknet_presets())
+  std::string cfg;      // a .cfg file, its text, or the name of one that Hadal writes itself (darknet_presets())
   int64_t classes = 0;  // 0: as the .cfg says
 
   static Fields<DarknetConfig> fields();
@@ -46,6 +46,8 @@ struct DarknetImpl : DetectionModel {
   /// classes; other names stay. Throws Error that says by how many floats the row is too short or too long.
   TensorsByName own_names(const TensorsByName& weights) const override;
 
+  /// The .cfg that describes it, for pictures whose longer side is `side`.
+  std::string cfg(int64_t side) const;
   const DarknetPlan& plan() const { return plan_; }
   /// Every tensor of a .weights file, in its order.
   std::vector<Tensor> in_file_order() const;
@@ -69,6 +71,14 @@ void save_darknet_weights(const std::filesystem::path& path, const DarknetImpl& 
 /// What makes the network of a .cfg from a recipe: `cfg`, its text without comments, and `classes`, its number of them.
 /// Throws FileError as plan_darknet() does.
 Table darknet_settings(std::string_view text, const std::string& name);
+
+/// The text of a .cfg, without comments, where `what` is its path; else `what` itself, a text or a preset's name.
+/// Throws UsageError where there is no such file, FileError as plan_darknet() does.
+std::string darknet_cfg(const std::string& what);
+
+/// Whether two of them, as darknet_cfg() takes them, describe one network but for the number of classes, the size of
+/// pictures and what only training looks at.
+bool same_darknet(const std::string& a, const std::string& b);
 
 /// yolov2, yolov2-tiny, yolov3, yolov3-tiny, yolov3-spp, yolov4, yolov4-tiny.
 const std::vector<std::string>& darknet_presets();

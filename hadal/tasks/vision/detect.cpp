@@ -8,6 +8,8 @@
 #include "hadal/data/vision/scenes/scene_check.h"
 #include "hadal/data/vision/scenes/sources.h"
 #include "hadal/data/vision/scenes/tiles.h"
+#include "hadal/io/file.h"
+#include "hadal/models/detection/darknet.h"
 #include "hadal/tasks/vision/detect_judge.h"
 
 namespace hadal {
@@ -69,6 +71,13 @@ class Detect : public Task {
   std::string goal() const override { return DetectJudge::goal(made_->model()); }
   Metrics evaluate(const std::string& split, int64_t limit) override;
   std::vector<Figure> figures() override { return judge_ ? judge_->figures() : std::vector<Figure>{}; }
+  void write_beside(const std::filesystem::path& weights) override {
+    const auto* darknet = dynamic_cast<const DarknetImpl*>(&made_->model());
+    if (!darknet) return;
+    save_darknet_weights(weights.string() + ".weights", *darknet);
+    write_file(weights.string() + ".cfg", darknet->cfg(config_.size));
+    write_file(weights.string() + ".names", fmt::format("{}\n", fmt::join(made_->about().classes, "\n")));
+  }
   std::string summary() const override {
     auto text = made_->summary();
     if (train_)

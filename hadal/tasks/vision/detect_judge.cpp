@@ -130,7 +130,9 @@ std::string DetectJudge::goal(const DetectionModel& model) {
 PictureGrid DetectJudge::pictures() const {
   PictureGrid grid{"Truth, and what was found", {}};
   for (const auto& [index, found] : shown_) {
-    auto scene = data_->get(index);
+    // The truth is shown as far as the model could have found it.
+    auto scene = data_->get(index, {.masks = detector_.about().masks});
+    if (detector_.about().keypoints.empty()) scene.keypoints = Tensor();
     const ImageSize size{scene.image.size(0), scene.image.size(1)};
     const auto made = draw_detections(scene.image, detector_.detections(found, size), detector_.about());
     auto both = torch::cat({drawn(scene, data_->about()), made}, 1);

@@ -67,7 +67,7 @@ std::string yolo_labels(const std::vector<Detection>& detections, ImageSize size
   return out;
 }
 
-std::string coco_results(const std::string& name, const std::vector<Detection>& detections) {
+std::string coco_results(const std::string& name, const std::vector<Detection>& detections, const SceneAbout& about) {
   const auto stem = std::filesystem::path(name).stem().string();
   const bool number = !stem.empty() && stem.size() < 18 &&
                       std::all_of(stem.begin(), stem.end(), [](unsigned char c) { return std::isdigit(c); });
@@ -79,7 +79,9 @@ std::string coco_results(const std::string& name, const std::vector<Detection>& 
       json["image_id"] = std::stoll(stem);
     else
       json["image_id"] = stem;
-    json["category_id"] = d.label + 1;
+    const auto label = static_cast<size_t>(d.label);
+    json["category_id"] = label < about.categories.size() ? about.categories[label] : d.label + 1;
+    json["file_name"] = std::filesystem::path(name).filename().string();
     json["bbox"] = {b[0], b[1], b[2] - b[0], b[3] - b[1]};
     json["score"] = d.score;
     if (d.mask.defined()) json["segmentation"] = mask_json(d.mask);
@@ -158,7 +160,7 @@ std::vector<Attachment> detection_files(const Input& input, const Tensor& image,
   const auto path = std::filesystem::path(input.name);
   const auto name = path.stem().string() + frame + path.extension().string();
   if (wants("coco") && !detections.empty())
-    files.push_back({"coco.json", [=] { return coco_results(name, detections); }, true});
+    files.push_back({"coco.json", [=] { return coco_results(name, detections, about); }, true});
   if (input.frame >= 0 && !about.keypoints.empty()) {
     const Input of{.name = input.name, .frame = input.frame, .time = input.time};
     files.push_back({"points.csv", [=] { return points_table(of, detections); }, true, points_table_head(about)});

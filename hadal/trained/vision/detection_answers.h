@@ -9,8 +9,9 @@ namespace hadal {
 nlohmann::ordered_json detections_json(const std::vector<Detection>& detections);
 /// A line an object: class, then its box (middle and sides) or outline or box and keypoints, as shares of the picture.
 std::string yolo_labels(const std::vector<Detection>& detections, ImageSize size);
-/// Elements of COCO's list of results. The picture's number is its file's name where that is one.
-std::string coco_results(const std::string& name, const std::vector<Detection>& detections);
+/// Elements of COCO's list of results. The picture's number is its file's name where that is one, and that name as a
+/// text where not; file_name says it whole.
+std::string coco_results(const std::string& name, const std::vector<Detection>& detections, const SceneAbout& about);
 /// The picture with what was found drawn on it, keypoints from the score `sure` on.
 Tensor draw_detections(const Tensor& image, const std::vector<Detection>& detections, const SceneAbout& about,
                        double sure = 0.5);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "hadal/data/vision/coco_json.h"
 #include "hadal/data/vision/scenes/keypoints.h"
 #include "hadal/data/vision/scenes/tiles.h"
 #include "hadal/io/image.h"
@@ -70,6 +71,7 @@ Fields<DetectorConfig> DetectorConfig::fields() {
 Fields<DetectorLearned> DetectorLearned::fields() {
   using C = DetectorLearned;
   return {{"names", &C::names, "what the model calls its classes"},
+          {"categories", &C::categories, "the number of each class in COCO's files"},
           {"keypoints", &C::keypoints, "what it calls the keypoints of an object"},
           {"skeleton", &C::skeleton, "pairs of keypoints, from 0, with a line between them"},
           {"swap", &C::swap, "the keypoint that takes each one's place in the mirror"},
@@ -83,13 +85,17 @@ DetectorLearned DetectorLearned::from(const Table& learned) {
 }
 
 DetectorLearned DetectorLearned::of(const SceneAbout& about) {
-  DetectorLearned out{.names = about.classes, .keypoints = about.keypoints, .swap = about.swap, .sigmas = about.sigmas};
+  DetectorLearned out{.names = about.classes,
+                      .categories = about.categories,
+                      .keypoints = about.keypoints,
+                      .swap = about.swap,
+                      .sigmas = about.sigmas};
   for (const auto& [from, to] : about.skeleton) out.skeleton.push_back({from, to});
   return out;
 }
 
 SceneAbout DetectorLearned::about() const {
-  SceneAbout out{.classes = names, .keypoints = keypoints, .swap = swap, .sigmas = sigmas};
+  SceneAbout out{.classes = names, .categories = categories, .keypoints = keypoints, .swap = swap, .sigmas = sigmas};
   for (const auto& bone : skeleton)
     if (bone.size() == 2) out.skeleton.push_back({bone[0], bone[1]});
   return out;
@@ -111,6 +117,7 @@ TrainedDetector::TrainedDetector(DetectorConfig config, const Table& learned, co
   const auto* classes = model.settings.find("classes");
   for (auto label = std::ssize(about_.classes); classes && label < read_integer(*classes, "model.classes", {}); ++label)
     about_.classes.push_back(fmt::format("{}", label));
+  if (about_.categories.empty()) about_.categories = coco_numbers(about_.classes);
   if (model_->keypoints() == 0) about_.keypoints.clear(), about_.skeleton.clear();
   const auto& people = people_keypoints();
   if (about_.keypoints.empty() && model_->keypoints() == std::ssize(people) && about_.classes == kPeople) {

@@ -33,7 +33,9 @@ struct DetectorConfig {
 
 /// What the data of a detector teaches: what its numbers stand for.
 struct DetectorLearned {
-  std::vector<std::string> names, keypoints;
+  std::vector<std::string> names;
+  std::vector<int64_t> categories;
+  std::vector<std::string> keypoints;
   std::vector<std::vector<int64_t>> skeleton;
   std::vector<int64_t> swap;
   std::vector<double> sigmas;

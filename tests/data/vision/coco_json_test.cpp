@@ -1,5 +1,7 @@
 #include "hadal/data/vision/coco_json.h"
 
+#include "hadal/io/file.h"
+
 #include "tests/io/hostile.h"
 
 using namespace hadal;
@@ -54,7 +56,10 @@ TEST(CocoJson, ReadsResults) {
   EXPECT_EQ(results[0].bbox, (std::array<double, 4>{1, 2, 3, 4}));
   EXPECT_EQ(results[1].score, 0);
   EXPECT_EQ(results[1].keypoints, (std::vector<double>{1.5, 2, .5}));
+  EXPECT_EQ(results[1].entry, 2);
   EXPECT_TRUE(parse_coco_results(" [ ] ", "r.json").empty());
+  EXPECT_EQ(parse_coco_results("\xEF\xBB\xBF" + kResults, "r.json").size(), 2) << "with some editors' mark of UTF-8";
+  EXPECT_EQ(parse_coco_truth("\xEF\xBB\xBF" + kTruth, "t.json").annotations.size(), 3);
 }
 
 TEST(CocoJson, SaysWhatIsWrongAndWhere) {
@@ -113,4 +118,25 @@ TEST(CocoJson, DamagedFilesAreRefusedOrRead) {
       kTruth, true);
   test::damage_everywhere([&](std::span<const std::byte> bytes) { (void)parse_coco_results(view(bytes), "r"); },
                           kResults, true);
+}
+
+TEST(CocoJson, KnowsTheNumbersOfItsOwnClasses) {
+  std::vector<std::string> classes = {"person", "bicycle", "car",  "motorbike",     "aeroplane",    "bus",
+                                      "train",  "truck",   "boat", "traffic light", "fire hydrant", "stop sign"};
+  EXPECT_TRUE(coco_numbers(classes).empty());
+  const auto names = test::data_folder().parent_path() / "weights/yolo-fastest/coco.names";
+  NEEDS_DATA(names);
+  std::istringstream lines(read_file(names));
+  classes.clear();
+  for (std::string line; std::getline(lines, line);) classes.push_back(line);
+  const auto numbers = coco_numbers(classes);
+  ASSERT_EQ(numbers.size(), 80u);
+  EXPECT_EQ(numbers[0], 1);
+  EXPECT_EQ(numbers[11], 13);  // stop sign
+  EXPECT_EQ(numbers[62], 72);  // tv
+  EXPECT_EQ(numbers[79], 90);
+  classes[57] = "couch";
+  EXPECT_EQ(coco_numbers(classes), numbers);
+  std::swap(classes[0], classes[1]);
+  EXPECT_TRUE(coco_numbers(classes).empty());
 }

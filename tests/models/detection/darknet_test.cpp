@@ -135,7 +135,7 @@ TEST(DarknetCfg, SaysWhatIsWrongAndWhere) {
   std::string many = "[net]\n";
   for (int i = 0; i < 4097; ++i) many += "[dropout]\n";
   EXPECT_ERROR(plan_of(many), "more than 4096 layers");
-  EXPECT_ERROR(DarknetImpl({}), "cfg wants the text of a .cfg, or one of yolov2, ");
+  EXPECT_ERROR(DarknetImpl({}), "cfg wants a .cfg file, its text, or one of yolov2, ");
   DarknetImpl model({.cfg = "yolov3-tiny", .classes = 1});
   EXPECT_ERROR(model.forward(torch::zeros({1, 3, 32, 40})), "multiples of 32, got 32 x 40");
 }
@@ -235,4 +235,22 @@ TEST(YoloFastest, FindsWhatDarknetFindsAndWritesItsFileAgain) {
   expect(15, 0.55, {});                     // cat
   EXPECT_EQ(found.labels.size(0), 7);
   EXPECT_TRUE(found.boxes.max().item<double>() <= 320 && found.boxes.min().item<double>() >= 0);
+}
+
+TEST(DarknetCfg, MayBeAFile) {
+  const TemporaryFolder folder;
+  const auto path = (folder / "my.cfg").string();
+  write_file(path, "\xEF\xBB\xBF# mine\n" + kNet + kHead);
+  EXPECT_EQ(darknet_cfg(path), kNet + kHead);
+  for (const auto& same : {std::string("yolov3"), kNet + kHead}) EXPECT_EQ(darknet_cfg(same), same);
+  EXPECT_ERROR(darknet_cfg("no/such.cfg"), "there is no file \"no/such.cfg\"; cfg wants a .cfg file, its text, or one");
+  write_file(path, "# mine\n" + kNet + "[convolutionl]\n" + kHead);
+  EXPECT_ERROR(darknet_cfg(path), "my.cfg, line 5: [convolutionl] is no layer");
+  // What a recipe keeps is the text: the file may go.
+  write_file(path, kNet + kHead);
+  const auto resolved = detectors().resolve({"darknet", {{"cfg", Word{path}}}});
+  EXPECT_EQ(resolved.settings.find("cfg")->text(), Value(kNet + kHead).text());
+  EXPECT_EQ(DarknetImpl({.cfg = path}).cfg(32), kNet + kHead);
+  EXPECT_THAT(DarknetImpl({.cfg = path, .classes = 3}).cfg(64), testing::HasSubstr("classes=3"));
+  EXPECT_EQ(DarknetImpl({.cfg = DarknetImpl({.cfg = path}).cfg(64)}).preparation().size, 64);
 }

@@ -2,8 +2,10 @@
 
 #include <cmath>
 
+#include "hadal/data/vision/scenes/scene_draw.h"
 #include "hadal/data/vision/scenes/sources.h"
 #include "hadal/data/vision/scenes/tiles.h"
+#include "hadal/io/image.h"
 #include "hadal/tasks/vision/detect_judge.h"
 #include "hadal/train/trainer.h"
 
@@ -253,6 +255,21 @@ TEST(SceneClasses, AreMatchedByName) {
   EXPECT_EQ(match_scene_classes({"a", "b"}, {"0", "1"}), (std::vector<int64_t>{0, 1})) << "as many, called otherwise";
   EXPECT_ERROR(match_scene_classes({"dog", "ctt"}, {"cat", "dog"}),
                "a class \"ctt\" that the model does not know; nearest: cat");
+}
+
+TEST(Detect, ReportsShowTheTruthThatTheModelCouldFind) {
+  if (!has_image_formats()) GTEST_SKIP() << "nothing draws in this build";
+  const auto table = settings("yolov8n");  // boxes; the shapes have masks and keypoints
+  const auto task = make(table);
+  task->evaluate("val", 0);
+  const auto data = data_of(table, "val");
+  auto scene = data->get(0);
+  const auto all = drawn(scene, data->about());
+  scene.masks = scene.keypoints = Tensor();
+  const auto boxes = drawn(scene, data->about());
+  ASSERT_FALSE(all.equal(boxes));
+  const auto shown = std::get<PictureGrid>(task->figures().at(0)).items.at(0).image;
+  EXPECT_TRUE(shown.slice(1, 0, boxes.size(1)).equal(boxes));
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "hadal/io/file.h"
 #include "hadal/io/image.h"
 #include "hadal/ops/rle.h"
+#include "hadal/trained/vision/detection_answers.h"
 #include "hadal/trained/vision/detector.h"
 
 #include "tests/support/support.h"
@@ -150,6 +151,8 @@ TEST(TrainedDetector, WritesWhatIsAskedFor) {
   ASSERT_EQ(results.size(), 7u);
   EXPECT_EQ(results[0]["image_id"], 7);
   EXPECT_EQ(results[0]["bbox"].size(), 4u);
+  EXPECT_EQ(results[0]["file_name"], "7.png");
+  for (const auto& result : results) EXPECT_THAT(result["category_id"].get<int>(), testing::AnyOf(1, 2));
   EXPECT_ERROR(test::predicted(*detector, {}, {}, {{"save", List{"pdf"}}}), "predict.save = \"pdf\" is not known");
 }
 
@@ -227,6 +230,27 @@ TEST(TrainedDetector, LargePicturesAreLookedAtInTiles) {
                   .at(0)
                   .boxes.equal(detector->find({&small_image, 1}, options).at(0).boxes));
   EXPECT_ERROR(test::predicted(cut, {}, {}, {{"overlap", -0.1}}), "overlap (-0.1) must be from 0 to below 1");
+}
+
+TEST(TrainedDetector, KeepsTheNumbersOfItsDatasCategories) {
+  DetectorConfig config{.model = {"yolov8n", {{"width", 0.125}}}, .size = 64};
+  const SceneAbout data{.classes = {"cat", "dog"}, .categories = {5, 17}};
+  const TrainedDetector detector(config, write_config(DetectorLearned::of(data)), Use{.batch = 2});
+  const auto results =
+      json::parse("[" + coco_results("in/a.jpg", {{.label = 1}, {.label = 0}}, detector.about()) + "]");
+  EXPECT_EQ(results[0]["category_id"], 17);
+  EXPECT_EQ(results[1]["category_id"], 5);
+  EXPECT_EQ(results[0]["image_id"], "a");
+  EXPECT_EQ(results[0]["file_name"], "a.jpg");
+  EXPECT_EQ(json::parse(coco_results("000000000139.jpg", {{.label = 2}}, {}))["image_id"], 139);
+  EXPECT_EQ(json::parse(coco_results("000000000139.jpg", {{.label = 2}}, {}))["category_id"], 3);
+}
+
+TEST(PublishedDetectors, OfCocosClassesHaveCocosNumbers) {
+  NEEDS_DATA(weights_folder() / "yolo-fastest");
+  const auto detector = load_detector(weights_folder() / "yolo-fastest/yolo-fastest-1.1.weights");
+  ASSERT_EQ(detector->about().categories.size(), 80u);
+  EXPECT_EQ(detector->about().categories[16], 18);  // dog
 }
 
 }  // namespace

@@ -42,12 +42,16 @@ class RecordCheck {
       // Two masks of one box may be two objects.
       if (key(sorted[i - 1]) == key(sorted[i]) && sorted[i - 1]->mask.polygons == sorted[i]->mask.polygons &&
           sorted[i - 1]->mask.runs == sorted[i]->mask.runs && sorted[i - 1]->keypoints == sorted[i]->keypoints)
-        add(Fault::object_twice, *sorted[i], fmt::format("the same as object {}", sorted[i - 1]->id));
+        add(Fault::object_twice, *sorted[i], "the same as " + called(*sorted[i - 1]));
   }
 
  private:
   void add(Fault fault, const ObjectLabel& object, const std::string& what) const {
-    log_.add(fault, fmt::format("{} object {}", where_, object.id), what);
+    log_.add(fault, fmt::format("{} {}", where_, called(object)), what);
+  }
+  /// Objects of a file of their own are called by their lines, those of COCO's by their ids.
+  std::string called(const ObjectLabel& object) const {
+    return fmt::format("{} {}", record_.labels >= 0 ? "line" : "object", object.id);
   }
   static std::string text(const std::array<float, 4>& b) {
     return fmt::format("[{:.6g} {:.6g} {:.6g} {:.6g}]", b[0], b[1], b[2], b[3]);

@@ -88,11 +88,12 @@ std::string FileScenes::name(int64_t index) const {
 }
 
 int64_t FileScenes::picture_id(int64_t index) const {
-  return record(index).id > 0 || !files_->categories.empty() ? record(index).id : index + 1;
+  return record(index).id > 0 || !files_->about.categories.empty() ? record(index).id : index + 1;
 }
 
 int64_t FileScenes::category_id(int64_t label) const {
-  return files_->categories.empty() ? label + 1 : files_->categories.at(label);
+  const auto& numbers = files_->about.categories;
+  return numbers.empty() ? label + 1 : numbers.at(label);
 }
 
 FileScenes::Kept FileScenes::picture(int64_t index, int64_t longest) const {

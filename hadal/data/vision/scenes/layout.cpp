@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "hadal/core/utf8.h"
 #include "hadal/data/vision/image_folder.h"
 
 namespace hadal {
@@ -104,7 +105,7 @@ std::optional<int64_t> Layout::picture(std::string_view stem, const std::vector<
 
 std::vector<std::string> lines_of(std::string_view text) {
   std::vector<std::string> out;
-  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
+  text = without_mark(text);
   while (!text.empty()) {
     const auto end = std::min(text.find('\n'), text.size());
     auto line = text.substr(0, end);

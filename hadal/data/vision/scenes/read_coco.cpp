@@ -119,6 +119,7 @@ class Categories {
     about.classes = config.names;
     if (config.names.empty())
       for (const auto& [id, name] : by_id) about.classes.push_back(name);
+    auto& ids = about.categories;
     ids.resize(about.classes.size(), 0);
     for (const auto& [id, name] : by_id) {
       const auto at = std::find(about.classes.begin(), about.classes.end(), name) - about.classes.begin();
@@ -130,7 +131,6 @@ class Categories {
   }
 
   SceneAbout about;
-  std::vector<int64_t> ids;
   std::unordered_map<int64_t, int64_t> labels;
 
  private:
@@ -331,7 +331,6 @@ void read_coco(const Layout& layout, const SceneFilesConfig& config, SceneFiles&
   if (chosen.empty()) throw FileError(tree.root(), "holds no JSON with images and annotations");
   const Categories categories(truths, config, tree, log);
   out.about = categories.about;
-  out.categories = categories.ids;
   for (const auto& truth : truths) {
     SplitReader reader(truth, categories, log);
     auto& split = out.splits.emplace_back(SceneSplit{truth.split, {}});

@@ -53,8 +53,10 @@ class YoloFolder {
     SceneSplit out{name, {}};
     for (const auto& entry : entries) {
       const auto pictures = pictures_at(entry);
+      // Exported settings name a test split whether there is one or not; training does not want it.
       if (pictures.empty())
-        log_.add(Fault::picture_missing, where, fmt::format("{}: {} leads to no picture", name, entry));
+        log_.add(name == "test" ? Fault::split_missing : Fault::picture_missing, where,
+                 fmt::format("{}: {} leads to no picture", name, entry));
       for (const auto picture : pictures) add(picture, out);
     }
     return out;
@@ -108,7 +110,10 @@ class YoloFolder {
         if (!out.empty()) return out;
         const auto slash = rest.find('/');
         if (slash == std::string_view::npos) break;
+        // test/images may not end as images, which holds the other splits.
+        const bool told = !split_called(rest.substr(0, slash)).empty();
         rest.remove_prefix(slash + 1);
+        if (told && split_of_path(joined(rest, "x")).empty()) break;
       }
     }
     return {};
@@ -187,7 +192,8 @@ void read_yolo(const Layout& layout, const SceneFilesConfig& config, SceneFiles&
 
   YoloFolder folder(layout, settings, file ? folder_of(tree.path(*file)) : "", log);
   for (const auto& [name, entries] : settings.splits)
-    out.splits.push_back(folder.split(name, entries, tree.name(*file)));
+    if (auto split = folder.split(name, entries, tree.name(*file)); name != "test" || !split.records.empty())
+      out.splits.push_back(std::move(split));
   if (out.splits.empty()) {
     for (const auto* name : {"train", "val", "test"}) {
       SceneSplit split{name, {}};

@@ -12,6 +12,7 @@ namespace hadal {
 /// What the numbers of a data set's labels stand for. It travels with the weights that were trained on it.
 struct SceneAbout {
   std::vector<std::string> classes;
+  std::vector<int64_t> categories;               // COCO's number of each class; empty: from 1
   std::vector<std::string> keypoints;            // of every object; empty: it has none
   std::vector<std::array<int64_t, 2>> skeleton;  // lines between keypoints, from 0
   std::vector<int64_t> swap;   // swap[k] is the keypoint that takes k's place in the mirror; empty: no sides

@@ -112,9 +112,11 @@ Tensor draw_report(const SceneReport& report, int64_t count, int64_t side) {
   };
   std::set<std::string> wrong;
   for (const auto& fault : report.faults)
-    if (kind_of(fault.fault).weight >= FaultWeight::error)
-      wrong.insert(fault.where.substr(0, fault.where.find(" object ")));
-  std::vector<Choice> choices;
+    if (kind_of(fault.fault).weight >= FaultWeight::error) {
+      wrong.insert(fault.where);
+      for (const auto* place : {" object ", " line "}) wrong.insert(fault.where.substr(0, fault.where.rfind(place)));
+    }
+  std::vector<Choice> choices, chosen;
   const auto& files = *report.files;
   for (const auto& split : files.splits)
     for (int64_t i = 0; i < std::ssize(split.records); ++i) {
@@ -123,9 +125,11 @@ Tensor draw_report(const SceneReport& report, int64_t count, int64_t side) {
                        (r.labels >= 0 && wrong.contains(files.tree.name(r.labels)));
       choices.push_back({&split, i, bad});
     }
-  std::vector<Choice> chosen;
-  for (const auto& choice : choices)
-    if (choice.wrong && std::ssize(chosen) < count / 2) chosen.push_back(choice);
+  std::erase_if(choices, [&](const Choice& choice) {
+    const bool first = choice.wrong && std::ssize(chosen) < count / 2;
+    if (first) chosen.push_back(choice);
+    return first;
+  });
   const auto rest = std::min<int64_t>(count - std::ssize(chosen), std::ssize(choices));
   for (int64_t n = 0; n < rest; ++n) chosen.push_back(choices[n * std::ssize(choices) / rest]);
   std::vector<GridCell> cells;

@@ -51,6 +51,7 @@ const std::vector<FaultKind>& fault_kinds() {
       {Fault::sides_wrong, fatal, "sides-wrong", "the table of mirrored keypoints is no permutation"},
       {Fault::split_empty, error, "split-empty", "a split without pictures"},
       {Fault::split_without_objects, warning, "split-without-objects", "a split without a single object"},
+      {Fault::split_missing, warning, "split-missing", "a test split that is named and not there"},
       {Fault::choice, note, "choice", "one of several files was chosen"},
   };
   return kinds;

@@ -60,6 +60,7 @@ enum class Fault {
   // splits
   split_empty,
   split_without_objects,
+  split_missing,
   choice,
 };
 

@@ -66,7 +66,6 @@ struct SceneFiles {
   explicit SceneFiles(FileTree files) : tree(std::move(files)) {}
   FileTree tree;
   SceneAbout about;
-  std::vector<int64_t> categories;  // the file's own number of each class; empty: from 1
   std::vector<SceneSplit> splits;
   bool divided = true;  // false: one split, which is all there is
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <span>
 
 #include "hadal/core/error.h"
@@ -11,7 +12,9 @@
 namespace hadal {
 namespace {
 
-constexpr double kWithin = 0.8;
+constexpr double kWithin = 0.8;      // of the smaller box in another: the same object
+constexpr double kCutWithin = 0.6;   // where a tile's edge cuts one of them
+constexpr double kCutCounts = 0.25;  // what a score counts of a box that an edge cuts, beside those of whole ones
 
 std::vector<int64_t> starts(int64_t length, int64_t tile, double overlap) {
   if (length <= tile) return {0};
@@ -61,6 +64,89 @@ Found stacked_tiles(const std::vector<Found>& found, const std::vector<PixelBox>
   out.masks_in_boxes = true;
   return out;
 }
+
+/// What several tiles say of the same objects.
+class Pieces {
+ public:
+  Pieces(const Found& all, const Tensor& tile_of, const std::vector<PixelBox>& tiles)
+      : boxes_(all.boxes.const_data_ptr<float>()),
+        labels_(all.labels.const_data_ptr<int64_t>()),
+        scores_(all.scores.const_data_ptr<float>()),
+        from_(tile_of.const_data_ptr<int64_t>()),
+        count_(all.labels.size(0)),
+        beside_(tiles.size()) {
+    PixelBox picture{0, 0, 0, 0};
+    for (const auto& tile : tiles) {
+      picture.width = std::max(picture.width, tile.left + tile.width);
+      picture.height = std::max(picture.height, tile.top + tile.height);
+    }
+    for (size_t i = 0; i < tiles.size(); ++i)
+      for (size_t j = 0; j < tiles.size(); ++j)
+        if (i != j && share(tiles[i], tiles[j])) beside_[i].push_back(j);
+    for (int64_t i = 0; i < count_; ++i)
+      cut_.push_back(is_cut(boxes_ + 4 * i, tiles[static_cast<size_t>(from_[i])], picture));
+  }
+
+  /// The best `most` rows (K) int64, best first.
+  Tensor kept(double iou, int64_t most) const {
+    std::vector<int64_t> order(static_cast<size_t>(count_)), out;
+    std::iota(order.begin(), order.end(), 0);
+    const auto counts = [&](int64_t i) { return scores_[i] * (cut_[static_cast<size_t>(i)] ? kCutCounts : 1); };
+    std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return counts(a) > counts(b); });
+    std::vector<std::vector<int64_t>> kept(beside_.size());
+    for (const auto i : order) {
+      const auto& beside = beside_[static_cast<size_t>(from_[i])];
+      const auto any = [&](const auto& holds) {
+        return std::any_of(beside.begin(), beside.end(),
+                           [&](size_t tile) { return std::any_of(kept[tile].begin(), kept[tile].end(), holds); });
+      };
+      if (any([&](int64_t j) { return same(i, j, iou) && !gives_way(j, i); })) continue;
+      for (const auto tile : beside) std::erase_if(kept[tile], [&](int64_t j) { return same(i, j, iou); });
+      kept[static_cast<size_t>(from_[i])].push_back(i);
+    }
+    for (const auto& rows : kept) out.insert(out.end(), rows.begin(), rows.end());
+    std::sort(out.begin(), out.end());  // rows are best first
+    out.resize(std::min(out.size(), static_cast<size_t>(most)));
+    return torch::tensor(out, torch::kInt64);
+  }
+
+ private:
+  static bool share(const PixelBox& a, const PixelBox& b) {
+    return a.left < b.left + b.width && b.left < a.left + a.width && a.top < b.top + b.height &&
+           b.top < a.top + a.height;
+  }
+  /// Whether it ends at an edge of its tile beyond which the picture goes on.
+  static bool is_cut(const float* box, const PixelBox& tile, const PixelBox& picture) {
+    const auto at = [](double a, int64_t edge, int64_t side) {
+      return std::abs(a - static_cast<double>(edge)) <= std::max(2.0, 0.01 * static_cast<double>(side));
+    };
+    const auto right = tile.left + tile.width, bottom = tile.top + tile.height;
+    return (tile.left > 0 && at(box[0], tile.left, tile.width)) ||
+           (tile.top > 0 && at(box[1], tile.top, tile.height)) ||
+           (right < picture.width && at(box[2], right, tile.width)) ||
+           (bottom < picture.height && at(box[3], bottom, tile.height));
+  }
+  bool same(int64_t i, int64_t j, double iou) const {
+    if (labels_[i] != labels_[j]) return false;
+    const auto *a = boxes_ + 4 * i, *b = boxes_ + 4 * j;
+    const auto both = shared(a, b);
+    const bool cut = cut_[static_cast<size_t>(i)] || cut_[static_cast<size_t>(j)];
+    return both > iou * (area(a) + area(b) - both) || both > (cut ? kCutWithin : kWithin) * std::min(area(a), area(b));
+  }
+  /// The smaller of two pieces, unless the model is far less sure of the larger one.
+  bool gives_way(int64_t piece, int64_t to) const {
+    return cut_[static_cast<size_t>(piece)] && cut_[static_cast<size_t>(to)] &&
+           area(boxes_ + 4 * piece) < area(boxes_ + 4 * to) && scores_[to] > kCutCounts * scores_[piece];
+  }
+
+  const float* boxes_;
+  const int64_t* labels_;
+  const float* scores_;
+  const int64_t* from_;
+  int64_t count_;
+  std::vector<std::vector<size_t>> beside_;  // of each tile those that overlap it
+  std::vector<bool> cut_;
+};
 
 }  // namespace
 
@@ -158,21 +244,7 @@ Found merged_tiles(const std::vector<Found>& found, const std::vector<PixelBox>&
           tiles.size());
   Tensor tile_of;
   auto all = stacked_tiles(found, tiles, tile_of);
-  const auto* boxes = all.boxes.const_data_ptr<float>();
-  const auto* labels = all.labels.const_data_ptr<int64_t>();
-  const auto* from = tile_of.const_data_ptr<int64_t>();
-  std::vector<int64_t> kept;
-  for (int64_t i = 0; i < all.labels.size(0) && std::ssize(kept) < most; ++i) {
-    const auto* a = boxes + 4 * i;
-    const bool taken = std::any_of(kept.begin(), kept.end(), [&](int64_t j) {
-      if (labels[j] != labels[i] || from[j] == from[i]) return false;
-      const auto* b = boxes + 4 * j;
-      const auto both = shared(a, b);
-      return both > iou * (area(a) + area(b) - both) || both > kWithin * std::min(area(a), area(b));
-    });
-    if (!taken) kept.push_back(i);
-  }
-  const auto rows = torch::tensor(kept, torch::kInt64);
+  const auto rows = Pieces(all, tile_of, tiles).kept(iou, most);
   for (auto* part : {&all.boxes, &all.labels, &all.scores, &all.masks, &all.keypoints})
     if (part->defined()) *part = part->index_select(0, rows);
   return all;

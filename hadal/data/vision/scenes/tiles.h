@@ -53,8 +53,10 @@ class TiledScenes : public SceneData {
 };
 
 /// What the tiles of a picture found, each in pixels of its tile, masks in their boxes, as one: in pixels of the
-/// picture, without boxes of one class that a better one of another tile overlaps by more than `iou` or holds by more
-/// than 0.8, as of objects that a tile's edge cuts. What one tile says stands as the model said it.
+/// picture, without boxes of one class that a better one of another tile overlaps by more than `iou` or by more than
+/// 0.8 of the smaller one. A box that ends at an edge within the picture is a piece: from 0.6 of the smaller one on it
+/// gives way to a whole one, unless that scores less than a quarter of it, and to a larger piece. What one tile says
+/// stands as the model said it.
 Found merged_tiles(const std::vector<Found>& found, const std::vector<PixelBox>& tiles, double iou, int64_t most);
 
 }  // namespace hadal

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "hadal/core/error.h"
+#include "hadal/core/utf8.h"
 #include "hadal/data/vision/scenes/readers.h"
 #include "hadal/io/json.h"
 #include "hadal/io/yaml.h"
@@ -183,7 +184,7 @@ std::vector<ObjectLabel> parse_yolo_labels(std::string_view text, std::string_vi
                                            FaultLog& log) {
   std::vector<ObjectLabel> out;
   LineReader reader(settings, log);
-  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
+  text = without_mark(text);
   for (int64_t number = 1; !text.empty(); ++number) {
     const auto end = std::min(text.find('\n'), text.size());
     const auto line = text.substr(0, end);

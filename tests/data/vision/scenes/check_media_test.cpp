@@ -65,7 +65,7 @@ struct Yolo : Planted {
 };
 
 std::string voc(const std::string& size, const std::string& box, const std::string& name = "cat") {
-  return "<annotation><size>" + size + "</size><object><name>" + name + "</name><bndbox>" + box +
+  return "<annotation>\n<size>" + size + "</size>\n<object><name>" + name + "</name><bndbox>" + box +
          "</bndbox></object></annotation>";
 }
 const std::string kSize = "<width>40</width><height>20</height>";
@@ -197,12 +197,14 @@ TEST(SceneCheck, FindsFaultsOfLinesAndClasses) {
   y.labels("7 0.5 0.5 0.5 0.5\n");
   expect_only(y.check(), Fault::class_range, "line 1", "class 7 is not among the 2 names");
   y.labels("0 0.5 0.5 0.5 0.5\n0 0.5 0.5 0.5 0.5\n");
-  expect_only(y.check(), Fault::object_twice, "0.txt object 2", "the same as object 1");
+  expect_only(y.check(), Fault::object_twice, "0.txt line 2", "the same as line 1");
   y.labels("0 0.5 0.5 0 0.5\n");
-  expect_only(y.check(), Fault::box_without_area, "0.txt object 1", "has no area");
+  expect_only(y.check(), Fault::box_without_area, "0.txt line 1", "has no area");
   y.labels("0 0.5 0.5 0.5 0.5\n");
   y.settings("nc: 3\n");
   expect_only(y.check(), Fault::names_wrong, "data.yaml", "nc says 3 classes; names has 2");
+  y.settings("test: ../test/images\n");
+  expect_only(y.check(), Fault::split_missing, "data.yaml", "test: ../test/images leads to no picture");
   y.settings("", "[cat, dog, emu]");
   expect_only(y.check(), Fault::class_unused, "", "class \"emu\" has no object");
   y.settings("", "[cat, cat]");
@@ -231,9 +233,9 @@ TEST(SceneCheck, FindsFaultsOfVoc) {
   v.labels(voc("<width>41</width><height>20</height>", kBox));
   expect_only(v.check(), Fault::size_wrong, "", "the labels say 41 x 20, the picture is 40 x 20");
   v.labels(voc(kSize, "<xmin>50</xmin><ymin>2</ymin><xmax>60</xmax><ymax>12</ymax>"));
-  expect_only(v.check(), Fault::box_outside, "a.xml object 1", "lies outside");
+  expect_only(v.check(), Fault::box_outside, "a.xml line 3", "lies outside");
   v.labels(voc(kSize, "<xmin>1</xmin><ymin>2</ymin><xmax>60</xmax><ymax>12</ymax>"));
-  expect_only(v.check(), Fault::box_over_edge, "a.xml object 1", "reaches over the edge");
+  expect_only(v.check(), Fault::box_over_edge, "a.xml line 3", "reaches over the edge");
   v.labels(voc(kSize, kBox));
   SceneFilesConfig named;
   named.path = v.path().string(), named.names = {"cta"};
@@ -321,6 +323,22 @@ TEST(SceneCheck, BloodCellsHaveTwoBoxesWithoutAreaAndNothingElse) {
   EXPECT_EQ(report.sums[0].fault, Fault::box_without_area);
   const auto grid = draw_report(report, 4, 160);
   EXPECT_TRUE(grid.defined());
+}
+
+TEST(SceneCheck, DrawsEachPictureOnce) {
+  const auto size = [](const std::string& labels, int64_t count) {
+    Planted f;
+    for (const auto* name : {"a", "b"}) {
+      f.write(fmt::format("images/train/{}.png", name), picture(name[0]));
+      f.write(fmt::format("labels/train/{}.txt", name), labels);
+    }
+    f.write("data.yaml", "train: images/train\nnames: [cat]\n");
+    return draw_report(f.check(), count, 160).sizes().vec();
+  };
+  const std::string right = "0 0.5 0.5 0.5 0.5\n";
+  for (const auto* wrong : {"0 0.5 0.5 0.5 0.5\n0 0.5 0.5 0 0.5\n", "0 0.5 0.5 0.5 0.5\n1 0.5 0.5 0.5 0.5\n"})
+    EXPECT_EQ(size(wrong, 8), size(right, 8)) << "those with errors come first, and not again";
+  EXPECT_NE(size(right, 1), size(right, 8));
 }
 
 TEST(SceneCheck, RealDataHasNothingWrong) {

@@ -139,6 +139,17 @@ TEST(SceneFiles, ReadYoloBoxesPolygonsAndKeypoints) {
   EXPECT_ERROR(open(f.path()), "must hold each of 0 to 1 once");
   write_file(f / "data.yaml", "train: images/trian\nnames: {0: cat}\n");
   EXPECT_ERROR(open(f.path()), "train: images/trian leads to no picture");
+  write_file(f / "labels/train/a.txt", "0 0.5 0.5 0.5 1\n");
+  write_file(f / "data.yaml", "train: images/train\nval: images/vla\nnames: {0: cat}\n");
+  EXPECT_ERROR(open(f.path()), "val: images/vla leads to no picture");
+  write_file(f / "labels/train/a.txt",
+             "\xEF\xBB\xBF"
+             "0 0.5 0.5 0.5 1\n");
+  write_file(f / "data.yaml",
+             "\xEF\xBB\xBFtrain: images/train\nval: images/val\ntest: ../test/images\nnames: {0: cat}\n");
+  source = open(f.path());
+  EXPECT_EQ(source.splits, (std::vector<std::string>{"train", "val"})) << "a test split is not needed";
+  EXPECT_EQ(source.faults->count(Fault::split_missing), 1);
   write_file(f / "data.yaml", "train: images/train\nnames: {0: cat}\nnc: 3\n");
   EXPECT_ERROR(open(f.path()), "nc says 3 classes; names has 1");
 }

@@ -145,3 +145,29 @@ TEST(Tiles, PutTogetherWhatEdgesCut) {
   const auto alone = merged_tiles({found({0, 0, 10, 10, 0, 0, 10, 9}, {0.9f, 0.8f}, {0, 0})}, {tiles[0]}, 0.5, 10);
   EXPECT_EQ(alone.boxes.size(0), 2);
 }
+
+TEST(Tiles, PiecesGiveWayToTheObjectTheyAreOf) {
+  const std::vector<PixelBox> tiles = {{0, 0, 100, 100}, {60, 0, 100, 100}};
+  const auto found = [](std::vector<float> boxes, std::vector<float> scores) {
+    Found f;
+    f.boxes = torch::tensor(boxes).reshape({-1, 4}), f.scores = torch::tensor(scores);
+    f.labels = torch::zeros({f.scores.size(0)}, torch::kInt64);
+    return f;
+  };
+  const auto kept = [&](const Found& left, const Found& right, int64_t most = 10) {
+    return merged_tiles({left, right}, tiles, 0.7, most).scores;
+  };
+  // The left tile has two thirds of the object, and is surer of them than the right one of all of it.
+  EXPECT_TRUE(kept(found({70, 10, 99, 50}, {0.9f}), found({12, 10, 55, 50}, {0.5f})).equal(torch::tensor({0.5f})));
+  // Something faint in the other tile takes nothing away from what is sure, and goes itself.
+  EXPECT_TRUE(kept(found({70, 10, 99, 50}, {0.9f}), found({12, 10, 55, 50}, {0.1f})).equal(torch::tensor({0.9f})));
+  // Nobody has it whole: of two pieces the larger one stays, in whichever order they come.
+  EXPECT_TRUE(kept(found({70, 10, 100, 50}, {0.9f}), found({0, 10, 90, 50}, {0.5f})).equal(torch::tensor({0.5f})));
+  EXPECT_TRUE(kept(found({10, 10, 100, 50}, {0.5f}), found({0, 10, 30, 50}, {0.9f})).equal(torch::tensor({0.5f})));
+  // Whole ones are judged by overlap alone, and an edge of the picture cuts nothing.
+  EXPECT_EQ(kept(found({65, 10, 95, 50}, {0.9f}), found({15, 10, 55, 50}, {0.5f})).size(0), 2);
+  EXPECT_EQ(kept(found({65, 0, 95, 50}, {0.9f}), found({15, 0, 55, 50}, {0.5f})).size(0), 2);
+  // Best first, and no more than asked for: a piece has its own score.
+  const auto some = found({0, 10, 10, 20, 90, 60, 100, 70, 20, 10, 30, 20}, {0.3f, 0.9f, 0.8f});
+  EXPECT_TRUE(kept(some, found({}, {}), 2).equal(torch::tensor({0.9f, 0.8f})));
+}
