@@ -247,9 +247,9 @@ void Trainer::evaluate() {
 /// Whoever is stopped or fails within it saves what it began with, random states too: the next sitting makes it first.
 void Trainer::make_due_evaluation() {
   auto& state = progress_.state;
-  if (swa_ && state.step == state.steps) end_on_average();
   const auto random = random_states(device_);
   try {
+    if (swa_ && state.step == state.steps) end_on_average();
     evaluate();
   } catch (...) {
     if (progress_.due) set_random_states(random, device_);

@@ -40,12 +40,16 @@ struct FindOptions {
 
 /// What was found in one picture, best first.
 struct Found {
-  Tensor boxes;                 // (N, 4) float32, within the picture
-  Tensor labels;                // (N) int64
-  Tensor scores;                // (N) float32
-  Tensor masks;                 // (N, m, n) float32, 0 to 1; undefined: the model has none
-  Tensor keypoints;             // (N, K, 3) float32: x, y, score 0 to 1; undefined: the model has none
-  bool masks_in_boxes = false;  // a mask spans its box; otherwise the prepared picture, of which its box counts
+  Tensor boxes;      // (N, 4) float32, within the picture
+  Tensor labels;     // (N) int64
+  Tensor scores;     // (N) float32
+  Tensor masks;      // (N, m, n) float32; undefined: the model has none
+  Tensor keypoints;  // (N, K, 3) float32: x, y, score 0 to 1; undefined: the model has none
+  /// Logits of the whole input, of which the box counts; or what spans the box, 0 to 1, its outline at 0.5, and is
+  /// pasted as torchvision does, up to a pixel beyond the box, or as ultralytics does, just the pixels that begin
+  /// within it.
+  enum class Masks { of_input, of_box, within_box };
+  Masks masks_are = Masks::of_input;
 };
 
 /// How a picture becomes the network's input.

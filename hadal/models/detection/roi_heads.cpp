@@ -215,7 +215,7 @@ std::vector<Found> RoiHeadsImpl::find(const Scene& scene, const std::vector<Tens
     const auto last = first + found.boxes.size(0);
     if (masks.defined()) {
       found.masks = masks.slice(0, first, last).to(torch::kFloat32);
-      found.masks_in_boxes = true;
+      found.masks_are = Found::Masks::of_box;
     }
     if (points.defined()) {
       const auto highest = highest_points(points.slice(0, first, last), found.boxes);

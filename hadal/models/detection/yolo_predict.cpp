@@ -144,10 +144,8 @@ std::vector<Found> choose(const Predicted& all, bool end_to_end, const FindOptio
     if (all.prototypes.defined()) {
       const auto& prototypes = all.prototypes[i];
       const auto weights = all.coefficients[i].index_select(0, picked.places);
-      one.masks = weights.matmul(prototypes.flatten(1))
-                      .view({-1, prototypes.size(1), prototypes.size(2)})
-                      .sigmoid()
-                      .to(torch::kFloat32);
+      one.masks =
+          weights.matmul(prototypes.flatten(1)).view({-1, prototypes.size(1), prototypes.size(2)}).to(torch::kFloat32);
     }
     if (all.keypoints.defined()) one.keypoints = all.keypoints[i].index_select(0, picked.places).to(torch::kFloat32);
     found.push_back(std::move(one));

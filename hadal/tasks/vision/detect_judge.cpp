@@ -54,7 +54,7 @@ void DetectJudge::add(int64_t index, const Found& given) {
               given.scores.cpu().to(torch::kFloat64),
               given.masks.defined() ? given.masks.cpu() : Tensor(),
               given.keypoints.defined() ? given.keypoints.cpu() : Tensor(),
-              given.masks_in_boxes};
+              given.masks_are};
   const auto picture = data_->picture_id(index);
   Scene truth;
   if (masks_) {
@@ -82,7 +82,7 @@ void DetectJudge::add(int64_t index, const Found& given) {
     // COCO looks at 100 a picture; pasting more would only cost time.
     const auto few = torch::arange(std::min<int64_t>(found.boxes.size(0), 100));
     found = {rows_of(found.boxes, few), rows_of(found.labels, few),    rows_of(found.scores, few),
-             rows_of(found.masks, few), rows_of(found.keypoints, few), found.masks_in_boxes};
+             rows_of(found.masks, few), rows_of(found.keypoints, few), found.masks_are};
     enter(*masks_, truth.masks, pasted_masks(found, {truth.image.size(0), truth.image.size(1)}), false);
   }
   if (keypoints_) enter(*keypoints_, {}, {}, true);
@@ -91,7 +91,7 @@ void DetectJudge::add(int64_t index, const Found& given) {
     const auto sure = found.scores.ge(detector_.config().predict.conf).nonzero().squeeze(1);
     shown_.push_back({index,
                       {rows_of(found.boxes, sure), rows_of(found.labels, sure), rows_of(found.scores, sure),
-                       rows_of(found.masks, sure), rows_of(found.keypoints, sure), found.masks_in_boxes}});
+                       rows_of(found.masks, sure), rows_of(found.keypoints, sure), found.masks_are}});
   }
 }
 

@@ -226,7 +226,15 @@ std::vector<Found> TrainedDetector::find(std::span<const Tensor> images, const D
 
 Tensor pasted_masks(const Found& found, ImageSize size) {
   if (!found.masks.defined()) return {};
-  return paste_masks(found.masks, found.boxes, size.height, size.width).gt(0.5).to(torch::kUInt8);
+  const auto pasted = paste_masks(found.masks, found.boxes, size.height, size.width).gt(0.5);
+  if (found.masks_are == Found::Masks::within_box) {
+    const auto within = [&](int64_t axis, int64_t side) {
+      const auto at = torch::arange(side, torch::kFloat32);
+      return at.ge(found.boxes.select(1, axis).unsqueeze(1)) & at.lt(found.boxes.select(1, axis + 2).unsqueeze(1));
+    };
+    pasted.logical_and_(within(0, size.width).unsqueeze(1)).logical_and_(within(1, size.height).unsqueeze(2));
+  }
+  return pasted.to(torch::kUInt8);
 }
 
 std::vector<Detection> TrainedDetector::detections(const Found& found, ImageSize size) const {

@@ -136,7 +136,7 @@ TEST_P(Torchvision, FindsTheSame) {
   ASSERT_EQ(found.size(), 2);
   for (size_t i = 0; i < 2; ++i) {
     const auto key = fmt::format("found/{}/", i);
-    const auto& [boxes, labels, scores, masks, keypoints, in_boxes] = found[i];
+    const auto& [boxes, labels, scores, masks, keypoints, masks_are] = found[i];
     EXPECT_EQ(boxes.size(0), at(key + "count").item<int64_t>());
     EXPECT_LT((boxes.slice(0, 0, 12) - at(key + "boxes")).abs().max().item<double>(), 1e-3);
     EXPECT_TRUE(torch::equal(labels.slice(0, 0, 12) + 1, at(key + "labels")));
@@ -144,7 +144,7 @@ TEST_P(Torchvision, FindsTheSame) {
     EXPECT_EQ(masks.defined(), model->has_masks());
     EXPECT_EQ(keypoints.defined(), model->keypoints() > 0);
     if (masks.defined()) {
-      EXPECT_TRUE(in_boxes);
+      EXPECT_EQ(masks_are, Found::Masks::of_box);
       EXPECT_EQ(masks.sizes(), (std::vector<int64_t>{boxes.size(0), 28, 28}));
       EXPECT_LT((masks.slice(0, 0, 3) - at(key + "masks")).abs().max().item<double>(), 1e-5);
     }

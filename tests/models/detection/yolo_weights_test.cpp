@@ -105,7 +105,7 @@ TEST(YoloWeights, V8FindsMasks) {
   const std::vector<double> scores = {.883, .850, .834, .791, .280}, pixels = {22422, 52406, 34018, 260720, 11775};
   const auto options =
       F::InterpolateFuncOptions().size(std::vector<int64_t>{1080, 810}).mode(torch::kBilinear).align_corners(false);
-  const auto masks = F::interpolate(found.masks.logit().unsqueeze(0), options)[0] > 0;
+  const auto masks = F::interpolate(found.masks.unsqueeze(0), options)[0] > 0;
   for (size_t i = 0; i < scores.size(); ++i) {
     const auto row = static_cast<int64_t>(i);
     EXPECT_NEAR(found.scores[row].item<double>(), scores[i], kScore);

@@ -203,9 +203,9 @@ Found brought_back(const Found& found, const Placement& p, ImageSize input) {
     return torch::minimum(((at - start) / scale).clamp_min(0), limit);
   };
   const auto boxes = out.boxes = torch::cat({corner(0), corner(2)}, 1);
-  if (found.masks.defined() && !found.masks_in_boxes) {
-    // Read from the mask of the whole input where paste_masks will put each place of the box's own. Between its places
-    // it is the logits that are straight, not the probabilities.
+  if (found.masks.defined() && found.masks_are == Found::Masks::of_input) {
+    // Read where paste_masks will put each place of the box's own. Around their outline they stay straight between
+    // places, as logits are and probabilities are not.
     constexpr int64_t kGrid = 112;
     const auto places = [&](int64_t axis) {
       auto at = torch::empty({boxes.size(0), kGrid});
@@ -217,11 +217,11 @@ Found brought_back(const Found& found, const Placement& p, ImageSize input) {
       return 2 * (at * scale[axis] + start[axis]) / real(side) - 1;
     };
     const auto x = places(0).unsqueeze(1).expand({-1, kGrid, -1}), y = places(1).unsqueeze(2).expand({-1, -1, kGrid});
-    out.masks = F::grid_sample(found.masks.unsqueeze(1).to(torch::kFloat32).logit(1e-6), torch::stack({x, y}, 3),
-                               F::GridSampleFuncOptions().align_corners(false).padding_mode(torch::kBorder))
-                    .squeeze(1)
-                    .sigmoid();
-    out.masks_in_boxes = true;
+    const auto logits = F::grid_sample(found.masks.unsqueeze(1).to(torch::kFloat32), torch::stack({x, y}, 3),
+                                       F::GridSampleFuncOptions().align_corners(false).padding_mode(torch::kBorder))
+                            .squeeze(1);
+    out.masks = (0.5 + logits).clamp(0, 1);
+    out.masks_are = Found::Masks::within_box;
   }
   if (found.keypoints.defined())
     out.keypoints = torch::cat({(found.keypoints.slice(2, 0, 2) - start) / scale, found.keypoints.slice(2, 2, 3)}, 2);

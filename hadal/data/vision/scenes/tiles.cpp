@@ -48,7 +48,7 @@ Found stacked_tiles(const std::vector<Found>& found, const std::vector<PixelBox>
     labels.push_back(f.labels), scores.push_back(f.scores);
     from.push_back(torch::full_like(f.labels, static_cast<int64_t>(i)));
     if (f.masks.defined()) {
-      require(f.masks_in_boxes, "[tiles] masks must lie in their boxes (brought_back)");
+      require(f.masks_are != Found::Masks::of_input, "[tiles] masks must lie in their boxes (brought_back)");
       masks.push_back(f.masks);
     }
     if (f.keypoints.defined()) keypoints.push_back(f.keypoints + torch::tensor({left, top, 0.0}, torch::kFloat32));
@@ -61,7 +61,7 @@ Found stacked_tiles(const std::vector<Found>& found, const std::vector<PixelBox>
   out.boxes = sorted(boxes), out.labels = sorted(labels), tile_of = sorted(from);
   if (masks.size() == found.size()) out.masks = sorted(masks);
   if (keypoints.size() == found.size()) out.keypoints = sorted(keypoints);
-  out.masks_in_boxes = true;
+  out.masks_are = found[0].masks_are;
   return out;
 }
 

@@ -90,13 +90,13 @@ TEST(Prepare, BringsBackWhatItPlaced) {
   found.boxes = placed_boxes(boxes, prepared.placement);
   found.labels = torch::zeros({1}, torch::kInt64), found.scores = torch::ones({1});
   found.keypoints = placed_keypoints(torch::tensor({50.f, 40.f, 1.f}).reshape({1, 1, 3}), prepared.placement);
-  found.masks = torch::zeros({1, 128, 320});
+  found.masks = torch::full({1, 128, 320}, -5.f);
   const auto* b = found.boxes.const_data_ptr<float>();
-  found.masks[0].slice(1, int64_t(b[0]), int64_t((b[0] + b[2]) / 2)).fill_(1);
+  found.masks[0].slice(1, int64_t(b[0]), int64_t((b[0] + b[2]) / 2)).fill_(5);
   const auto back = brought_back(found, prepared.placement, {128, 320});
   EXPECT_LT((back.boxes - boxes).abs().max().item<float>(), 1e-3);
   EXPECT_NEAR(back.keypoints[0][0][0].item<float>(), 50, 1e-3);
-  EXPECT_TRUE(back.masks_in_boxes);
+  EXPECT_EQ(back.masks_are, Found::Masks::within_box);
   EXPECT_NEAR(back.masks.mean().item<float>(), 0.5, 0.02);
 }
 
@@ -105,8 +105,8 @@ TEST(Prepare, MasksOfBoxesThatLeaveThePictureStayWhereTheyAre) {
   Found found;
   found.boxes = torch::tensor({-100.f, 0.f, 100.f, 100.f}).reshape({1, 4});
   found.labels = torch::zeros({1}, torch::kInt64), found.scores = torch::ones({1});
-  found.masks = torch::zeros({1, 320, 320});
-  found.masks[0].slice(1, 50, 320).fill_(1);
+  found.masks = torch::full({1, 320, 320}, -30.f);
+  found.masks[0].slice(1, 50, 320).fill_(30);
   const auto back = brought_back(found, prepared.placement, {320, 320});
   EXPECT_EQ(back.boxes[0][0].item<float>(), 0);
   const auto row = back.masks[0][56];
