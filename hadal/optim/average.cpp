@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <ATen/ops/_foreach_lerp.h>
+#include <fmt/ranges.h>
 
 #include "hadal/core/error.h"
 

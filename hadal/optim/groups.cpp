@@ -6,6 +6,8 @@
 #include <regex>
 #include <set>
 
+#include <fmt/ranges.h>
+
 #include "hadal/core/error.h"
 
 namespace hadal {

@@ -4,6 +4,7 @@
 #include <set>
 
 #include <ATen/ops/index_select.h>
+#include <fmt/ranges.h>
 
 #include "hadal/core/error.h"
 

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <numbers>
 
+#include <fmt/ranges.h>
+
 #include "hadal/optim/schedule_pace.h"
 
 namespace hadal {
