@@ -98,22 +98,28 @@ Tensor resampled(const Tensor& image, int64_t height, int64_t width, Preparation
   auto out = torch::empty({height, width, channels}, torch::kUInt8);
   const auto* from = picture.const_data_ptr<uint8_t>();
   auto* to = out.data_ptr<uint8_t>();
-  for (int64_t y = 0; y < height; ++y) {
-    const auto* above = from + down.first[y] * old_width * channels;
-    const auto* below = from + down.second[y] * old_width * channels;
-    const int64_t fy = down.along[y];
-    for (int64_t x = 0; x < width; ++x) {
-      const auto a = across.first[x] * channels, b = across.second[x] * channels;
-      const int64_t fx = across.along[x];
-      for (int64_t c = 0; c < channels; ++c) {
-        const auto top = above[a + c] * (2048 - fx) + above[b + c] * fx;
-        const auto bottom = below[a + c] * (2048 - fx) + below[b + c] * fx;
-        const auto rounded = (top * (2048 - fy) + bottom * fy + (1 << 21)) >> 22;
-        const auto cut = (((top >> 4) * (2048 - fy) >> 16) + ((bottom >> 4) * fy >> 16) + 2) >> 2;
-        *to++ = static_cast<uint8_t>(sampling == Sampling::opencv ? cut : rounded);
+  const auto fill = [&](const auto& mean) {
+    for (int64_t y = 0; y < height; ++y) {
+      const auto* above = from + down.first[y] * old_width * channels;
+      const auto* below = from + down.second[y] * old_width * channels;
+      const int64_t fy = down.along[y];
+      for (int64_t x = 0; x < width; ++x) {
+        const auto a = across.first[x] * channels, b = across.second[x] * channels;
+        const int64_t fx = across.along[x];
+        for (int64_t c = 0; c < channels; ++c) {
+          const auto top = above[a + c] * (2048 - fx) + above[b + c] * fx;
+          const auto bottom = below[a + c] * (2048 - fx) + below[b + c] * fx;
+          *to++ = static_cast<uint8_t>(mean(top, bottom, fy));
+        }
       }
     }
-  }
+  };
+  if (sampling == Sampling::opencv)
+    fill([](int64_t top, int64_t bottom, int64_t fy) {
+      return (((top >> 4) * (2048 - fy) >> 16) + ((bottom >> 4) * fy >> 16) + 2) >> 2;
+    });
+  else
+    fill([](int64_t top, int64_t bottom, int64_t fy) { return (top * (2048 - fy) + bottom * fy + (1 << 21)) >> 22; });
   return out;
 }
 

@@ -44,6 +44,14 @@ TEST(Prepare, ResizesAsOpenCvDoes) {
   EXPECT_FALSE(resampled(image, 2, 5, Sampling::rounded).flatten().equal(theirs.to(torch::kUInt8)));
 }
 
+TEST(Prepare, AveragesOverWhatASmallerPictureLeavesOut) {
+  torch::manual_seed(2);
+  const auto image = noise(40, 60);
+  const Preparation p{.fit = Preparation::Fit::squash, .sampling = Sampling::antialias, .size = 16};
+  EXPECT_TRUE(prepare(image, p).image.equal(resize(image, 16, 16)));
+  EXPECT_FALSE(resampled(image, 16, 16, Sampling::rounded).equal(resize(image, 16, 16)));
+}
+
 TEST(Prepare, LettersboxesAsYoloDoes) {
   const auto out = prepare(torch::zeros({1080, 810, 3}, torch::kUInt8), {});
   EXPECT_EQ(out.image.sizes(), (std::vector<int64_t>{640, 480, 3}));
