@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "hadal/models/detection/mask_regions.h"
 #include "hadal/models/detection/yolo_loss.h"
 
 namespace hadal::yolo {
@@ -34,6 +35,17 @@ Tensor classes_of_pixels(const Tensor& masks, const Targets& targets, const Tens
   return torch::upsample_nearest2d(wanted, like.sizes().slice(2));
 }
 
+/// An object's mask (h, w) in the prototypes' cells, of its region alone: (rows, columns).
+Tensor mask_within(const Tensor& mask, const MaskRegion& region, const Tensor& prototypes) {
+  const auto tall = mask.size(0) / prototypes.size(2), wide = mask.size(1) / prototypes.size(3);  // pixels of a cell
+  const MaskRegion pixels{.top = region.top * tall,
+                          .left = region.left * wide,
+                          .rows = region.rows * tall,
+                          .columns = region.columns * wide};
+  if (region.cells() == 0) return torch::empty({0, 0}, prototypes.options());
+  return masks_of_size(pixels.of(mask).unsqueeze(0), region.rows, region.columns, prototypes);
+}
+
 }  // namespace
 
 Tensor masks_of_size(const Tensor& masks, int64_t rows, int64_t columns, const Tensor& like) {
@@ -51,34 +63,33 @@ TensorsByName mask_losses(const Raw& raw, const Tensor& prototypes, const Tensor
                           const Targets& targets) {
   const auto& who = learning.who;
   const auto learners = who.places.size(0), rows = prototypes.size(2), columns = prototypes.size(3);
-  auto total = torch::zeros({}, prototypes.options());
-  TensorsByName out;
-  if (learners == 0) {
-    out.emplace_back("seg", total);
-    if (semantic.defined()) out.emplace_back("sem", total.clone());
-    return out;
+  const auto none = torch::zeros({}, prototypes.options());
+  if (learners == 0)
+    return semantic.defined() ? TensorsByName{{"seg", none}, {"sem", none.clone()}} : TensorsByName{{"seg", none}};
+  // Sorted by object, for those who learn one share its mask.
+  const auto order = who.targets.argsort(/*stable=*/true);
+  const auto said =
+      raw.coefficients.transpose(1, 2).index({who.pictures.index_select(0, order), who.places.index_select(0, order)});
+  const auto boxes = targets.boxes.to(torch::kCPU, torch::kFloat64);
+  const auto to_cells = torch::tensor({columns / learning.width, rows / learning.height}, boxes.options()).repeat(2);
+  const auto regions = mask_regions(who.targets.index_select(0, order), boxes * to_cells, targets.owner, rows, columns);
+
+  std::vector<Tensor> wanted, weights;
+  for (const auto& region : regions) {
+    const auto each = region.learners * region.cells();
+    wanted.push_back(
+        mask_within(targets.masks[region.object], region, prototypes).expand({region.learners, -1, -1}).flatten());
+    const auto* side = boxes.const_data_ptr<double>() + 4 * region.object;
+    const auto area = (side[2] - side[0]) * (side[3] - side[1]) / (learning.width * learning.height);
+    weights.push_back(torch::full({each}, 1 / (area * static_cast<double>(rows * columns)), prototypes.options()));
   }
-  const auto masks = masks_of_size(targets.masks, rows, columns, prototypes);
-  const auto said = raw.coefficients.transpose(1, 2).index({who.pictures, who.places});  // (F, 32)
-  const auto pixels = learning.boxes * learning.strides;
-  const auto areas = (pixels.slice(1, 2) - pixels.slice(1, 0, 2)).prod(1) / (learning.width * learning.height);
-  const auto to_cells =
-      torch::tensor({static_cast<double>(columns) / learning.width, static_cast<double>(rows) / learning.height},
-                    pixels.options())
-          .repeat(2);
-  const auto cells = pixels * to_cells;
-  for (int64_t picture = 0; picture < learning.pictures; ++picture) {
-    const auto mine = (who.pictures == picture).nonzero().squeeze(1);
-    if (mine.size(0) == 0) continue;
-    const auto logits = said.index_select(0, mine).matmul(prototypes[picture].flatten(1)).view({-1, rows, columns});
-    const auto wanted = masks.index_select(0, who.targets.index_select(0, mine));
-    const auto entropy = torch::binary_cross_entropy_with_logits(logits, wanted, {}, {}, at::Reduction::None);
-    const auto within = inside(cells.index_select(0, mine), rows, columns);
-    total = total + ((entropy * within).mean({1, 2}) / areas.index_select(0, mine)).sum();
-  }
-  out.emplace_back("seg", total / static_cast<double>(learners) * kMaskGain);
-  if (semantic.defined())
+  const auto total = torch::binary_cross_entropy_with_logits(
+      logits_within(said, prototypes, regions), torch::cat(wanted), torch::cat(weights), {}, at::Reduction::Sum);
+  TensorsByName out = {{"seg", total / static_cast<double>(learners) * kMaskGain}};
+  if (semantic.defined()) {
+    const auto masks = masks_of_size(targets.masks, rows, columns, prototypes);
     out.emplace_back("sem", semantic_loss(semantic, classes_of_pixels(masks, targets, semantic)) * kMaskGain);
+  }
   return out;
 }
 
