@@ -18,23 +18,30 @@ struct ResNetStagesImpl : nn::Module {
 
 Fields<BackboneConfig> BackboneConfig::fields() {
   using C = BackboneConfig;
-  return {{"kind", &C::kind, "the network below", one_of({"resnet", "mobilenet_v3_large", "mobilenet_v3_small"})},
-          {"layers", &C::layers, "resnet: blocks in each of the four stages", at_least(1)},
-          {"bottleneck", &C::bottleneck, "resnet: blocks of 1x1, 3x3 and 1x1 convolutions instead of two 3x3"},
-          {"width_multiplier", &C::width_multiplier, "mobilenet_v3: times the channels of every layer", above(0)},
-          {"pyramid", &C::pyramid, "channels of the feature pyramid", at_least(1)},
-          {"frozen_norm", &C::frozen_norm, "the body's batch norms stay as they are: for pretrained weights"},
-          {"norm_eps", &C::norm_eps, "added to a variance in the body's norms; torchvision's *_resnet50_fpn weights: 0",
-           at_least(0)}};
+  return {
+      {"kind", &C::kind, "the network below", one_of({"resnet", "mobilenet_v3_large", "mobilenet_v3_small"})},
+      {"layers", &C::layers, "resnet: blocks in each of the four stages", at_least(1)},
+      {"bottleneck", &C::bottleneck, "resnet: blocks of 1x1, 3x3 and 1x1 convolutions instead of two 3x3"},
+      {"width_multiplier", &C::width_multiplier, "mobilenet_v3: times the channels of every layer", above(0)},
+      {"stages", &C::stages,
+       "of the network, from its last back, that the pyramid stands on: mobilenet_v3's last two are both of stride 32, "
+       "5 begin at stride 4; 0: as the model has it",
+       at_least(0)},
+      {"pyramid", &C::pyramid, "channels of the feature pyramid", at_least(1)},
+      {"frozen_norm", &C::frozen_norm, "the body's batch norms stay as they are: for pretrained weights"},
+      {"norm_eps", &C::norm_eps, "added to a variance in the body's norms; torchvision's *_resnet50_fpn weights: 0",
+       at_least(0)}};
 }
 
 void BackboneConfig::validate() const {
+  const int64_t most = kind == "resnet" ? 4 : 6;
+  require(stages <= most, "[backbone] {} has {} stages, got stages={}", kind, most, stages);
   require(kind != "resnet" || layers.size() == 4,
           "[backbone] layers must name 4 stages, got {}; example: layers=[3, 4, 6, 3]", layers.size());
 }
 
 BackboneImpl::BackboneImpl(const BackboneConfig& config, FpnShape::Top top, ConvNormShape::Norm norm,
-                           int64_t first_stage)
+                           int64_t resnet_stages)
     : frozen_(config.frozen_norm) {
   validate_config(config, "backbone");
   std::shared_ptr<nn::Module> body;
@@ -43,10 +50,11 @@ BackboneImpl::BackboneImpl(const BackboneConfig& config, FpnShape::Top top, Conv
     const auto made =
         std::make_shared<ResNetStagesImpl>(ResNetConfig{.layers = config.layers, .bottleneck = config.bottleneck});
     const auto& widths = made->body.widths();
-    fpn.in.assign(widths.begin() + (first_stage - 1), widths.end());
-    stages_ = [made = made.get(), first_stage](const Tensor& pixels) {
+    const auto count = config.stages > 0 ? config.stages : resnet_stages;
+    fpn.in.assign(widths.end() - count, widths.end());
+    stages_ = [made = made.get(), count](const Tensor& pixels) {
       auto all = made->body.features(pixels);
-      all.erase(all.begin(), all.begin() + (first_stage - 1));
+      all.erase(all.begin(), all.end() - count);
       return all;
     };
     body = made;
@@ -55,7 +63,7 @@ BackboneImpl::BackboneImpl(const BackboneConfig& config, FpnShape::Top top, Conv
                                    .width_multiplier = config.width_multiplier};
     auto features = mobilenet_v3_features(mobile);
     auto stages = mobilenet_v3_stages(mobile);
-    stages.erase(stages.begin(), stages.end() - 2);
+    stages.erase(stages.begin(), stages.end() - (config.stages > 0 ? config.stages : 2));
     for (const auto& stage : stages) fpn.in.push_back(stage.channels);
     stages_ = [features = features.get(), stages](const Tensor& pixels) {
       std::vector<Tensor> out;

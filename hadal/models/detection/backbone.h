@@ -13,6 +13,7 @@ struct BackboneConfig {
   std::vector<int64_t> layers = {3, 4, 6, 3};
   bool bottleneck = true;
   double width_multiplier = 1;
+  int64_t stages = 0;  // of the body, from its last back, that the pyramid stands on; 0: as the model has it
   int64_t pyramid = 256;
   bool frozen_norm = false;
   double norm_eps = 1e-5;
@@ -24,8 +25,9 @@ struct BackboneConfig {
 /// Names: body.conv1 ... body.layer4, or body.0 ... body.16 of a MobileNetV3, and fpn.*, as torchvision's
 /// BackboneWithFPN.
 struct BackboneImpl : nn::Module {
-  /// `first_stage`: of a ResNet, the finest stage (1 to 4) the pyramid stands on; a MobileNetV3 gives its last two.
-  BackboneImpl(const BackboneConfig& config, FpnShape::Top top, ConvNormShape::Norm norm, int64_t first_stage = 1);
+  /// `resnet_stages`: how many of a ResNet's four stages stand for stages=0; of a MobileNetV3 the last two do, which
+  /// are both of stride 32.
+  BackboneImpl(const BackboneConfig& config, FpnShape::Top top, ConvNormShape::Norm norm, int64_t resnet_stages = 4);
   /// pixels (B, 3, H, W) -> the pyramid's levels, the finest first
   std::vector<Tensor> forward(const Tensor& pixels);
   size_t levels() const { return fpn_->levels(); }

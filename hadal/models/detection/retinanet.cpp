@@ -49,7 +49,7 @@ RetinaNetImpl::RetinaNetImpl(const RetinaNetConfig& config) : config_(config) {
   validate_config(config, "retinanet");
   using Norm = ConvNormShape::Norm;
   const auto top = config.top_on_network ? FpnShape::Top::from_network : FpnShape::Top::from_pyramid;
-  backbone_ = register_module("backbone", Backbone(config.backbone, top, Norm::none, 2));
+  backbone_ = register_module("backbone", Backbone(config.backbone, top, Norm::none, 3));
   anchors_.emplace(config.anchors, backbone_->levels());
   const auto channels = config.backbone.pyramid, each = anchors_->per_place();
   const auto head = register_module("head", std::make_shared<NamesOnly>());
