@@ -155,7 +155,9 @@ std::pair<Tensor, int64_t> Sounds::get(const std::string& split, int64_t index) 
 
 Fields<SeriesAugment> SeriesAugment::fields() {
   using C = SeriesAugment;
-  return {{"stretch", &C::stretch, "faster or slower by up to this share", from_below(0, 1)},
+  return {{"shift", &C::shift, "moved from the middle by up to this share of the free room, or of what is cut",
+           between(0, 1)},
+          {"stretch", &C::stretch, "faster or slower by up to this share", from_below(0, 1)},
           {"gain", &C::gain, "deviation of a number added to all of a sample", at_least(0)},
           {"mask_bands", &C::mask_bands, "up to so many neighbouring channels are masked, `masks` times", at_least(0)},
           {"mask_steps", &C::mask_steps, "up to so many neighbouring steps are masked, `masks` times", at_least(0)},
@@ -173,7 +175,9 @@ Tensor place_series(const Tensor& features, int64_t length, const SeriesAugment&
   }
   auto out = torch::zeros({x.size(0), length});
   const auto room = length - x.size(1);
-  const auto begin = random ? (room >= 0 ? random->between(0, room) : -random->between(0, -room)) : room / 2;
+  const auto free = std::abs(room), still = static_cast<int64_t>((1 - augment.shift) * static_cast<double>(free) / 2);
+  const auto place = random && augment.shift > 0 ? random->between(still, free - still) : free / 2;
+  const auto begin = room >= 0 ? place : -place;
   const auto kept = std::min(length, x.size(1));
   out.slice(1, std::max<int64_t>(begin, 0), std::max<int64_t>(begin, 0) + kept)
       .copy_(x.slice(1, std::max<int64_t>(-begin, 0), std::max<int64_t>(-begin, 0) + kept));

@@ -82,16 +82,16 @@ class Sounds {
 };
 
 struct SeriesAugment {
-  double stretch = 0, gain = 0;
+  double shift = 0, stretch = 0, gain = 0;
   int64_t mask_bands = 0, mask_steps = 0, masks = 2;
   double mask_share = 1;
 
   static Fields<SeriesAugment> fields();
 };
 
-/// `features` (C, T) placed into (C, length) zeros: in the middle, or, to train, at a random place, stretched in time,
-/// with bands and steps masked (Park et al. 2019, "SpecAugment", arXiv:1904.08779). What is too long is cut at both
-/// ends.
+/// `features` (C, T) placed into (C, length) zeros, in the middle; with `random` shifted, stretched in time, and with
+/// bands and steps masked, as `augment` has it (Park et al. 2019, "SpecAugment", arXiv:1904.08779). What is too long is
+/// cut at both ends.
 Tensor place_series(const Tensor& features, int64_t length, const SeriesAugment& augment, Random* random);
 
 }  // namespace hadal
