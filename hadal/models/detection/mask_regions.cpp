@@ -43,16 +43,19 @@ struct LogitsWithin : torch::autograd::Function<LogitsWithin> {
     const auto &coefficients = saved[0], &prototypes = saved[1];
     const auto capsule = context->saved_data["regions"].toCapsule();
     const auto gradient = gradients[0].contiguous();
-    const auto by_coefficients = torch::zeros_like(coefficients), by_prototypes = torch::zeros_like(prototypes);
+    const auto by_coefficients = torch::zeros_like(coefficients);
+    Tensor by_prototypes;  // a one-to-one branch does not shape them
+    if (context->needs_input_grad(1)) by_prototypes = torch::zeros_like(prototypes);
     int64_t first = 0;
     for (const auto& region : static_cast<const Regions&>(*capsule).list) {
       const auto here =
           gradient.narrow(0, first, region.learners * region.cells()).view({region.learners, region.cells()});
       auto by_rows = region.rows_of(by_coefficients);
       at::mm_out(by_rows, here, region.of(prototypes[region.picture]).flatten(1).t());
+      first += here.numel();
+      if (!by_prototypes.defined()) continue;
       const auto by_cells = region.rows_of(coefficients).t().mm(here);
       region.of(by_prototypes[region.picture]).add_(by_cells.view({prototypes.size(1), region.rows, region.columns}));
-      first += here.numel();
     }
     return {by_coefficients, by_prototypes, Tensor()};
   }

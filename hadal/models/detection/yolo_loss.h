@@ -39,9 +39,4 @@ TensorsByName keypoint_losses(const Head& head, const Raw& raw, const Learning& 
 /// in pixels, in doubles on the CPU.
 void rate_by_keypoints(Candidates& candidates, const Tensor& keypoints, const Targets& targets);
 
-/// Masks of objects (T, h, w), 0 or 1 -> their share of each cell of (rows, columns), rounded: 0 or 1 in `like`'s type.
-Tensor masks_of_size(const Tensor& masks, int64_t rows, int64_t columns, const Tensor& like);
-/// 1 where a cell (row, column) lies in the box, 0 outside; boxes (N, 4) in cells -> (N, rows, columns).
-Tensor inside(const Tensor& boxes, int64_t rows, int64_t columns);
-
 }  // namespace hadal::yolo

@@ -35,6 +35,19 @@ Tensor classes_of_pixels(const Tensor& masks, const Targets& targets, const Tens
   return torch::upsample_nearest2d(wanted, like.sizes().slice(2));
 }
 
+/// Masks of objects (T, h, w), 0 or 1 -> their share of each cell of (rows, columns), rounded: 0 or 1 in `like`'s type.
+Tensor masks_of_size(const Tensor& masks, int64_t rows, int64_t columns, const Tensor& like) {
+  const auto shares = torch::adaptive_avg_pool2d(masks.to(like.options()), {rows, columns});
+  return (shares >= 0.5).to(like.options());
+}
+
+/// 1 where a cell (row, column) lies in the box, 0 outside; boxes (N, 4) in cells -> (N, rows, columns).
+Tensor cells_inside(const Tensor& boxes, int64_t rows, int64_t columns) {
+  const auto sides = boxes.view({-1, 4, 1, 1}).unbind(1);
+  const auto x = torch::arange(columns, boxes.options()), y = torch::arange(rows, boxes.options()).unsqueeze(1);
+  return (x >= sides[0]) * (x < sides[2]) * (y >= sides[1]) * (y < sides[3]);
+}
+
 /// An object's mask (h, w) in the prototypes' cells, of its region alone: (rows, columns).
 Tensor mask_within(const Tensor& mask, const MaskRegion& region, const Tensor& prototypes) {
   const auto tall = mask.size(0) / prototypes.size(2), wide = mask.size(1) / prototypes.size(3);  // pixels of a cell
@@ -47,17 +60,6 @@ Tensor mask_within(const Tensor& mask, const MaskRegion& region, const Tensor& p
 }
 
 }  // namespace
-
-Tensor masks_of_size(const Tensor& masks, int64_t rows, int64_t columns, const Tensor& like) {
-  const auto shares = torch::adaptive_avg_pool2d(masks.to(like.options()), {rows, columns});
-  return (shares >= 0.5).to(like.options());
-}
-
-Tensor inside(const Tensor& boxes, int64_t rows, int64_t columns) {
-  const auto sides = boxes.view({-1, 4, 1, 1}).unbind(1);
-  const auto x = torch::arange(columns, boxes.options()), y = torch::arange(rows, boxes.options()).unsqueeze(1);
-  return (x >= sides[0]) * (x < sides[2]) * (y >= sides[1]) * (y < sides[3]);
-}
 
 TensorsByName mask_losses(const Raw& raw, const Tensor& prototypes, const Tensor& semantic, const Learning& learning,
                           const Targets& targets) {
@@ -109,7 +111,8 @@ void rate_by_masks(Candidates& candidates, const Raw& raw, const Tensor& prototy
   const auto scale = static_cast<double>(rows) / height;
   const auto said = raw.coefficients[candidates.picture].index_select(1, places).t();
   const auto logits = said.matmul(prototypes[candidates.picture].flatten(1)).view({-1, rows, columns});
-  const auto masks = (logits > 0) * inside(boxes[candidates.picture].index_select(0, places) * scale, rows, columns);
+  const auto masks =
+      (logits > 0) * cells_inside(boxes[candidates.picture].index_select(0, places) * scale, rows, columns);
   const auto truth = masks_of_size(targets.masks[candidates.target].unsqueeze(0), rows, columns, prototypes) > 0;
   const auto both = (masks * truth).sum({1, 2});
   const auto either = masks.sum({1, 2}) + truth.sum() - both;
