@@ -42,4 +42,11 @@ Autocast::~Autocast() {
   at::autocast::set_autocast_dtype(type_, dtype_before_);
 }
 
+FullPrecision::FullPrecision(const torch::Device& device)
+    : type_(device.type()), before_(at::autocast::is_autocast_enabled(type_)) {
+  at::autocast::set_autocast_enabled(type_, false);
+}
+
+FullPrecision::~FullPrecision() { at::autocast::set_autocast_enabled(type_, before_); }
+
 }  // namespace hadal

@@ -4,6 +4,7 @@
 
 #include <ATen/autocast_mode.h>
 
+#include "hadal/core/precision.h"
 #include "hadal/core/torch.h"
 
 namespace hadal {
@@ -28,5 +29,24 @@ class Autocast {
   bool active_, before_;
   at::ScalarType dtype_before_;
 };
+
+/// Ends autocast for the life of the guard: spectra and nearest codes are taken in full precision, whatever the nets'
+/// products are. What a net gave stays in its format; see precise().
+class FullPrecision {
+ public:
+  explicit FullPrecision(const torch::Device& device);
+  ~FullPrecision();
+  FullPrecision(const FullPrecision&) = delete;
+  FullPrecision& operator=(const FullPrecision&) = delete;
+
+ private:
+  c10::DeviceType type_;
+  bool before_;
+};
+
+/// bf16 and fp16 as fp32, other tensors as they are: for losses, and what full precision is wanted for.
+inline Tensor precise(const Tensor& x) {
+  return x.scalar_type() == torch::kBFloat16 || x.scalar_type() == torch::kHalf ? x.to(torch::kFloat32) : x;
+}
 
 }  // namespace hadal

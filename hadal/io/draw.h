@@ -2,6 +2,7 @@
 // is taken where a new picture comes back. Text is legible whatever the picture's size.
 #pragma once
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,12 +21,16 @@ Colour class_colour(int64_t index);
 /// A text as the font, which knows ASCII alone, can show it: accents fall away, every other character is a '?'.
 std::string drawable(const std::string& text);
 
-/// A tag that hangs above (x, y), or below where there is no room, kept within the picture: text on a filled bar.
-void draw_label(Tensor& image, const std::string& text, double x, double y, Colour colour);
+struct BoxDrawing {
+  double x1 = 0, y1 = 0, x2 = 0, y2 = 0;  // pixels; parts beyond the picture are cut
+  Colour colour;
+  std::string label;  // on a corner, none where empty
+};
 
-/// The outline of x1 y1 x2 y2 in pixels, with a label on its corner unless `text` is empty. Parts beyond the picture
-/// are cut.
-void draw_box(Tensor& image, double x1, double y1, double x2, double y2, Colour colour, const std::string& text = "");
+/// Outlines, then labels on filled bars in the order given: above the box, within or below it, on its left or its
+/// right, wherever first the label hides no other one and little of any other box. Where there is no such place it is
+/// left out.
+void draw_boxes(Tensor& image, std::span<const BoxDrawing> boxes);
 
 /// The picture with a bar of text below it; long text takes several lines. A picture less than `least` wide is enlarged
 /// by a whole factor without smoothing, so that its pixels can be seen.

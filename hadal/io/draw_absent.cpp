@@ -11,8 +11,7 @@ namespace {
 }  // namespace
 
 Colour class_colour(int64_t) { absent(); }
-void draw_label(Tensor&, const std::string&, double, double, Colour) { absent(); }
-void draw_box(Tensor&, double, double, double, double, Colour, const std::string&) { absent(); }
+void draw_boxes(Tensor&, std::span<const BoxDrawing>) { absent(); }
 Tensor with_caption(const Tensor&, const std::string&, Colour, int64_t) { absent(); }
 Tensor picture_grid(const std::vector<GridCell>&, int64_t, int64_t) { absent(); }
 

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 
 #include <fmt/ranges.h>
 #include <opencv2/imgproc.hpp>
@@ -78,6 +79,41 @@ std::vector<std::string> lines_of(const std::string& text, const Font& font, int
   return lines;
 }
 
+/// Far corners are brought near, where integers hold them and the lines still leave the picture.
+cv::Rect place_of(const BoxDrawing& box, const cv::Mat& canvas) {
+  const auto near = [](double value, int size) {
+    return static_cast<int>(std::lround(std::clamp(std::isfinite(value) ? value : 0.0, -64.0, size + 64.0)));
+  };
+  return {cv::Point(near(box.x1, canvas.cols), near(box.y1, canvas.rows)),
+          cv::Point(near(box.x2, canvas.cols), near(box.y2, canvas.rows))};
+}
+
+/// Where the label of boxes[of] hides neither another label nor more than a fifth of another box; none if nowhere.
+std::optional<cv::Rect> label_place(cv::Size size, size_t of, const std::vector<cv::Rect>& boxes,
+                                    const std::vector<cv::Rect>& labels, cv::Size picture) {
+  const auto& own = boxes[of];
+  const auto clamped = [&](int x, int y) {
+    return cv::Rect({std::clamp(x, 0, std::max(0, picture.width - size.width)),
+                     std::clamp(y, 0, std::max(0, picture.height - size.height))},
+                    size);
+  };
+  const auto is_free = [&](const cv::Rect& at) {
+    for (const auto& label : labels)
+      if ((at & label).area() > 0) return false;
+    for (size_t i = 0; i < boxes.size(); ++i)
+      if (i != of && 5 * (at & boxes[i]).area() > boxes[i].area()) return false;
+    return true;
+  };
+  const int above = own.y - size.height, below = own.y + own.height;
+  const bool inside = 3 * size.height <= own.height, fits_below = below + size.height <= picture.height;
+  for (const int x : {own.x, own.x + own.width - size.width}) {
+    if (above >= 0 && is_free(clamped(x, above))) return clamped(x, above);
+    if (inside && is_free(clamped(x, own.y))) return clamped(x, own.y);
+    if (fits_below && is_free(clamped(x, below))) return clamped(x, below);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::string drawable(const std::string& text) {
@@ -109,36 +145,26 @@ Colour class_colour(int64_t index) {
   return {channel(5), channel(3), channel(1)};
 }
 
-void draw_label(Tensor& image, const std::string& text, double x, double y, Colour colour) {
-  check(image, "draw_label", false);
-  require(image.is_contiguous(), "[draw_label] the picture must be contiguous");
+void draw_boxes(Tensor& image, std::span<const BoxDrawing> boxes) {
+  check(image, "draw_boxes", false);
+  require(image.is_contiguous(), "[draw_boxes] the picture must be contiguous");
   auto canvas = view(image);
-  const auto font = font_for(image.size(1), image.size(0));
-  const int pad = font.height / 3 + 1, height = font.height + 2 * pad;
-  const auto shown = fitted(drawable(text), font, canvas.cols - 2 * pad);
-  const int width = font.width(shown) + 2 * pad;
-  const auto within = [](double place, int size, int room) {
-    return static_cast<int>(
-        std::clamp(std::isfinite(place) ? place : 0.0, 0.0, static_cast<double>(std::max(0, room - size))));
-  };
-  const int left = within(x, width, canvas.cols), top = within(y - height >= 0 ? y - height : y, height, canvas.rows);
-  cv::rectangle(canvas, cv::Rect(left, top, width, height), scalar(colour), cv::FILLED);
-  font.put(canvas, shown, left + pad, top + pad + font.height, ink_on(colour));
-}
-
-void draw_box(Tensor& image, double x1, double y1, double x2, double y2, Colour colour, const std::string& text) {
-  check(image, "draw_box", false);
-  require(image.is_contiguous(), "[draw_box] the picture must be contiguous");
-  auto canvas = view(image);
-  // Far corners are brought near, where integers hold them and the lines still leave the picture.
-  const auto place = [](double value, int size) {
-    return static_cast<int>(std::lround(std::clamp(std::isfinite(value) ? value : 0.0, -64.0, size + 64.0)));
-  };
-  const cv::Point from(place(x1, canvas.cols), place(y1, canvas.rows)),
-      to(place(x2, canvas.cols), place(y2, canvas.rows));
-  const int thickness = std::max(1, font_for(canvas.cols, canvas.rows).height / 6);
-  cv::rectangle(canvas, from, to, scalar(colour), thickness);
-  if (!text.empty()) draw_label(image, text, x1, y1, colour);
+  const auto font = font_for(canvas.cols, canvas.rows);
+  std::vector<cv::Rect> places, labels;
+  for (const auto& box : boxes) {
+    places.push_back(place_of(box, canvas));
+    cv::rectangle(canvas, places.back().tl(), places.back().br(), scalar(box.colour), std::max(1, font.height / 6));
+  }
+  for (size_t i = 0; i < boxes.size(); ++i) {
+    if (boxes[i].label.empty()) continue;
+    const int pad = font.height / 3 + 1;
+    const auto text = fitted(drawable(boxes[i].label), font, canvas.cols - 2 * pad);
+    const auto at = label_place({font.width(text) + 2 * pad, font.height + 2 * pad}, i, places, labels, canvas.size());
+    if (!at) continue;
+    labels.push_back(*at);
+    cv::rectangle(canvas, *at, scalar(boxes[i].colour), cv::FILLED);
+    font.put(canvas, text, at->x + pad, at->y + pad + font.height, ink_on(boxes[i].colour));
+  }
 }
 
 Tensor with_caption(const Tensor& image, const std::string& text, Colour bar, int64_t least) {

@@ -16,6 +16,8 @@ Tensor is_colour(const Tensor& image, Colour colour) {
   return (image == torch::tensor({colour.red, colour.green, colour.blue}, torch::kUInt8)).all(2);
 }
 
+std::vector<BoxDrawing> one(const BoxDrawing& box) { return {box}; }
+
 }  // namespace
 
 TEST(Draw, ColoursOfClassesDiffer) {
@@ -28,7 +30,7 @@ TEST(Draw, ColoursOfClassesDiffer) {
 
 TEST(Draw, BoxesLieWhereTheyShould) {
   auto image = blank(200, 300);
-  draw_box(image, 50, 40, 150, 120, {255, 0, 0});
+  draw_boxes(image, one({50, 40, 150, 120, {255, 0, 0}, ""}));
   const auto red = is_colour(image, {255, 0, 0}).nonzero();
   EXPECT_NEAR(std::get<0>(red.min(0))[0].item<int64_t>(), 40, 1);
   EXPECT_NEAR(std::get<0>(red.min(0))[1].item<int64_t>(), 50, 1);
@@ -41,9 +43,33 @@ TEST(Draw, LabelsStayWithinPicturesOfAnySize) {
   for (const auto& [height, width] : {std::pair{200, 300}, {1, 1}, {7, 500}, {2000, 1500}})
     for (const double x : {-1e30, -5.0, 0.0, 140.0, 5000.0, double(NAN)}) {
       auto image = blank(height, width);
-      draw_box(image, x, x / 2, x + 60, x + 60, {0, 90, 200}, "person 0.87");
+      draw_boxes(image, one({x, x / 2, x + 60, x + 60, {0, 90, 200}, "person 0.87"}));
       if (height > 100) EXPECT_GT(is_colour(image, {0, 90, 200}).sum().item<int64_t>(), 300) << height << " " << x;
     }
+}
+
+TEST(Draw, LabelsHideNothingElse) {
+  // A crowd: boxes of 40 x 30, a third of their labels' width between them.
+  std::vector<BoxDrawing> crowd;
+  for (int i = 0; i < 30; ++i) {
+    const double x = 20 + 55 * (i % 6), y = 60 + 60 * (i / 6);
+    crowd.push_back({x, y, x + 40, y + 30, class_colour(i), ""});
+  }
+  auto labelled = crowd;
+  for (auto& box : labelled) box.label = "nucleus 99 %";
+  auto plain = blank(400, 400), image = blank(400, 400);
+  draw_boxes(plain, crowd);
+  draw_boxes(image, labelled);
+  int shown = 0;
+  for (size_t i = 0; i < crowd.size(); ++i) {
+    const auto& b = crowd[i];
+    const auto inner = [&](const Tensor& from) { return from.slice(0, b.y1, b.y2 + 1).slice(1, b.x1, b.x2 + 1); };
+    const auto changed = (inner(plain) != inner(image)).any(2).sum().item<int64_t>();
+    EXPECT_LE(changed, 41 * 31 / 4) << i;
+    shown += is_colour(image, b.colour).sum().item<int64_t>() > is_colour(plain, b.colour).sum().item<int64_t>() + 200;
+  }
+  EXPECT_GE(shown, 10);
+  EXPECT_LT(shown, 30);
 }
 
 TEST(Draw, CaptionsKeepThePictureAndGrowWithTheirText) {

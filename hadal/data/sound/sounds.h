@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "hadal/core/random.h"
+#include "hadal/core/config.h"
 #include "hadal/data/more.h"
 #include "hadal/data/sound/mel.h"
 #include "hadal/io/archive.h"
@@ -80,18 +80,5 @@ class Sounds {
   std::vector<std::string> classes_;
   std::vector<Item> train_, val_, test_;
 };
-
-struct SeriesAugment {
-  double shift = 0, stretch = 0, gain = 0;
-  int64_t mask_bands = 0, mask_steps = 0, masks = 2;
-  double mask_share = 1;
-
-  static Fields<SeriesAugment> fields();
-};
-
-/// `features` (C, T) placed into (C, length) zeros, in the middle; with `random` shifted, stretched in time, and with
-/// bands and steps masked, as `augment` has it (Park et al. 2019, "SpecAugment", arXiv:1904.08779). What is too long is
-/// cut at both ends.
-Tensor place_series(const Tensor& features, int64_t length, const SeriesAugment& augment, Random* random);
 
 }  // namespace hadal

@@ -53,11 +53,6 @@ std::vector<std::pair<int64_t, int64_t>> picture_sizes(const char* where, const 
 /// pixels with 0 outside each picture, which is the mean colour once they are normalised: what torchvision fills with.
 Tensor without_fill(const Tensor& pixels, const std::vector<std::pair<int64_t, int64_t>>& sizes);
 
-/// Half precision as float, others as they are: for losses.
-inline Tensor precise(const Tensor& x) {
-  return x.scalar_type() == torch::kBFloat16 || x.scalar_type() == torch::kHalf ? x.to(torch::kFloat32) : x;
-}
-
 /// A head's output (B, places' anchors k, H, W) -> (B, H W anchors, k).
 Tensor by_anchor(const Tensor& output, int64_t k);
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <regex>
 
+#include "hadal/core/precision.h"
 #include "hadal/core/shape.h"
 #include "hadal/models/detection/assign.h"
 #include "hadal/models/detection/darknet_found.h"

@@ -4,6 +4,7 @@
 #include <numbers>
 #include <numeric>
 
+#include "hadal/core/precision.h"
 #include "hadal/models/detection/assign.h"
 #include "hadal/nn/names_only.h"
 #include "hadal/ops/boxes.h"

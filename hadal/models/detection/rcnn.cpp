@@ -1,5 +1,7 @@
 #include "hadal/models/detection/rcnn.h"
 
+#include "hadal/core/precision.h"
+
 namespace hadal {
 
 Fields<RcnnConfig> RcnnConfig::fields() {

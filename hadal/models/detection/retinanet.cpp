@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "hadal/core/precision.h"
 #include "hadal/models/detection/rcnn.h"
 #include "hadal/nn/init.h"
 #include "hadal/nn/names_only.h"

@@ -1,5 +1,6 @@
 #include "hadal/models/detection/roi_heads.h"
 
+#include "hadal/core/precision.h"
 #include "hadal/nn/names_only.h"
 #include "hadal/ops/boxes.h"
 #include "hadal/ops/nms.h"

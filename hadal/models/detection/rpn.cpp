@@ -1,5 +1,6 @@
 #include "hadal/models/detection/rpn.h"
 
+#include "hadal/core/precision.h"
 #include "hadal/nn/init.h"
 #include "hadal/nn/names_only.h"
 #include "hadal/ops/boxes.h"

@@ -5,6 +5,8 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "hadal/core/precision.h"
+
 namespace hadal {
 namespace {
 
@@ -178,7 +180,9 @@ Tensor ada_colours(const AdaChanges& changes) {
   return all.slice(1, 0, 3);
 }
 
-Tensor apply_ada(const Tensor& pictures, const Tensor& geometry, const Tensor& colours) {
+Tensor apply_ada(const Tensor& made, const Tensor& geometry, const Tensor& colours) {
+  const FullPrecision full(made.device());
+  const auto pictures = precise(made);
   const auto grid = at::affine_grid_generator(geometry.to(pictures.options().requires_grad(false)), pictures.sizes(),
                                               /*align_corners=*/false);
   auto out = Sample::apply(pictures, grid);

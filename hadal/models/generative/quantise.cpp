@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "hadal/core/precision.h"
 #include "hadal/core/shape.h"
 #include "hadal/nn/init.h"
 
@@ -25,8 +26,10 @@ EmaCodebook::EmaCodebook(int64_t size, int64_t dim, double decay, double restart
   sums_ = register_buffer("embedding_avg", embedding_.clone());
 }
 
-Quantised EmaCodebook::forward(const Tensor& x) {
-  expect_shape("codebook", x, {kAny, embedding_.size(1), kAny, kAny});
+Quantised EmaCodebook::forward(const Tensor& encoded) {
+  expect_shape("codebook", encoded, {kAny, embedding_.size(1), kAny, kAny});
+  const FullPrecision full(encoded.device());
+  const auto x = precise(encoded);
   const auto last = x.permute({0, 2, 3, 1});                                         // (N, H, W, D)
   const auto vectors = last.detach().reshape({-1, x.size(1)});                       // (M, D)
   const auto squares = embedding_.square().sum(1) - 2 * vectors.mm(embedding_.t());  // (M, K), but for |vector|^2
@@ -73,9 +76,10 @@ Fsq::Fsq(std::vector<int64_t> levels) : levels_(std::move(levels)) {
   }
 }
 
-Quantised Fsq::forward(const Tensor& x) {
+Quantised Fsq::forward(const Tensor& encoded) {
   const auto dims = static_cast<int64_t>(levels_.size());
-  expect_shape("fsq", x, {kAny, dims, kAny, kAny});
+  expect_shape("fsq", encoded, {kAny, dims, kAny, kAny});
+  const auto x = precise(encoded);
   std::vector<Tensor> features;
   auto codes = torch::zeros({x.size(0), x.size(2), x.size(3)}, x.options().dtype(torch::kInt64).requires_grad(false));
   int64_t step = 1;

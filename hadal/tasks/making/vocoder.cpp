@@ -20,22 +20,6 @@ struct WaveBatch {
   auto tensors() { return std::tie(samples); }
 };
 
-/// Spectra are taken in full precision, whatever the nets' products are.
-class FullPrecision {
- public:
-  explicit FullPrecision(const torch::Device& device)
-      : type_(device.type()), before_(at::autocast::is_autocast_enabled(type_)) {
-    at::autocast::set_autocast_enabled(type_, false);
-  }
-  ~FullPrecision() { at::autocast::set_autocast_enabled(type_, before_); }
-  FullPrecision(const FullPrecision&) = delete;
-  FullPrecision& operator=(const FullPrecision&) = delete;
-
- private:
-  c10::DeviceType type_;
-  bool before_;
-};
-
 class VocoderTask : public Task {
  public:
   VocoderTask(const VocoderTaskConfig& config, const TaskContext& context) : config_(config), context_(context) {

@@ -1,5 +1,6 @@
 // Classification of series: one label a sound, seen as its spectrogram.
 #pragma once
+#include "hadal/data/sound/series_augment.h"
 #include "hadal/tasks/task.h"
 #include "hadal/trained/series/classifier.h"
 

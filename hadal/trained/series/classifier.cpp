@@ -1,5 +1,6 @@
 #include "hadal/trained/series/classifier.h"
 
+#include "hadal/data/sound/series_augment.h"
 #include "hadal/ops/resample.h"
 #include "hadal/trained/summary.h"
 

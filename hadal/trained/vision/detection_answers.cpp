@@ -116,8 +116,9 @@ Tensor draw_detections(const Tensor& image, const std::vector<Detection>& detect
       shown.select(1, 2).copy_(shown.select(1, 2).ge(sure).to(torch::kFloat32) * 2);
       points.push_back(shown);
     }
-    const auto id = d.id >= 0 ? fmt::format(" #{}", d.id) : "";
-    captions.push_back(fmt::format("{}{} {:.0f} %", d.name, id, d.score * 100));
+    std::string caption = about.classes.size() == 1 ? "" : d.name + " ";  // the only class needs no name
+    if (d.id >= 0) caption += fmt::format("#{} ", d.id);
+    captions.push_back(caption + fmt::format("{:.0f} %", d.score * 100));
   }
   if (!masks.empty()) scene.masks = torch::stack(masks);
   if (!points.empty()) scene.keypoints = torch::stack(points);

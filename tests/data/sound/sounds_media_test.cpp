@@ -133,27 +133,3 @@ TEST(Sounds, InClassFolders) {
   EXPECT_ERROR(sounds_in_folders(FileTree(named.path()), config), "loose.wav: lies in no class folder");
   EXPECT_ERROR(validate_config(SoundFolderConfig{.val = 0.5, .test = 0.5}), "leave nothing to train on");
 }
-
-TEST(PlaceSeries, CentresToScoreAndVariesToTrain) {
-  const auto x = torch::ones({2, 4});
-  EXPECT_TRUE(
-      torch::equal(place_series(x, 8, {}, nullptr)[0], torch::tensor({0.f, 0.f, 1.f, 1.f, 1.f, 1.f, 0.f, 0.f})));
-  const auto ramp = torch::arange(8, torch::kFloat32).view({1, 8});
-  EXPECT_TRUE(torch::equal(place_series(ramp, 4, {}, nullptr)[0], torch::tensor({2.f, 3.f, 4.f, 5.f})));
-  Random any(1, {1});  // without augmentation training has what scoring has
-  EXPECT_TRUE(torch::equal(place_series(x, 8, {}, &any), place_series(x, 8, {}, nullptr)));
-  std::set<int64_t> begins, near;
-  for (uint64_t i = 0; i < 100; ++i) {
-    Random random(1, {i}), other(1, {i});
-    begins.insert(place_series(x, 8, {.shift = 1}, &random)[0].argmax().item<int64_t>());
-    near.insert(place_series(x, 8, {.shift = 0.5}, &other)[0].argmax().item<int64_t>());
-  }
-  EXPECT_EQ(begins, (std::set<int64_t>{0, 1, 2, 3, 4}));
-  EXPECT_EQ(near, (std::set<int64_t>{1, 2, 3}));
-  const SeriesAugment vary{.shift = 1, .stretch = 0.3, .gain = 0.5, .mask_bands = 1, .mask_steps = 2};
-  Random a(1, {1}), again(1, {1}), b(1, {2});
-  const auto bands = ramp.expand({4, 8}).contiguous();
-  const auto first = place_series(bands, 8, vary, &a);
-  EXPECT_TRUE(torch::equal(first, place_series(bands, 8, vary, &again)));
-  EXPECT_FALSE(torch::equal(first, place_series(bands, 8, vary, &b)));
-}

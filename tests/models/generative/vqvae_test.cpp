@@ -1,6 +1,8 @@
 // Codes: the codebook of averages over steps, finite scalars, and the nets around them, against plain PyTorch.
 #include "hadal/models/generative/vqvae.h"
 
+#include "hadal/core/precision.h"
+
 #include "tests/models/generative/golden.h"
 
 using namespace hadal;
@@ -87,6 +89,27 @@ TEST(EmaCodebook, CodesThatStandForNothingBeginAnew) {
   }
   EXPECT_EQ(used[0], 1);
   EXPECT_EQ(used[1], 8);
+}
+
+TEST(Quantisers, LookInFullPrecisionAtWhatNetsOfFewBitsGive) {
+  torch::manual_seed(1);
+  EmaCodebook book(64, 8, 0.9), twin(64, 8, 0.9);
+  {
+    const torch::NoGradGuard no_grad;
+    for (auto& item : twin.named_buffers()) item.value().copy_(book.named_buffers()[item.key()]);
+  }
+  Fsq fsq({8, 6, 5}), fsq_twin({8, 6, 5});
+  const auto features = torch::randn({4, 8, 6, 6}).to(torch::kBFloat16);
+  const auto same_answer = [](Quantiser& one, Quantiser& other, const Tensor& x) {
+    const auto expected = one.forward(x.to(torch::kFloat32));
+    const Autocast autocast(torch::kCPU, "bf16");
+    const auto got = other.forward(x);
+    EXPECT_TRUE(got.codes.equal(expected.codes));
+    EXPECT_TRUE(got.features.equal(expected.features));
+  };
+  same_answer(book, twin, features);
+  EXPECT_TRUE(twin.named_buffers()["embedding"].equal(book.named_buffers()["embedding"])) << "moved alike";
+  same_answer(fsq, fsq_twin, features.slice(1, 0, 3));
 }
 
 TEST(Fsq, IsTheReference) {

@@ -63,7 +63,9 @@ TEST(Making, EveryKindLearnsIsScoredAndShown) {
   for (const bool conditional : {false, true})
     for (const auto& [name, settings] : small(conditional)) {
       const auto task = make_maker(name, settings);
-      Trainer trainer(*task, quiet(6));
+      auto config = quiet(6);
+      config.precision = conditional ? "bf16" : "fp32";
+      Trainer trainer(*task, config);
       const auto outcome = trainer.run();
       EXPECT_TRUE(outcome.done) << name;
       for (const auto& [key, value] : outcome.last) EXPECT_TRUE(std::isfinite(value)) << name << " " << key;

@@ -219,6 +219,18 @@ TEST(Speech, LearnsBothWaysIsScoredAndShown) {
   }
 }
 
+TEST(Sounds, AreLearntInFewBits) {
+  const test::TemporaryFolder folder;
+  for (const auto& [name, settings] :
+       {std::pair("vocoder", vocoder(folder)), {"speech", speech(folder)}, {"speech", waves(folder)}}) {
+    const auto task = make(name, settings);
+    auto config = quiet(3);
+    config.precision = "bf16";
+    Trainer(*task, config).run();
+    for (const auto& [key, value] : task->evaluate("test", 0)) EXPECT_TRUE(std::isfinite(value)) << name << " " << key;
+  }
+}
+
 TEST(Speech, FileIsEnoughAndItsSoundsPlay) {
   const test::TemporaryFolder folder;
   for (const auto& settings : {speech(folder), waves(folder)}) {

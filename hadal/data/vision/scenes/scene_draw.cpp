@@ -89,14 +89,17 @@ Tensor drawn(const Scene& scene, const SceneAbout& about, const std::vector<std:
     const auto mask = enlarged(scene.masks[i], times, 0).contiguous();
     draw_mask(image, mask.const_data_ptr<uint8_t>(), std::max<int64_t>(1, shorter / 250), colour(i));
   }
+  std::vector<BoxDrawing> boxes;
   for (int64_t i = 0; i < count; ++i) {
     const Tensor box = (scene.boxes[i] * times).contiguous();
     const auto* b = box.const_data_ptr<float>();
     const auto label = static_cast<size_t>(scene.labels.const_data_ptr<int64_t>()[i]);
     const bool named = about.classes.size() > 1 && label < about.classes.size();
     const auto caption = !captions.empty() ? captions.at(static_cast<size_t>(i)) : named ? about.classes[label] : "";
-    draw_box(image, b[0], b[1], b[2], b[3], colour(i), caption);
-    if (!scene.keypoints.defined()) continue;
+    boxes.push_back({b[0], b[1], b[2], b[3], colour(i), caption});
+  }
+  draw_boxes(image, boxes);
+  for (int64_t i = 0; scene.keypoints.defined() && i < count; ++i) {
     const Tensor points = scene.keypoints[i] * torch::tensor({times, times, int64_t{1}});
     draw_points(image, points.contiguous().const_data_ptr<float>(), about, radius);
   }
