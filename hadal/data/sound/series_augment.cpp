@@ -16,6 +16,15 @@ Tensor warped(const Tensor& x, double factor) {
   return x.index_select(0, below).lerp(x.index_select(0, above), (from - below).unsqueeze(1));
 }
 
+/// A line through normal numbers at ends, middles and quarters of the bands: (C, 1).
+Tensor curve(int64_t bands, double deviation, Random& random) {
+  constexpr int64_t kPoints = 5;
+  const auto points = torch::empty({1, 1, kPoints});
+  std::for_each_n(points.data_ptr<float>(), kPoints,
+                  [&](float& value) { value = static_cast<float>(deviation * random.normal()); });
+  return torch::upsample_linear1d(points, bands, /*align_corners=*/true)[0].t();
+}
+
 }  // namespace
 
 Fields<SeriesAugment> SeriesAugment::fields() {
@@ -25,6 +34,8 @@ Fields<SeriesAugment> SeriesAugment::fields() {
           {"stretch", &C::stretch, "faster or slower by up to this share", from_below(0, 1)},
           {"warp", &C::warp, "every band higher or lower by up to this share, as of another voice", from_below(0, 1)},
           {"gain", &C::gain, "deviation of a number added to all of a sample", at_least(0)},
+          {"filter", &C::filter, "deviation of a curve over the channels that is added, as of another microphone",
+           at_least(0)},
           {"noise", &C::noise, "noise of a deviation up to this is added", at_least(0)},
           {"mask_bands", &C::mask_bands, "up to so many neighbouring channels are masked, `masks` times", at_least(0)},
           {"mask_steps", &C::mask_steps, "up to so many neighbouring steps are masked, `masks` times", at_least(0)},
@@ -51,6 +62,7 @@ Tensor place_series(const Tensor& features, int64_t length, const SeriesAugment&
       .copy_(x.slice(1, std::max<int64_t>(-begin, 0), std::max<int64_t>(-begin, 0) + kept));
   if (!random) return out;
   if (augment.gain > 0) out += augment.gain * random->normal();
+  if (augment.filter > 0) out += curve(out.size(0), augment.filter, *random);
   if (augment.noise > 0) {
     const auto deviation = random->uniform(0, augment.noise);
     std::for_each_n(out.data_ptr<float>(), out.numel(),

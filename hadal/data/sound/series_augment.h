@@ -7,7 +7,7 @@
 namespace hadal {
 
 struct SeriesAugment {
-  double shift = 0, stretch = 0, warp = 0, gain = 0, noise = 0;
+  double shift = 0, stretch = 0, warp = 0, gain = 0, filter = 0, noise = 0;
   int64_t mask_bands = 0, mask_steps = 0, masks = 2;
   double mask_share = 1;
 

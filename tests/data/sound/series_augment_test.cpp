@@ -1,5 +1,6 @@
 #include "hadal/data/sound/series_augment.h"
 
+#include <cmath>
 #include <set>
 
 #include "tests/support/support.h"
@@ -55,4 +56,18 @@ TEST(PlaceSeries, NoiseIsOfItsDeviationAtMost) {
   }
   EXPECT_NEAR(most, 0.5, 0.04);
   EXPECT_NEAR(mean, 0.25, 0.04);
+}
+
+TEST(PlaceSeries, AFilterIsTheSameAtEveryStep) {
+  const auto x = torch::zeros({41, 30});
+  double square = 0;
+  for (uint64_t i = 0; i < 200; ++i) {
+    Random random(1, {i});
+    const auto out = place_series(x, 30, {.filter = 0.5}, &random);
+    EXPECT_TRUE(out.equal(out.slice(1, 0, 1).expand({41, 30})));
+    const auto bend = out.diff(2, 0).abs().sum(1);  // straight but at the three points within
+    EXPECT_LE((bend > 1e-3).sum().item<int64_t>(), 3);
+    square += out[20][0].item<double>() * out[20][0].item<double>() / 200;
+  }
+  EXPECT_NEAR(std::sqrt(square), 0.5, 0.1);
 }
