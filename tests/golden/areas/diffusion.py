@@ -195,7 +195,7 @@ def ddpm_paths(golden):
     ddpm_path(golden, "euler_karras", EulerDiscreteScheduler(use_karras_sigmas=True, beta_end=0.02, beta_start=1e-4), 8, epsilon,
               'sampler = "euler"\nspacing = "karras"', True)
     ddpm_path(golden, "heun", HeunDiscreteScheduler(timestep_spacing="trailing", beta_end=0.02, beta_start=1e-4), 8, epsilon,
-              'sampler = "heun"', True)
+              'sampler = "heun"\nspacing = "trailing"', True)
     for karras in (False, True):
         scheduler = DPMSolverMultistepScheduler(timestep_spacing="trailing", use_karras_sigmas=karras, solver_order=2)
         ddpm_path(golden, f"dpmpp_{karras}", scheduler, 9, epsilon,

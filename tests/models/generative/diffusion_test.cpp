@@ -1,4 +1,7 @@
 // Processes and samplers against diffusers and the papers' formulas, and what they refuse.
+#include <algorithm>
+#include <cmath>
+
 #include "hadal/models/generative/diffusion/ddpm.h"
 #include "hadal/models/generative/diffusion/process.h"
 #include "hadal/models/generative/diffusion/sampler.h"
@@ -121,6 +124,31 @@ TEST(Samplers, GoTheReferencesWay) {
     EXPECT_LT(relative_error(ours, expected), 1e-4) << name;
     const auto floats = path(*of, start(torch::kFloat32), sampler(about["sampler"]));
     EXPECT_LT(relative_error(floats, expected), 1e-3) << name;
+  }
+}
+
+TEST(Samplers, ShowANetworkWhatItLearnedFrom) {
+  // Pixels are -.5 or .5, and the network knows it. What it is shown has the deviation of what it learned from, and
+  // what comes out are such pixels: by every sampler, also where DDPM's times begin at thousands of times the noise.
+  for (const auto* betas : {"linear", "cosine"}) {
+    const auto of = any_process("ddpm", fmt::format("betas = \"{}\"", betas));
+    for (const auto* way : {"ancestral", "ddim", "euler", "heun", "midpoint", "dpmpp_2m"}) {
+      double least = 1, most = 1;
+      const auto knows = [&](const Tensor& x, const Tensor& time, const Tensor&) {
+        const auto at = of->at(time.to(torch::kFloat64));
+        const auto number = [](const Tensor& t) { return t[0].item<double>(); };
+        const auto signal = number(at.signal), noise = number(at.noise), input = number(at.input);
+        const auto share = (x / input).square().mean().sqrt().item<double>() / std::hypot(0.5 * signal, noise);
+        least = std::min(least, share), most = std::max(most, share);
+        const Tensor picture = 0.5 * (0.5 * signal / (noise * noise) * x / input).tanh();
+        return number(at.wanted_signal) * picture + number(at.wanted_noise) * (x / input - signal * picture) / noise;
+      };
+      const auto made =
+          sample(*of, knows, {.noise = noise("pixels", {8, 1, 8, 8}, torch::kFloat64)}, {.sampler = way, .steps = 20});
+      EXPECT_GT(least, 0.8) << betas << " " << way;
+      EXPECT_LT(most, 1.6) << betas << " " << way;
+      EXPECT_LT((made.abs() - 0.5).abs().mean().item<double>(), 0.05) << betas << " " << way;
+    }
   }
 }
 

@@ -106,6 +106,13 @@ struct Path {
   }
 };
 
+/// Even times of DDPM lead from thousands of times the noise to a few in one step. A slope that is looked at beside its
+/// end is multiplied by that; steps of equal ratios, nearly, are short enough.
+std::string own_spacing(const Process& process, const std::string& sampler) {
+  const bool slopes = sampler == "heun" || sampler == "midpoint";
+  return process.name() == "edm" || (slopes && !process.straight()) ? "karras" : "trailing";
+}
+
 }  // namespace
 
 Fields<SamplerConfig> SamplerConfig::fields() {
@@ -118,7 +125,7 @@ Fields<SamplerConfig> SamplerConfig::fields() {
           {"eta", &C::eta, "ddim: new noise on the way; 1 is as much as ancestral's", between(0, 1)},
           {"spacing", &C::spacing,
            "times: trailing and leading are even ones with or without the first, even has both ends, karras is by rho; "
-           "auto: karras for edm, trailing for others",
+           "auto: karras for edm, and for heun and midpoint unless paths are straight; trailing for others",
            one_of({"auto", "trailing", "leading", "even", "karras"})},
           {"rho", &C::rho, "karras: more steps where there is little noise the larger it is", above(0)},
           {"shift", &C::shift, "flow: more steps where there is much noise above 1", above(0)},
@@ -132,7 +139,7 @@ void SamplerConfig::validate() const {
 
 std::vector<double> sampling_times(const Process& process, const SamplerConfig& config) {
   expect_steps(process, config);
-  const auto kind = config.spacing != "auto" ? config.spacing : process.name() == "edm" ? "karras" : "trailing";
+  const auto kind = config.spacing == "auto" ? own_spacing(process, config.sampler) : config.spacing;
   const auto discrete = process.discrete_times(), steps = config.steps;
   require(kind != "leading" || discrete > 0, "[sampler] spacing \"leading\" is for ddpm; {} has trailing, even, karras",
           process.name());
