@@ -4,7 +4,6 @@
 
 #include <ATen/autocast_mode.h>
 
-#include "hadal/core/precision.h"
 #include "hadal/core/torch.h"
 
 namespace hadal {

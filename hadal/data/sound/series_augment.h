@@ -15,9 +15,9 @@ struct SeriesAugment {
 };
 
 /// `features` (C, T) placed into (C, length) zeros, in the middle; with `random` varied as `augment` has it: stretched
-/// in time, its bands moved as by a longer or shorter vocal tract (Jaitly and Hinton 2013), shifted, with noise, and
-/// with bands and steps masked (Park et al. 2019, "SpecAugment", arXiv:1904.08779). What is too long is cut at both
-/// ends.
+/// in time, its bands moved as by a longer or shorter vocal tract (Jaitly and Hinton 2013), shifted, filtered as by
+/// another microphone (after Nam et al. 2022, "FilterAugment", arXiv:2110.03282), with noise, and with bands and steps
+/// masked (Park et al. 2019, "SpecAugment", arXiv:1904.08779). What is too long is cut at both ends.
 Tensor place_series(const Tensor& features, int64_t length, const SeriesAugment& augment, Random* random);
 
 }  // namespace hadal

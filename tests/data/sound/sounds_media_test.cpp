@@ -1,5 +1,3 @@
-#include <set>
-
 #include "hadal/data/sound/sound_folder.h"
 #include "hadal/io/file.h"
 #include "hadal/io/sound.h"
